@@ -1,0 +1,27 @@
+from snakemake.utils import min_version, validate
+
+min_version("9.18")
+
+
+configfile: "config/config.yaml"
+configfile: f"config/{config['profile']}.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml", set_default=False)
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/results.smk"
+include: "workflow/rules/pretrain.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand(f"{RESULTS}/tables/{{table}}.md", table=config["tables"]),
+        expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),

@@ -1,0 +1,53 @@
+"""The command line: one command per rule, and `caption` for a user's own pictures."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+from pathlib import Path
+
+from .errors import MaccapError
+from .steps.runner import run_step
+
+NOT_STEPS = ("runner",)
+STEPS = sorted({path.stem for path in (Path(__file__).parent / "steps").glob("[a-z]*.py")}.difference(NOT_STEPS))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; an error that a user can mend prints one line and gives exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parsed = _parser().parse_args(arguments)
+    try:
+        if parsed.command == "caption":
+            from .own_pictures import caption_pictures
+
+            caption_pictures(parsed.paths, parsed.run, parsed.config, parsed.output, parsed.explain)
+        else:
+            inputs = {name: [Path(path) for path in paths] for name, *paths in parsed.input}
+            run_step(parsed.command.replace("-", "_"), inputs, parsed.output, parsed.cfg, arguments)
+    except MaccapError as error:
+        print(f"maccap {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="maccap", description="Reproduce MacCap, step by step.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    own = commands.add_parser("caption", help="caption your own pictures with a trained run")
+    own.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture files or folders of pictures")
+    own.add_argument("--run", type=Path, metavar="FOLDER", help="a trained run (default: the mini profile's first)")
+    own.add_argument("--config", type=Path, default=Path("config/mini.yaml"), help="profile with `decoding` settings")
+    own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
+    own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
+    for name in STEPS:
+        step = commands.add_parser(name.replace("_", "-"), help=f"rule {name}")
+        step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
+        step.add_argument("--output", nargs="+", type=Path, required=True, metavar="PATH")
+        step.add_argument("--cfg", type=ast.literal_eval, default={}, help="dotted config keys as a Python dict")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

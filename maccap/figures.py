@@ -1,0 +1,125 @@
+"""Figures: the two findings of the paper, and the training curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy import stats
+
+from .artifacts import atomic, read_json
+
+STYLE = {
+    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
+    "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
+}  # fmt: skip
+COLOURS = {"coco": "#2166ac", "flickr30k": "#d6604d"}
+NAMES = {"coco": "COCO", "flickr30k": "Flickr30k"}
+
+
+def _save(figure: Any, outputs: list[Path]) -> None:
+    """Write the figure to each output by its suffix, without a date, so that equal figures have equal bytes."""
+    for path in outputs:
+        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        with atomic(path) as part:
+            figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=160, bbox_inches="tight")
+    plt.close(figure)
+
+
+def gap_figure(reports: list[Path], outputs: list[Path]) -> None:
+    """Four panels: nearness of features to captions, mean gap, normality, covariance spectrum."""
+    loaded = {path.stem: read_json(path) for path in reports}
+    with plt.rc_context(STYLE):
+        figure, ((near, mean), (normal, spectrum)) = plt.subplots(2, 2, figsize=(10, 7.2))
+        _nearness_panel(near, loaded)
+        _mean_panel(mean, loaded)
+        _normal_panel(normal, loaded)
+        _spectrum_panel(spectrum, loaded)
+        figure.tight_layout(h_pad=2.5, w_pad=2)
+        _save(figure, outputs)
+
+
+def _nearness_panel(axes: Any, loaded: dict[str, Any]) -> None:
+    kinds = list(next(iter(loaded.values()))["nearness"])
+    height = 0.8 / len(loaded)
+    for i, (name, report) in enumerate(loaded.items()):
+        place = np.arange(len(kinds)) + (i - (len(loaded) - 1) / 2) * height
+        best = [report["nearness"][kind]["best"] for kind in kinds]
+        axes.barh(place, best, height * 0.9, color=COLOURS[name], label=NAMES[name])
+        mean = [report["nearness"][kind]["mean"] for kind in kinds]
+        axes.plot(
+            mean, place, "|", color="black", markersize=8, label="mean of the image's features" if not i else None
+        )
+    axes.set_yticks(np.arange(len(kinds)), kinds)
+    axes.invert_yaxis()
+    axes.set_xlabel("cosine to the caption (bar: the image's best feature)")
+    axes.set_title("How near features lie to the caption")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.3, -0.16), ncols=3)
+
+
+def _mean_panel(axes: Any, loaded: dict[str, Any]) -> None:
+    for name, report in loaded.items():
+        values = sorted(report["gap"]["mean"])
+        axes.plot(np.linspace(0, 1, len(values)), values, color=COLOURS[name], label=NAMES[name])
+        error = 1.96 * np.sqrt(report["gap"]["variance_per_dimension"] / report["gap"]["pairs"])
+        axes.axhspan(-error, error, color=COLOURS[name], alpha=0.2)
+    axes.set_xlabel("dimensions, sorted (shaded: 95 % of them if the gap were zero-mean)")
+    axes.set_ylabel("mean of image − caption")
+    axes.set_title("Is the gap zero-mean?")
+    axes.legend(fontsize=8)
+
+
+def _normal_panel(axes: Any, loaded: dict[str, Any]) -> None:
+    expected = stats.norm.ppf(np.arange(1, 100) / 100)
+    axes.plot(expected, expected, color="0.6", linewidth=1, label="normal")
+    for name, report in loaded.items():
+        quantiles = report["gap"]["standardised_quantiles"]
+        axes.plot(expected, quantiles, ".", markersize=4, color=COLOURS[name], label=NAMES[name])
+    axes.set_xlabel("normal quantile")
+    axes.set_ylabel("quantile of the standardised gap")
+    axes.set_title("Is each dimension normal?")
+    axes.legend(fontsize=8)
+
+
+def _spectrum_panel(axes: Any, loaded: dict[str, Any]) -> None:
+    for name, report in loaded.items():
+        values = np.array(report["gap"]["spectrum"])
+        axes.plot(np.arange(1, len(values) + 1), values / values.sum(), color=COLOURS[name], label=NAMES[name])
+    axes.axhline(1 / len(values), color="0.6", linewidth=1, label="isotropic")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=1e-5)
+    axes.set_xlabel("principal direction")
+    axes.set_ylabel("share of the gap's variance")
+    axes.set_title("Covariance spectrum")
+    axes.legend(fontsize=8)
+
+
+def training_figure(logs: list[Path], outputs: list[Path]) -> None:
+    """Training loss of every run and seed, by data set; points are validation losses without padding."""
+    domains = sorted({path.parts[-4] for path in logs})
+    runs = sorted({path.parts[-3] for path in logs})
+    palette = dict(zip(runs, plt.get_cmap("tab10").colors, strict=False))  # type: ignore[attr-defined]
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(1, len(domains), figsize=(5 * len(domains), 3.6), sharey=True, squeeze=False)
+        for axes, domain in zip(panels[0], domains, strict=True):
+            for path in (p for p in logs if p.parts[-4] == domain):
+                rows = [json.loads(line) for line in path.read_text().splitlines()]
+                run = path.parts[-3]
+                label = run if path == next(p for p in logs if p.parts[-4:-2] == (domain, run)) else None
+                axes.plot([r["step"] for r in rows], [r["loss"] for r in rows], color=palette[run], lw=0.8, label=label)
+                checked = [r for r in rows if "validation_loss" in r]
+                axes.plot(
+                    [r["step"] for r in checked], [r["validation_loss"] for r in checked], ".", color=palette[run]
+                )
+            axes.set_title(f"Text-only training, {NAMES[domain]}")
+            axes.set_xlabel("step")
+            axes.legend(fontsize=8)
+        panels[0][0].set_ylabel("reconstruction loss (nats per token)")
+        figure.tight_layout()
+        _save(figure, outputs)

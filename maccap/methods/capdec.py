@@ -1,0 +1,28 @@
+"""CapDec (Nukrai, Mokady and Globerson, EMNLP Findings 2022): one noisy copy in training, the plain image feature after.
+
+Its mapper is an MLP onto as many soft tokens as MacCap has queries, in front of the same frozen language model.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ..config import DecodingSettings
+from ..features import ImageFeatures
+from ..noise import inject_noise
+from .base import CaptioningMethod, PrefixMLP
+
+
+class Method(CaptioningMethod):
+    name = "capdec"
+
+    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
+        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
+
+    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return inject_noise(features, self.training.noise_variance, generator=generator)
+
+    def image_input(
+        self, images: ImageFeatures, memory: torch.Tensor, decoding: DecodingSettings, generator: torch.Generator
+    ) -> torch.Tensor:
+        return images.global_.unsqueeze(1)

@@ -1,0 +1,37 @@
+"""DeCap (Li et al., ICLR 2023): clean text embeddings in training; images are projected onto a text memory.
+
+The memory holds every training caption. The decoder is an MLP in front of the same frozen language model as the
+other methods have, where the original trains a small Transformer from scratch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from ..config import DecodingSettings
+from ..features import ImageFeatures
+from .base import CaptioningMethod, PrefixMLP
+
+TEMPERATURE = 0.01
+
+
+def project(features: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+    """Memory projection: softmax(features @ memory.T / 0.01) @ memory, L2-normalised; [B, d], [M, d] -> [B, d]."""
+    weights = (features @ memory.T / TEMPERATURE).softmax(dim=-1)
+    return F.normalize(weights @ memory, dim=-1)
+
+
+class Method(CaptioningMethod):
+    name = "decap"
+
+    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
+        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
+
+    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return F.normalize(features, dim=-1)
+
+    def image_input(
+        self, images: ImageFeatures, memory: torch.Tensor, decoding: DecodingSettings, generator: torch.Generator
+    ) -> torch.Tensor:
+        return project(images.global_, memory.float()).unsqueeze(1)

@@ -1,0 +1,34 @@
+"""MacCap (Qiu, Ning and He, AAAI 2024): several noisy copies in training, noisy fused subregions for images."""
+
+from __future__ import annotations
+
+import torch
+
+from ..adaptor import Adaptor
+from ..config import DecodingSettings
+from ..features import ImageFeatures
+from ..noise import inject_noise
+from ..subregions import aggregate, fuse
+from .base import CaptioningMethod
+
+
+class Method(CaptioningMethod):
+    name = "maccap"
+
+    def adaptor(self, feature_dim: int, lm_dim: int) -> Adaptor:
+        settings = self.training
+        return Adaptor(feature_dim, lm_dim, settings.queries, settings.layers, settings.dropout)
+
+    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """`copies` noisy copies of each caption's embedding, [B, copies, d] ("region noise")."""
+        copies = features.unsqueeze(1).expand(-1, self.training.copies, -1)
+        return inject_noise(copies, self.training.noise_variance, generator=generator)
+
+    def image_input(
+        self, images: ImageFeatures, memory: torch.Tensor, decoding: DecodingSettings, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Fused subregions under `draws` noise draws, [B, draws, subregions, d]."""
+        regions = aggregate(images.tokens, images.attention, decoding.subregions, released=decoding.double_softmax)
+        fused = fuse(images.global_, regions, decoding.patch_weight)
+        draws = fused.unsqueeze(1).expand(-1, decoding.draws, -1, -1)
+        return inject_noise(draws, decoding.noise_variance, generator=generator)

@@ -1,0 +1,19 @@
+"""Caption metrics, VQA accuracy and CLIPScore."""
+
+from .captions import CaptionScores, caption_scores, check_coverage, score_sets, spice_available
+from .clipscore import clip_scores, ref_clip_scores
+from .java import ensure_java
+from .vqa import VqaAccuracy, vqa_accuracy
+
+__all__ = [
+    "CaptionScores",
+    "VqaAccuracy",
+    "caption_scores",
+    "check_coverage",
+    "clip_scores",
+    "ensure_java",
+    "ref_clip_scores",
+    "score_sets",
+    "spice_available",
+    "vqa_accuracy",
+]

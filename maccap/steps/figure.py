@@ -1,0 +1,11 @@
+"""Gap reports or training logs -> one figure as PNG and SVG."""
+
+from ..figures import gap_figure, training_figure
+from . import Job
+
+
+def run(job: Job) -> None:
+    if job.outputs[0].stem == "gap":
+        gap_figure(job.inputs["reports"], job.outputs)
+    else:
+        training_figure(job.inputs["logs"], job.outputs)

@@ -1,0 +1,10 @@
+"""Draw one domain of the embedded world and write it in the formats of the real data sets."""
+
+from ..datasets.scene_files import SPLITS, write_world
+from . import Job
+
+
+def run(job: Job) -> None:
+    counts = {split: job.cfg[f"scenes.{split}"] for split in SPLITS}
+    domain = job.outputs[0].parent.name
+    write_world(job.outputs[0].parent, domain, counts, job.cfg["scenes.questions"], job.cfg["seed"])

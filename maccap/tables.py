@@ -1,0 +1,113 @@
+"""Tables: cells with value, spread and the files behind them, rendered to CSV, Markdown and LaTeX by one function."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from .artifacts import write_json, write_text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean and sample standard deviation over `n` seeds, and the metric files that hold the values."""
+
+    value: float
+    sd: float | None
+    n: int
+    files: list[str]
+
+    def text(self, digits: int) -> str:
+        spread = "" if self.sd is None else f" ± {self.sd:.{digits}f}"
+        return f"{self.value:.{digits}f}{spread}"
+
+
+@dataclass(frozen=True)
+class Row:
+    labels: list[str]
+    cells: list[Cell | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as people read it; `notes` are sentences below it."""
+
+    title: str
+    headers: list[str]
+    columns: list[str]
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+    digits: int = 1
+
+
+def cell(values: list[float], files: list[str]) -> Cell:
+    """The cell of one value per seed."""
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(statistics.fmean(values), spread, len(values), files)
+
+
+def frame(table: Table) -> pd.DataFrame:
+    """The table as text; a missing value is an empty string."""
+    rows = [[*row.labels, *(c.text(table.digits) if c else "" for c in row.cells)] for row in table.rows]
+    return pd.DataFrame(rows, columns=[*table.headers, *table.columns])
+
+
+def tidy(table: Table) -> pd.DataFrame:
+    """One line per cell: labels, column, value, sd, n."""
+    lines = [
+        [*row.labels, column, c.value, c.sd, c.n]
+        for row in table.rows
+        for column, c in zip(table.columns, row.cells, strict=True)
+        if c
+    ]
+    return pd.DataFrame(lines, columns=[*table.headers, "column", "value", "sd", "n"])
+
+
+def to_markdown(table: Table) -> str:
+    body = frame(table).to_markdown(index=False, disable_numparse=True)
+    notes = "".join(f"\n- {note}" for note in table.notes)
+    return f"# {table.title}\n\n{body}\n{notes}\n"
+
+
+def to_latex(table: Table) -> str:
+    """A `table` environment for the booktabs package."""
+    escaped = frame(table).map(_latex)
+    escaped.columns = [_latex(column) for column in escaped.columns]
+    layout = "l" * len(table.headers) + "r" * len(table.columns)
+    body = escaped.style.hide(axis="index").to_latex(hrules=True, column_format=layout)
+    notes = " ".join(_latex(note) for note in table.notes)
+    return (
+        "\\begin{table}\n\\centering\n"
+        f"\\caption{{{_latex(table.title)}. {notes}}}\n{body}\\end{{table}}\n"
+    )  # fmt: skip
+
+
+def _latex(text: str) -> str:
+    for plain, command in (("\\", "/"), ("%", "\\%"), ("&", "\\&"), ("_", "\\_"), ("#", "\\#"), ("±", "$\\pm$")):
+        text = text.replace(plain, command)
+    return text.replace("→", "$\\to$").replace("Δ", "$\\Delta$").replace("≠", "$\\neq$").replace("²", "$^2$")
+
+
+def write_table(table: Table, outputs: list[Path]) -> None:
+    """Write `.json`, `.csv`, `.md` and `.tex`, each output by its suffix."""
+    for path in outputs:
+        if path.suffix == ".json":
+            write_json(path, asdict(table))
+        elif path.suffix == ".csv":
+            write_text(path, tidy(table).to_csv(index=False, float_format="%.6g"))
+        else:
+            write_text(path, to_markdown(table) if path.suffix == ".md" else to_latex(table))
+
+
+def read_metric(path: str, *keys: str) -> float | None:
+    """A number deep in a metric file, or None where the file does not have it."""
+    value = json.loads(Path(path).read_text(encoding="utf-8"))
+    for key in keys:
+        if not isinstance(value, dict) or key not in value:
+            return None
+        value = value[key]
+    return float(value)

