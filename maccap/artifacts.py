@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ from . import __version__
 from .errors import DataError, EnvironmentProblem
 
 RECORDED_PACKAGES = (
-    "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake", "dvc",
+    "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
+    "dvc",
 )  # fmt: skip
 
 
@@ -44,14 +46,19 @@ def atomic(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         part.chmod(0o644)
         part.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise EnvironmentProblem(
-                f"{path}: cannot be written ({error.strerror}); free space and run again"
-            ) from error
+    except Exception as error:
+        if _disk_is_full(error, path.parent):
+            raise EnvironmentProblem(f"{path}: cannot be written ({error}); free space and run again") from error
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def _disk_is_full(error: Exception, folder: Path) -> bool:
+    """Whether a failed write ran out of space; libraries that write by themselves raise errors of their own."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return f"os error {errno.ENOSPC}" in str(error) or shutil.disk_usage(folder).free < 2**12
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -152,8 +152,9 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         normal = values["dimensions_not_normal"] < 0.1
         notes.append(
             f"Claim “the gap is zero-mean and Gaussian”, {NAMES[path.stem]}: zero mean {_holds(zero)} (the mean is "
-            f"{values['mean_norm'] / values['mean_norm_if_zero_mean']:.1f} times what sampling explains); normality per "
-            f"dimension {_holds(normal)} ({values['dimensions_not_normal']:.0%} of dimensions fail the test, 5 % would by chance)."
+            f"{values['mean_norm'] / values['mean_norm_if_zero_mean']:.1f} times what sampling explains); normality "
+            f"per dimension {_holds(normal)} ({values['dimensions_not_normal']:.0%} of dimensions fail the test, "
+            "5 % would by chance)."
         )
     recall = [f"image-to-text {name}" for name in report["retrieval"]]
     return Table(title, ["data set"], [*columns.values(), *recall], rows, notes, digits=3)

@@ -1,4 +1,4 @@
-"""CapDec (Nukrai, Mokady and Globerson, EMNLP Findings 2022): one noisy copy in training, the plain image feature after.
+"""CapDec (Nukrai, Mokady and Globerson, EMNLP Findings 2022): one noisy copy in training, no noise for images.
 
 Its mapper is an MLP onto as many soft tokens as MacCap has queries, in front of the same frozen language model.
 """

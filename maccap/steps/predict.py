@@ -24,7 +24,7 @@ def run(job: Job) -> None:
     images = read_image_features(job.input("images"))
     baseline = job.cfg.get(f"experiments.{experiment}.baseline")
     lm = None if baseline == "human" else load_language_model(job.cfg["language_model.name"])
-    for index, seed in enumerate(job.seeds):
+    for index in range(len(job.seeds)):
         if lm is None:
             predictions = _human(job, index)
         elif baseline == "blind":
