@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch.nn import functional as F
 
 from .datasets.drawing import draw
@@ -22,46 +22,21 @@ from .datasets.scenes import GROUNDS, caption, document, draw_scene, scenes
 from .encoder import encode_text
 from .progress import progress
 
-OPT_SPECIALS = ["<s>", "<pad>", "</s>", "<unk>"]
-
-
-def train_tokenizer(texts: Iterator[str], vocab_size: int, *, lowercase: bool) -> Tokenizer:
-    """Byte-level BPE as GPT-2, OPT and CLIP use it, with OPT's special ids 0-3."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    if lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=lowercase)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=OPT_SPECIALS, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
 def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
-    """A transformers tokenizer that puts `</s>` before each text, as OPT's does."""
+    """Byte-level BPE with OPT's special ids 0-3, which puts `</s>` before each text as OPT's does."""
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = train_tokenizer(texts, vocab_size, lowercase=False)
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="</s> $A", special_tokens=[("</s>", 2)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="</s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
-    )
-
-
-def clip_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
-    """A transformers tokenizer with CLIP's start and end tokens; the end token has the highest id."""
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = train_tokenizer(texts, vocab_size - 2, lowercase=True)
-    start, end = "<start_of_text>", "<end_of_text>"
-    tokenizer.add_special_tokens([start, end])
-    ids = [(token, tokenizer.token_to_id(token)) for token in (start, end)]
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}", special_tokens=ids)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=start, eos_token=end, pad_token="<pad>", unk_token="<unk>"
     )
 
 
@@ -75,7 +50,7 @@ def documents(seed: int) -> Iterator[list[str]]:
                 yield document(scene, rng)
 
 
-def _sample_texts(seed: int, count: int) -> Iterator[str]:
+def sample_texts(seed: int, count: int) -> Iterator[str]:
     stream = documents(seed)
     for _ in range(count):
         yield " ".join(next(stream))
@@ -112,7 +87,7 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
     from transformers import OPTConfig, OPTForCausalLM
 
     torch.manual_seed(seed)
-    tokenizer = opt_tokenizer(_sample_texts(seed, 4000), settings["vocab_size"])
+    tokenizer = opt_tokenizer(sample_texts(seed, 4000), settings["vocab_size"])
     config = OPTConfig(
         vocab_size=len(tokenizer), hidden_size=settings["width"], word_embed_proj_dim=settings["width"],
         ffn_dim=4 * settings["width"], num_hidden_layers=settings["layers"], num_attention_heads=settings["heads"],
@@ -135,15 +110,20 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
     return {"loss": loss, "parameters": sum(p.numel() for p in model.parameters())}
 
 
-def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
-    """Train the CLIP contrastively, two fresh captions for each picture each time; write it as an open_clip folder."""
+def pretrain_clip(out: Path, vocabulary: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
+    """Train the CLIP contrastively, two fresh captions for each picture each time; write it as an open_clip folder.
+
+    Args:
+        vocabulary: folder of a transformers tokenizer whose end token has the highest id.
+    """
     import open_clip
     from open_clip.loss import ClipLoss
     from safetensors.torch import save_file
+    from transformers import AutoTokenizer
 
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = clip_tokenizer(_sample_texts(seed, 4000), settings["vocab_size"])
+    tokenizer = AutoTokenizer.from_pretrained(vocabulary)
     tokenizer.save_pretrained(out)
     model_cfg = {
         "embed_dim": settings["embed_dim"],

@@ -220,10 +220,18 @@ def ten_answers(asked: Question, rng: np.random.Generator) -> list[str]:
     ]
 
 
+def tags(scene: Scene, rng: np.random.Generator) -> str:
+    """Keywords of the scene in any order, some left out, as web pages put them before a text."""
+    words = [f"{NUMBERS[g.count]} {g.colour} {g.name}" if g.count > 1 else f"{g.colour} {g.name}" for g in scene.groups]
+    words = [word for word in (*words, scene.ground) if rng.random() < 0.85]
+    style = "daylight" if scene.domain == "coco" else "chalk"
+    return f"Tags: {', '.join([style, *(words[i] for i in rng.permutation(len(words)))])}."
+
+
 def document(scene: Scene, rng: np.random.Generator) -> list[str]:
-    """Texts about one scene in a row, as the language model is pretrained on: captions and answered questions."""
-    texts = [caption(scene, rng) for _ in range(int(rng.integers(2, 5)))]
-    for _ in range(int(rng.integers(1, 4))):
+    """Texts about one scene in a row, as the language model is pretrained on: tags, captions, answered questions."""
+    texts = [caption(scene, rng) for _ in range(int(rng.integers(1, 4)))]
+    for _ in range(int(rng.integers(1, 3))):
         asked = question(scene, rng)
         answered = f"Question: {asked.text} Short answer: {asked.answer}"
         if rng.random() < 0.5:
@@ -231,4 +239,5 @@ def document(scene: Scene, rng: np.random.Generator) -> list[str]:
         else:
             where = int(rng.integers(len(texts)))
             texts[where] = f"{texts[where]} {answered}"
-    return [texts[i] for i in rng.permutation(len(texts))]
+    texts = [texts[i] for i in rng.permutation(len(texts))]
+    return [tags(scene, rng), *texts] if rng.random() < 0.7 else texts

@@ -1,4 +1,4 @@
-"""A trained run (or a baseline) and image features -> predictions of one test set, two files per seed.
+"""A trained run (or, without one, a reference caption) and image features -> predictions of one test set, two files per seed.
 
 `s<seed>.json` is in the COCO results format with candidates and scores beside; the captions' text features, which
 CLIPScore needs, are in `s<seed>.features.safetensors`.
@@ -22,16 +22,14 @@ def run(job: Job) -> None:
     decoding = settings(DecodingSettings, job.cfg, "decoding", f"experiments.{experiment}.decoding")
     encoder = load_encoder(job.cfg["encoder.name"], job.cfg["encoder.pretrained"])
     images = read_image_features(job.input("images"))
-    baseline = job.cfg.get(f"experiments.{experiment}.baseline")
-    lm = None if baseline == "human" else load_language_model(job.cfg["language_model.name"])
+    run_name = job.cfg.get(f"experiments.{experiment}.run")
+    lm = load_language_model(job.cfg["language_model.name"]) if run_name else None
     for index in range(len(job.seeds)):
-        if lm is None:
-            predictions = _human(job, index)
-        elif baseline == "blind":
-            predictions = _blind(lm, images, decoding)
+        if lm:
+            captioner = trained_captioner(job, run_name, encoder, lm, images, decoding, index)
+            predictions = captioner.caption(images)
         else:
-            run_name = job.cfg[f"experiments.{experiment}.run"]
-            predictions = trained_captioner(job, run_name, encoder, lm, images, decoding, index).caption(images)
+            predictions = human_captions(job, index)
         write_json(job.outputs[2 * index], predictions)
         features = encoder.text_features([decoding.clipscore_prompt + row["caption"] for row in predictions])
         ids = [row["image_id"] for row in predictions]
@@ -55,13 +53,7 @@ def trained_captioner(
     return Captioner(encoder, lm, method, adaptor, memory, decoding, job.seeds[index])
 
 
-def _blind(lm: LanguageModel, images: ImageFeatures, decoding: DecodingSettings) -> list[dict[str, Any]]:
-    """The language model's own favourite caption, the same for every image."""
-    text = lm.generate(None, [""], beams=decoding.beams, max_new_tokens=decoding.max_new_tokens)[0]
-    return [{"image_id": int(image_id), "caption": text} for image_id in images.ids]
-
-
-def _human(job: Job, index: int) -> list[dict[str, Any]]:
+def human_captions(job: Job, index: int) -> list[dict[str, Any]]:
     """Reference `index` of each image as its prediction; evaluation leaves it out of the references."""
     texts = references(read_captions(job.input("captions"), split="test"))
     return [

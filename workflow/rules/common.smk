@@ -69,7 +69,7 @@ def method_of(run):
 
 
 def run_of(experiment):
-    """The run that an experiment decodes with; None for a baseline without training."""
+    """The run that an experiment decodes with; None for the human baseline."""
     return config["experiments"][experiment].get("run")
 
 

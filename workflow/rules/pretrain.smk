@@ -4,6 +4,7 @@
 rule pretrain_clip:
     input:
         code=code("pretrain_clip"),
+        vocabulary=expand("maccap/weights/clip-scenes/{file}", file=["tokenizer.json", "tokenizer_config.json"]),
     output:
         expand(
             f"{ARTIFACTS}/pretrained/clip-scenes/{{file}}",
@@ -15,7 +16,7 @@ rule pretrain_clip:
     params:
         cfg=pick("seed", "pretraining.clip"),
     shell:
-        step("pretrain-clip")
+        step("pretrain-clip", "vocabulary")
 
 
 rule pretrain_lm:

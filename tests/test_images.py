@@ -1,0 +1,323 @@
+"""Pictures of every kind become upright RGB; what cannot be read is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maccap.datasets.images import decode, read_image, read_images
+from maccap.errors import DataError
+
+ORIENTATION = 0x0112
+# EXIF: which visual side the stored picture's first row and first column are.
+SIDES = {
+    1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
+    5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom"),
+}  # fmt: skip
+
+
+def pixels(height: int = 6, width: int = 10) -> np.ndarray:
+    """A picture of which every pixel is different."""
+    values = np.arange(height * width)
+    return np.stack([values * 4 % 256, values * 7 % 256, values * 3], -1).reshape(height, width, 3).astype(np.uint8)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    data = io.BytesIO()
+    image.save(data, kind, **options)
+    return data.getvalue()
+
+
+def stored_as(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """The pixel rows that a camera writes for a picture, by the definition of the EXIF tag."""
+    height, width = upright.shape[:2]
+    row_side, column_side = SIDES[orientation]
+    rows, columns = (height, width) if row_side in ("top", "bottom") else (width, height)
+    stored = np.empty((rows, columns, 3), np.uint8)
+    for i in range(rows):
+        for j in range(columns):
+            at = dict([_position(row_side, i, height, width), _position(column_side, j, height, width)])
+            stored[i, j] = upright[at["y"], at["x"]]
+    return stored
+
+
+def _position(side: str, offset: int, height: int, width: int) -> tuple[str, int]:
+    return {
+        "top": ("y", offset), "bottom": ("y", height - 1 - offset), "left": ("x", offset),
+        "right": ("x", width - 1 - offset),
+    }[side]  # fmt: skip
+
+
+def rgb(data: bytes) -> np.ndarray:
+    image = decode(data, "picture")
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
+
+
+# --- kinds of pictures ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
+def test_rgb_is_kept_to_the_pixel(kind: str) -> None:
+    assert (rgb(encoded(Image.fromarray(pixels()), kind)) == pixels()).all()
+
+
+def test_grayscale_becomes_equal_channels() -> None:
+    gray = pixels()[..., 0]
+    assert (rgb(encoded(Image.fromarray(gray))) == gray[..., None]).all()
+    assert (rgb(encoded(Image.fromarray(gray).convert("LA"))) == gray[..., None]).all()
+
+
+def test_black_and_white_becomes_0_and_255() -> None:
+    bits = np.arange(60).reshape(6, 10) % 3 == 0
+    assert (rgb(encoded(Image.fromarray(bits))) == np.where(bits, 255, 0)[..., None]).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_a_palette_is_looked_up(kind: str) -> None:
+    colours = [(200, 10, 30), (0, 90, 250), (255, 255, 0)]
+    index = (np.arange(60).reshape(6, 10) % 3).astype(np.uint8)
+    image = Image.fromarray(index, "P")
+    image.putpalette([value for colour in colours for value in colour])
+    assert (rgb(encoded(image, kind)) == np.array(colours)[index]).all()
+
+
+def test_opaque_rgba_keeps_its_colours() -> None:
+    image = Image.fromarray(pixels()).convert("RGBA")
+    assert (rgb(encoded(image)) == pixels()).all()
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
+def test_cmyk_becomes_the_colours_that_the_inks_give(kind: str) -> None:
+    inks = {(0, 0, 0, 0): (255, 255, 255), (255, 0, 0, 0): (0, 255, 255), (0, 255, 255, 0): (255, 0, 0)}
+    inks[0, 0, 0, 255] = (0, 0, 0)
+    for ink, colour in inks.items():
+        data = encoded(Image.new("CMYK", (16, 16), ink), kind)
+        assert Image.open(io.BytesIO(data)).mode == "CMYK"
+        assert np.abs(rgb(data) - colour).max() <= 3, ink
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_gray_keeps_its_shades(kind: str) -> None:
+    deep = np.linspace(0, 65535, 60).reshape(6, 10).astype(np.uint16)
+    data = encoded(Image.fromarray(deep), kind)
+    assert Image.open(io.BytesIO(data)).mode.startswith("I;16")
+    assert np.abs(rgb(data) - deep[..., None] / 257).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", SIDES)
+def test_a_picture_that_the_camera_turned_comes_out_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    stored = stored_as(pixels(), orientation)
+    for kind in ("PNG", "TIFF"):
+        data = encoded(Image.fromarray(stored), kind, exif=exif)
+        assert (rgb(data) == pixels()).all(), kind
+
+
+def test_an_upright_photo_from_a_jpeg_taken_on_its_side() -> None:
+    upright = np.zeros((64, 32, 3), np.uint8)
+    upright[:32] = (255, 0, 0)
+    upright[32:, :16] = (0, 0, 255)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    data = encoded(Image.fromarray(stored_as(upright, 6)), "JPEG", exif=exif, quality=95)
+    found = rgb(data)
+    assert found.shape == upright.shape
+    assert np.abs(found - upright)[4:28].max() < 12
+    assert np.abs(found - upright)[36:60, 4:12].max() < 12
+    assert np.abs(found - upright)[36:60, 20:28].max() < 12
+
+
+def test_damaged_exif_does_not_cost_the_picture() -> None:
+    """Found by trial: notes in which a number is a text; the picture itself is whole."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[0x011A] = 72.0
+    good = encoded(Image.fromarray(stored_as(pixels(16, 24), 6)), "JPEG", exif=exif, quality=95)
+    rng = random.Random(1)
+    for _ in range(400):
+        data = bytearray(good)
+        for _ in range(rng.choice((1, 2, 4))):
+            data[rng.randrange(24, 100)] = rng.randrange(256)
+        try:
+            assert decode(bytes(data), "photo.jpg").mode == "RGB"
+        except DataError as error:
+            assert "photo.jpg" in str(error)
+
+
+# --- pictures that cannot be read ----------------------------------------------------------------------------------
+JPEG = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)), "JPEG")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"not a picture at all", JPEG[: len(JPEG) // 2], JPEG[:10], b"GIF89a", b"\x89PNG\r\n\x1a\n"],
+    ids=["empty", "text", "half a JPEG", "start of a JPEG", "start of a GIF", "start of a PNG"],
+)  # fmt: skip
+def test_what_is_no_whole_picture_is_refused_and_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "dog.jpg"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read as a picture.*; replace or remove") as caught:
+        read_image(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_damage_raises_anything_but_a_data_error(kind: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[0x011A] = 72.0
+    options = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF") else {}
+    good = encoded(Image.fromarray(pixels(16, 24)), kind, **options)
+    rng, refused = random.Random(2), 0
+    for trial in range(400):
+        data = bytearray(good[: rng.randrange(len(good))] if trial % 3 == 0 else good)
+        for _ in range(0 if trial % 3 == 0 else rng.choice((1, 2, 5))):
+            data[rng.randrange(min(len(data), 300))] = rng.choice((0, 255, rng.randrange(256)))
+        try:
+            assert decode(bytes(data), "dog").mode == "RGB"
+        except DataError as error:
+            refused += 1
+            assert str(error).startswith("dog: ")
+    assert refused > 50
+
+
+def test_a_picture_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match="huge.png"):
+        decode(encoded(Image.new("RGB", (40, 40))), "huge.png")
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "folder"])
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="cannot be opened.*; check the path") as caught:
+        read_image(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+# --- stores --------------------------------------------------------------------------------------------------------
+NAMES = ["val2014/b.png", "val2014/a.png", "c.png"]
+PICTURES = {name: np.roll(pixels(), 3 * i, axis=1) for i, name in enumerate(NAMES)}
+
+
+def make_store(root: Path, kind: str, compression: int = zipfile.ZIP_STORED) -> Path:
+    files = {name: encoded(Image.fromarray(PICTURES[name])) for name in sorted(NAMES)}
+    if kind == "folder":
+        for name, data in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(data)
+        return root
+    with zipfile.ZipFile(root / "images.zip", "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return root / "images.zip"
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_store_gives_the_named_pictures_in_the_order_asked(tmp_path: Path, kind: str) -> None:
+    store = make_store(tmp_path, kind)
+    asked = [NAMES[2], NAMES[0], NAMES[1], NAMES[0]]
+    found = list(read_images(store, asked))
+    assert [image.mode for image in found] == ["RGB"] * 4
+    for name, image in zip(asked, found, strict=True):
+        assert (np.asarray(image) == PICTURES[name]).all()
+    assert list(read_images(store, [])) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_picture_that_the_store_lacks_is_named(tmp_path: Path, kind: str) -> None:
+    store = make_store(tmp_path, kind)
+    pictures = read_images(store, [NAMES[0], "val2014/none.png"])
+    next(pictures)
+    with pytest.raises(DataError) as caught:
+        next(pictures)
+    assert str(store) in str(caught.value)
+    assert "val2014/none.png" in str(caught.value)
+    assert ";" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_damaged_picture_in_a_store_is_named(tmp_path: Path, kind: str) -> None:
+    if kind == "folder":
+        (tmp_path / "bad.jpg").write_bytes(JPEG[:400])
+        store = tmp_path
+    else:
+        store = tmp_path / "images.zip"
+        with zipfile.ZipFile(store, "w") as archive:
+            archive.writestr("bad.jpg", JPEG[:400])
+    with pytest.raises(DataError, match="bad.jpg: cannot be read as a picture") as caught:
+        list(read_images(store, ["bad.jpg"]))
+    assert str(store) in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", None], ids=["empty", "text", "missing"])
+def test_what_is_neither_folder_nor_archive_is_refused(tmp_path: Path, data: bytes | None) -> None:
+    store = tmp_path / "images.zip"
+    if data is not None:
+        store.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read as a folder or zip archive.*; make it again") as caught:
+        list(read_images(store, NAMES))
+    assert str(store) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
+    ids=["stored", "deflated", "bzip2", "lzma"],
+)  # fmt: skip
+def test_a_damaged_archive_gives_the_right_pictures_or_a_data_error_that_names_it(
+    tmp_path: Path, compression: int
+) -> None:
+    store = make_store(tmp_path, "zip", compression)
+    good, rng, refused = store.read_bytes(), random.Random(3), 0
+    for trial in range(300):
+        data = bytearray(good[: rng.randrange(len(good))] if trial % 4 == 0 else good)
+        if trial % 4:
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        store.write_bytes(data)
+        try:
+            for name, image in zip(NAMES, read_images(store, NAMES), strict=True):
+                assert (np.asarray(image) == PICTURES[name]).all()
+        except DataError as error:
+            refused += 1
+            assert str(store) in str(error)
+    assert refused > 100
+
+
+def test_an_archive_with_a_password_is_refused(tmp_path: Path) -> None:
+    store = make_store(tmp_path, "zip")
+    data = bytearray(store.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag bits of each entry
+        at = data.find(signature)
+        while at >= 0:
+            data[at + offset] |= 1
+            at = data.find(signature, at + 4)
+    store.write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        list(read_images(store, NAMES))
+    assert str(store) in str(caught.value)
+
+
+def test_real_photos_are_read_upright_from_folder_and_archive(shared: Path, tmp_path: Path) -> None:
+    folder = shared / "real" / "coco_photos" / "images"
+    if not folder.is_dir():
+        pytest.skip(f"needs real photos: put COCO pictures into {folder}")
+    listed = json.loads((folder.parent / "captions.json").read_text(encoding="utf-8"))["images"]
+    names = [image["file_name"] for image in listed][:20]
+    assert len(names) == 20
+    store = tmp_path / "photos.zip"
+    with zipfile.ZipFile(store, "w") as archive:
+        for name in names:
+            archive.write(folder / name, name)
+    for name, loose, packed in zip(names, read_images(folder, names), read_images(store, names), strict=True):
+        with Image.open(folder / name) as raw:
+            size = raw.size if raw.getexif().get(ORIENTATION, 1) < 5 else raw.size[::-1]
+        assert (loose.mode, loose.size) == ("RGB", size)
+        assert loose.tobytes() == packed.tobytes()
+        assert np.asarray(loose).std() > 5

@@ -1,0 +1,159 @@
+"""Text-only training: the schedule, what is trained, resuming to the same bits after kill -9."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from maccap.errors import EncoderError
+from maccap.methods import load_method
+from maccap.training import Trainer, learning_rate_factor
+from tests.tiny import TRAINING, tiny_lm
+
+ROOT = Path(__file__).parents[1]
+
+
+def data(lm, count: int = 44, dim: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    features = torch.nn.functional.normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1)
+    captions = [f"A red {noun} on the grass." for noun in ("boat", "fish", "star", "tree")] * (count // 4)
+    return features, lm.caption_ids(captions, TRAINING.text_length)
+
+
+def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -> Trainer:
+    lm, settings = tiny_lm(), replace(TRAINING, **changes)
+    train = data(lm)
+    return Trainer(load_method(method, settings), lm, train, (train[0][:8], train[1][:8]), settings, seed, folder, {})
+
+
+def test_learning_rate_warms_up_then_falls_to_a_tenth():
+    steps, warmup = 500, 50
+    factors = [learning_rate_factor(step, steps, warmup) for step in range(steps)]
+    assert factors[0] == pytest.approx(1 / 50)
+    assert factors[49] == factors[50] == 1.0
+    assert factors[-1] == pytest.approx(0.1)
+    assert all(a >= b for a, b in zip(factors[50:], factors[51:]))
+    middle = 50 + (steps - 1 - 50) // 2
+    assert factors[middle] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (middle - 50) / 449)))
+
+
+@pytest.mark.parametrize("method", ["maccap", "capdec", "decap"])
+def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, method):
+    run = trainer(tmp_path, method=method, epochs=12, learning_rate=5e-3)
+    before = {k: v.clone() for k, v in run.lm.model.state_dict().items()}
+    run.run()
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < log[0]["loss"] - 0.5
+    assert log[-1]["step"] == run.steps == 12 * 6
+    assert "validation_loss" in log[-1]
+    assert all(torch.equal(v, before[k]) for k, v in run.lm.model.state_dict().items())
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        trainer(tmp_path / name, seed=seed).run()
+    a, b, c = ((tmp_path / name / "adaptor.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_gradients_are_clipped_before_the_step(tmp_path):
+    run = trainer(tmp_path, max_grad_norm=1e-3)
+    applied = []
+    step = run.optimizer.step
+
+    def spy(*args, **kwargs):
+        applied.append(math.sqrt(sum(float(p.grad.pow(2).sum()) for p in run.adaptor.parameters())))
+        return step(*args, **kwargs)
+
+    run.optimizer.step = spy
+    _, norm = run._one_step()
+    assert norm > 1e-2
+    assert applied[0] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_dropout_goes_off_after_the_first_epoch_only_when_asked(tmp_path):
+    for released in (True, False):
+        run = trainer(tmp_path / str(released), dropout_first_epoch_only=released)
+        modes = []
+        for _ in range(run.steps):
+            run._one_step()
+            run.step += 1
+            modes.append(run.adaptor.training)
+        assert modes == [True] * 6 + [not released] * 6
+
+
+def test_every_caption_is_seen_once_per_epoch(tmp_path):
+    run = trainer(tmp_path)
+    for epoch in range(2):
+        rows = []
+        for _ in range(run.steps_per_epoch):
+            rows += run._rows().tolist()
+            run.step += 1
+        assert sorted(rows) == list(range(44)), epoch
+
+
+def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
+    half = trainer(tmp_path)
+    for _ in range(3):
+        half._one_step()
+        half.step += 1
+    half._checkpoint()
+    other = trainer(tmp_path, learning_rate=5e-4)
+    other._resume()
+    assert other.step == 0
+    assert "starting afresh" in capsys.readouterr().err
+
+
+def test_features_of_other_captions_are_refused(tmp_path):
+    lm = tiny_lm()
+    features, tokens = data(lm)
+    with pytest.raises(EncoderError, match="extract the features again"):
+        Trainer(load_method("maccap", TRAINING), lm, (features[:-1], tokens), (features, tokens), TRAINING, 0, tmp_path, {})
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tests.test_training import trainer
+from maccap.training import Trainer
+slow = Trainer._one_step
+def one_step(self):
+    time.sleep(0.15)
+    return slow(self)
+Trainer._one_step = one_step
+trainer(Path(sys.argv[1]), epochs=8).run()
+"""
+
+
+def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "killed")], cwd=ROOT)
+    state = tmp_path / "killed" / "state.pt"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "adaptor.safetensors").exists()
+
+    resumed = trainer(tmp_path / "killed", epochs=8)
+    resumed.run()
+    assert 0 < torch.load(state, weights_only=True)["step"]
+    straight = trainer(tmp_path / "straight", epochs=8)
+    straight.run()
+    for name in ("adaptor.safetensors", "log.jsonl", "run.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
+    assert set(load_file(tmp_path / "killed" / "adaptor.safetensors"))
+    resumed.forget()
+    assert not state.exists()
+    assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".part")]
