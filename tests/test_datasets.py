@@ -105,12 +105,13 @@ def refuses(read: Callable[[], object], *words: str) -> None:
 
 # --- Karpathy's split files ----------------------------------------------------------------------------------------
 def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path) -> None:
+    cake = "val2014/COCO_val2014_000000522418.jpg"
     assert read_karpathy(as_json(tmp_path / "dataset_coco.json", COCO)) == [
-        Caption(522418, "val2014/COCO_val2014_000000522418.jpg", "train", 681330, "A woman cutting a large white sheet cake."),
-        Caption(522418, "val2014/COCO_val2014_000000522418.jpg", "train", 686718, "A woman marking a cake with the back of a chef's knife."),
+        Caption(522418, cake, "train", 681330, "A woman cutting a large white sheet cake."),
+        Caption(522418, cake, "train", 686718, "A woman marking a cake with the back of a chef's knife."),
         Caption(391895, "val2014/COCO_val2014_000000391895.jpg", "test", 770337, "A man with a red helmet."),
         Caption(9, "train2014/COCO_train2014_000000000009.jpg", "train", 3, "A café’s meal."),
-    ]  # fmt: skip
+    ]
 
 
 def test_flickr30k_goes_by_imgid_without_a_folder(tmp_path: Path) -> None:
@@ -196,7 +197,9 @@ def test_a_table_comes_back_as_it_was_written_whole_or_by_split(tmp_path: Path) 
     assert [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]] == [vars(c) for c in TABLE]
 
 
-@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0c", "\x1c", "\r", "\n", "\t", '"', "\\", "🐕"], ids=ascii)
+@pytest.mark.parametrize(
+    "odd", ["\u2028", "\u2029", "\x85", "\x0c", "\x1c", "\r", "\n", "\t", '"', "\\", "🐕"], ids=ascii
+)
 def test_a_table_keeps_any_character(tmp_path: Path, odd: str) -> None:
     rows = [Caption(1, "a.jpg", "test", 1, f"One{odd}two."), Caption(2, f"b{odd}.jpg", "test", 2, "Three.")]
     write_captions(tmp_path / "captions.jsonl", rows)
@@ -266,11 +269,11 @@ def test_a_question_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda c: c["annotations"].pop(), lambda c: c["annotations"][1].update(answers=[])], ids=["none", "empty"]
+    "change",
+    [lambda c: c["annotations"].pop(), lambda c: c["annotations"][1].update(answers=[])],
+    ids=["none", "empty"],
 )
-def test_a_question_without_an_annotation_is_refused(
-    tmp_path: Path, change: Callable[[dict[str, Any]], Any]
-) -> None:
+def test_a_question_without_an_annotation_is_refused(tmp_path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
     path = as_json(tmp_path / "annotations.json", changed(ANNOTATIONS, change))
     refuses(lambda: read_annotations(path, questions), str(path), "262148001", "no annotation", "same release")
@@ -294,7 +297,9 @@ def test_annotations_without_a_key_are_refused(tmp_path: Path, key: str) -> None
     refuses(lambda: read_annotations(path, []), str(path), repr(key), "not a VQA v2 annotations file", "fetch")
 
 
-@pytest.mark.parametrize("content", [[], {"questions": None, "annotations": None}, {"questions": [1], "annotations": [1]}, 5])
+@pytest.mark.parametrize(
+    "content", [[], {"questions": None, "annotations": None}, {"questions": [1], "annotations": [1]}, 5]
+)
 def test_json_of_another_kind_is_neither_questions_nor_annotations(tmp_path: Path, content: Any) -> None:
     path = as_json(tmp_path / "file.json", content)
     refuses(lambda: read_questions(path), str(path), "not a VQA v2 questions file", "fetch")

@@ -134,23 +134,6 @@ def test_an_upright_photo_from_a_jpeg_taken_on_its_side() -> None:
     assert np.abs(found - upright)[36:60, 20:28].max() < 12
 
 
-def test_damaged_exif_does_not_cost_the_picture() -> None:
-    """Found by trial: notes in which a number is a text; the picture itself is whole."""
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    exif[0x011A] = 72.0
-    good = encoded(Image.fromarray(stored_as(pixels(16, 24), 6)), "JPEG", exif=exif, quality=95)
-    rng = random.Random(1)
-    for _ in range(400):
-        data = bytearray(good)
-        for _ in range(rng.choice((1, 2, 4))):
-            data[rng.randrange(24, 100)] = rng.randrange(256)
-        try:
-            assert decode(bytes(data), "photo.jpg").mode == "RGB"
-        except DataError as error:
-            assert "photo.jpg" in str(error)
-
-
 # --- pictures that cannot be read ----------------------------------------------------------------------------------
 JPEG = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)), "JPEG")
 
@@ -162,7 +145,7 @@ JPEG = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64
 def test_what_is_no_whole_picture_is_refused_and_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "dog.jpg"
     path.write_bytes(data)
-    with pytest.raises(DataError, match="cannot be read as a picture.*; replace or remove") as caught:
+    with pytest.raises(DataError, match=r"cannot be read as a picture.*; replace or remove") as caught:
         read_image(path)
     assert str(path) in str(caught.value)
 
@@ -175,7 +158,7 @@ def test_no_damage_raises_anything_but_a_data_error(kind: str) -> None:
     exif[0x011A] = 72.0
     options = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF") else {}
     good = encoded(Image.fromarray(pixels(16, 24)), kind, **options)
-    rng, refused = random.Random(2), 0
+    rng, refused = random.Random(2), []
     for trial in range(400):
         data = bytearray(good[: rng.randrange(len(good))] if trial % 3 == 0 else good)
         for _ in range(0 if trial % 3 == 0 else rng.choice((1, 2, 5))):
@@ -183,21 +166,21 @@ def test_no_damage_raises_anything_but_a_data_error(kind: str) -> None:
         try:
             assert decode(bytes(data), "dog").mode == "RGB"
         except DataError as error:
-            refused += 1
-            assert str(error).startswith("dog: ")
-    assert refused > 50
+            refused.append(str(error))
+    assert len(refused) > 50
+    assert all(message.startswith("dog: ") for message in refused)
 
 
 def test_a_picture_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(DataError, match="huge.png"):
+    with pytest.raises(DataError, match=r"huge\.png: "):
         decode(encoded(Image.new("RGB", (40, 40))), "huge.png")
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "folder"])
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DataError, match="cannot be opened.*; check the path") as caught:
+    with pytest.raises(DataError, match=r"cannot be opened.*; check the path") as caught:
         read_image(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
 
@@ -252,7 +235,7 @@ def test_a_damaged_picture_in_a_store_is_named(tmp_path: Path, kind: str) -> Non
         store = tmp_path / "images.zip"
         with zipfile.ZipFile(store, "w") as archive:
             archive.writestr("bad.jpg", JPEG[:400])
-    with pytest.raises(DataError, match="bad.jpg: cannot be read as a picture") as caught:
+    with pytest.raises(DataError, match=r"bad\.jpg: cannot be read as a picture") as caught:
         list(read_images(store, ["bad.jpg"]))
     assert str(store) in str(caught.value)
 
@@ -262,7 +245,7 @@ def test_what_is_neither_folder_nor_archive_is_refused(tmp_path: Path, data: byt
     store = tmp_path / "images.zip"
     if data is not None:
         store.write_bytes(data)
-    with pytest.raises(DataError, match="cannot be read as a folder or zip archive.*; make it again") as caught:
+    with pytest.raises(DataError, match=r"cannot be read as a folder or zip archive.*; make it again") as caught:
         list(read_images(store, NAMES))
     assert str(store) in str(caught.value)
 
@@ -275,7 +258,7 @@ def test_a_damaged_archive_gives_the_right_pictures_or_a_data_error_that_names_i
     tmp_path: Path, compression: int
 ) -> None:
     store = make_store(tmp_path, "zip", compression)
-    good, rng, refused = store.read_bytes(), random.Random(3), 0
+    good, rng, refused = store.read_bytes(), random.Random(3), []
     for trial in range(300):
         data = bytearray(good[: rng.randrange(len(good))] if trial % 4 == 0 else good)
         if trial % 4:
@@ -285,9 +268,9 @@ def test_a_damaged_archive_gives_the_right_pictures_or_a_data_error_that_names_i
             for name, image in zip(NAMES, read_images(store, NAMES), strict=True):
                 assert (np.asarray(image) == PICTURES[name]).all()
         except DataError as error:
-            refused += 1
-            assert str(store) in str(error)
-    assert refused > 100
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(str(store) in message for message in refused)
 
 
 def test_an_archive_with_a_password_is_refused(tmp_path: Path) -> None:

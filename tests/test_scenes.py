@@ -417,7 +417,9 @@ def of_colour(pixels: np.ndarray, colour: str) -> np.ndarray:
         return (value > 0.93) & (saturation < 0.1)
     r, g, b = np.moveaxis(rgb, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sector = np.where(value == r, (g - b) / chroma % 6, np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4))
+        sector = np.where(
+            value == r, (g - b) / chroma % 6, np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4)
+        )
     apart = np.abs((np.nan_to_num(sector) * 60 - HUES[colour] + 180) % 360 - 180)
     vivid = saturation > (0.25 if colour == "pink" else 0.6)
     return (apart < 9) & vivid & (value > (0.72 if colour == "red" else 0.5))
