@@ -96,7 +96,7 @@ def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.
     Raises:
         EncoderError: the image tower has no class token or pools otherwise.
     """
-    visual = getattr(model, "visual", None)
+    visual: Any = getattr(model, "visual", None)
     if not hasattr(visual, "class_embedding") or getattr(visual, "pool_type", None) != "tok" or visual.attn_pool:
         raise EncoderError("subregions need a ViT image tower with a class token, such as ViT-B-32; choose one")
     x = visual._embeds(images)

@@ -15,7 +15,7 @@ from scipy import stats
 
 from .artifacts import atomic, read_json
 
-STYLE = {
+STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
 }  # fmt: skip

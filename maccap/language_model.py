@@ -105,4 +105,5 @@ def load_language_model(name: str, device: torch.device | str = "cpu", dtype: st
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.generation_config.early_stopping = False
-    return LanguageModel(model.to(device).eval().requires_grad_(False), tokenizer)
+    model = model.to(torch.device(device))  # type: ignore[arg-type]
+    return LanguageModel(model.eval().requires_grad_(False), tokenizer)

@@ -22,6 +22,7 @@ from .datasets.scenes import GROUNDS, caption, document, draw_scene, scenes
 from .encoder import encode_text
 from .progress import progress
 
+
 def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
     """Byte-level BPE with OPT's special ids 0-3, which puts `</s>` before each text as OPT's does."""
     from transformers import PreTrainedTokenizerFast

@@ -152,7 +152,13 @@ def test_answers_end_at_the_next_question_or_line(text, cleaned):
 
 
 def questions() -> list[VqaQuestion]:
-    texts = ["What color is the boat?", "Is there a tree?", "How many fish are there?", "Where is the big house?", "Why?"]
+    texts = [
+        "What color is the boat?",
+        "Is there a tree?",
+        "How many fish are there?",
+        "Where is the big house?",
+        "Why?",
+    ]
     return [VqaQuestion(10 + i, 100 + i % 3, text) for i, text in enumerate(texts)]
 
 
@@ -169,7 +175,9 @@ def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
     run, images = captioner(draws=1, noise_variance=0.0), image_features()
     seen = []
     monkeypatch.setattr(
-        type(run.lm), "generate", lambda self, prefix, prompts, **_: seen.append((prefix, prompts)) or [""] * len(prompts)
+        type(run.lm),
+        "generate",
+        lambda self, prefix, prompts, **_: seen.append((prefix, prompts)) or [""] * len(prompts),
     )
     captions = {int(i): f"Caption of {i}." for i in images.ids}
     answer_questions(run.lm, questions(), ANSWERING, captions=captions)

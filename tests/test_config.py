@@ -23,6 +23,7 @@ from maccap.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[1]
 MINI: dict[str, Any] = yaml.safe_load((ROOT / "config/mini.yaml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 KINDS = {"training": TrainingSettings, "decoding": DecodingSettings, "answering": AnsweringSettings}
 
 
@@ -93,7 +94,7 @@ FREE = ("runs", "experiments", "tables")  # these hold names of the user's own
 
 
 def validate(config: dict[str, Any]) -> None:
-    jsonschema.Draft202012Validator(SCHEMA).validate(config)
+    VALIDATOR.validate(config)
 
 
 def mappings(value: dict[str, Any], *path: str) -> Iterator[tuple[str, ...]]:
@@ -154,7 +155,7 @@ def test_the_schema_refuses_a_value_of_the_wrong_type() -> None:
             for other in wrong:
                 config = copy.deepcopy(MINI)
                 at(config, path)[key] = other
-                assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(config), f"{path}.{key}: {other!r}"
+                assert not VALIDATOR.is_valid(config), f"{path}.{key}: {other!r}"
 
 
 # --- planning ------------------------------------------------------------------------------------------------------
@@ -216,9 +217,8 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
         ("repeats: 3", "repeats: 3\nrepeat: 3", ["'repeat'"]),
         ("  copies: 10", "  copies: 10\n  copy: 3", ["'copy'", "training"]),
         ("training: {copies: 1}", "training: {copys: 1}", ["'copys'", "copies-1"]),
-        ("run: variance-4x", "run: variance-5x", ["variance-5x"]),
     ],
-    ids=["at the top", "in a section", "in a run's override", "a run that there is not"],
+    ids=["at the top", "in a section", "in a run's override"],
 )
 def test_a_typo_in_the_config_stops_planning_and_is_named(
     project: Path, right: str, wrong: str, words: list[str]
@@ -243,9 +243,8 @@ def test_each_step_of_the_workflow_has_its_own_code_as_an_input() -> None:
     for name, body in re.findall(r"^rule (\w+):\n((?:(?:[ \t].*)?\n)*)", rules, re.MULTILINE):
         called = re.search(r"""step\(\s*"([a-z-]+)\"""", body)
         assert called, name
-        assert f'code("{called[1].replace("-", "_")}"' in body, (
-            f"rule {name} runs {called[1]} without tracking its code"
-        )
+        code = re.escape(called[1].replace("-", "_"))
+        assert re.search(rf'code\(\s*"{code}"', body), f"rule {name} runs {called[1]} without tracking its code"
         steps[called[1].replace("-", "_")] = name
     library = {path.stem for path in (ROOT / "maccap/steps").glob("[a-z]*.py")} - {"runner"}
     assert set(steps) == library, "a step without a rule, or a rule without its step"

@@ -159,7 +159,7 @@ def test_no_damage_raises_anything_but_a_data_error(kind: str) -> None:
     options = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP", "TIFF") else {}
     good = encoded(Image.fromarray(pixels(16, 24)), kind, **options)
     rng, refused = random.Random(2), []
-    for trial in range(400):
+    for trial in range(250):
         data = bytearray(good[: rng.randrange(len(good))] if trial % 3 == 0 else good)
         for _ in range(0 if trial % 3 == 0 else rng.choice((1, 2, 5))):
             data[rng.randrange(min(len(data), 300))] = rng.choice((0, 255, rng.randrange(256)))
@@ -167,7 +167,7 @@ def test_no_damage_raises_anything_but_a_data_error(kind: str) -> None:
             assert decode(bytes(data), "dog").mode == "RGB"
         except DataError as error:
             refused.append(str(error))
-    assert len(refused) > 50
+    assert len(refused) > 30
     assert all(message.startswith("dog: ") for message in refused)
 
 

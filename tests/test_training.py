@@ -1,5 +1,6 @@
 """Text-only training: the schedule, what is trained, resuming to the same bits after kill -9."""
 
+import itertools
 import json
 import math
 import os
@@ -23,7 +24,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def data(lm, count: int = 44, dim: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
-    features = torch.nn.functional.normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1)
+    features = torch.nn.functional.normalize(
+        torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1
+    )
     captions = [f"A red {noun} on the grass." for noun in ("boat", "fish", "star", "tree")] * (count // 4)
     return features, lm.caption_ids(captions, TRAINING.text_length)
 
@@ -40,7 +43,7 @@ def test_learning_rate_warms_up_then_falls_to_a_tenth():
     assert factors[0] == pytest.approx(1 / 50)
     assert factors[49] == factors[50] == 1.0
     assert factors[-1] == pytest.approx(0.1)
-    assert all(a >= b for a, b in zip(factors[50:], factors[51:]))
+    assert all(a >= b for a, b in itertools.pairwise(factors[50:]))
     middle = 50 + (steps - 1 - 50) // 2
     assert factors[middle] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (middle - 50) / 449)))
 
@@ -117,7 +120,9 @@ def test_features_of_other_captions_are_refused(tmp_path):
     lm = tiny_lm()
     features, tokens = data(lm)
     with pytest.raises(EncoderError, match="extract the features again"):
-        Trainer(load_method("maccap", TRAINING), lm, (features[:-1], tokens), (features, tokens), TRAINING, 0, tmp_path, {})
+        Trainer(
+            load_method("maccap", TRAINING), lm, (features[:-1], tokens), (features, tokens), TRAINING, 0, tmp_path, {}
+        )
 
 
 KILLED = """
@@ -148,7 +153,7 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
 
     resumed = trainer(tmp_path / "killed", epochs=8)
     resumed.run()
-    assert 0 < torch.load(state, weights_only=True)["step"]
+    assert torch.load(state, weights_only=True)["step"] > 0
     straight = trainer(tmp_path / "straight", epochs=8)
     straight.run()
     for name in ("adaptor.safetensors", "log.jsonl", "run.json"):

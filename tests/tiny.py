@@ -7,7 +7,7 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from maccap.config import DecodingSettings, TrainingSettings
 from maccap.language_model import LanguageModel
-from maccap.pretraining import sample_texts, opt_tokenizer, pretrain_clip, pretrain_lm
+from maccap.pretraining import opt_tokenizer, pretrain_clip, pretrain_lm, sample_texts
 
 SHIPPED = Path(__file__).parents[1] / "maccap" / "weights"
 CLIP = {

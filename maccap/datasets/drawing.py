@@ -43,7 +43,7 @@ def _arc(cx: float, cy: float, rx: float, ry: float, begin: float, end: float) -
 
 
 # Each noun: polygons in a [-1, 1] square (y downwards), painted in order in the object's colour.
-SILHOUETTES = {
+SILHOUETTES: dict[str, list[list[tuple[float, float]]]] = {
     "ball": [_ring(36, 0.9)],
     "boat": [[(-1, 0.25), (1, 0.25), (0.6, 0.85), (-0.6, 0.85)], [(-0.05, -0.95), (-0.05, 0.1), (-0.75, 0.1)],
              [(0.08, -0.7), (0.08, 0.1), (0.7, 0.1)]],

@@ -190,6 +190,7 @@ def question(scene: Scene, rng: np.random.Generator) -> Question:
     group, other = scene.groups[index[0]], scene.groups[index[1]]
     verb = "is" if group.count == 1 else "are"
     kind = int(rng.integers(6))
+    misses: tuple[str, ...]
     if kind == 0:
         misses = (COLOURS[(COLOURS.index(group.colour) + 1) % len(COLOURS)],)
         return Question(f"What color {verb} the {group.name}?", f"what color {verb} the", group.colour, misses)

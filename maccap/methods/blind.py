@@ -1,4 +1,4 @@
-"""The blind end of the scale: a learned prefix that never sees an image or a text feature, what captions cost nothing."""
+"""The blind end of the scale: a learned prefix that sees neither image nor text feature, what captions cost nothing."""
 
 from __future__ import annotations
 

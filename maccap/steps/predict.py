@@ -1,4 +1,4 @@
-"""A trained run (or, without one, a reference caption) and image features -> predictions of one test set, two files per seed.
+"""A trained run (or, without one, a reference caption) -> predictions of one test set, two files per seed.
 
 `s<seed>.json` is in the COCO results format with candidates and scores beside; the captions' text features, which
 CLIPScore needs, are in `s<seed>.features.safetensors`.
@@ -25,7 +25,7 @@ def run(job: Job) -> None:
     run_name = job.cfg.get(f"experiments.{experiment}.run")
     lm = load_language_model(job.cfg["language_model.name"]) if run_name else None
     for index in range(len(job.seeds)):
-        if lm:
+        if run_name and lm:
             captioner = trained_captioner(job, run_name, encoder, lm, images, decoding, index)
             predictions = captioner.caption(images)
         else:

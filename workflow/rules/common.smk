@@ -1,14 +1,12 @@
 """Helpers shared by every rule."""
 
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(workflow.current_basedir.get_path_or_uri(secret_free=False)) + "/../..")
 
 from maccap.modules import closure
 
 ARTIFACTS = f"artifacts/{config['profile']}"
 RESULTS = f"results/{config['profile']}"
+ENVIRONMENT = "maccap"  # made by environment.yml; used with --software-deployment-method conda
 SEEDS = [f"s{config['seed'] + i}" for i in range(config["repeats"])]
 
 
@@ -75,3 +73,45 @@ def run_of(experiment):
 
 def adaptors(trained, run):
     return expand(f"{ARTIFACTS}/runs/{trained}/{run}/{{seed}}/adaptor.safetensors", seed=SEEDS)
+
+
+def predictions(trained, experiment, dataset):
+    folder = f"{ARTIFACTS}/predictions/{trained}/{experiment}/{dataset}"
+    return [f"{folder}/{seed}{suffix}" for seed in SEEDS for suffix in (".json", ".features.safetensors")]
+
+
+def run_key(wildcards):
+    run = run_of(wildcards.experiment)
+    return run and f"runs.{run}"
+
+
+def caption_metrics(trained, experiment, dataset):
+    return expand(f"{RESULTS}/metrics/captions/{trained}/{experiment}/{dataset}/{{seed}}.json", seed=SEEDS)
+
+
+def table_metrics(wildcards):
+    """The metric files behind a table, in the order of its rows."""
+    spec, datasets = config["tables"][wildcards.table], config["datasets"]
+    if wildcards.table in ("nearness", "gap"):
+        return expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=datasets)
+    if "forms" in spec:
+        return expand(f"{RESULTS}/metrics/vqa/{spec['dataset']}/{{form}}/{{seed}}.json", form=spec["forms"], seed=SEEDS)
+    pairs = [pair.split("-") for pair in spec["pairs"]]
+    return [
+        path
+        for trained, tested in pairs
+        for experiment in spec["experiments"]
+        for path in caption_metrics(trained, experiment, tested)
+    ]
+
+
+def all_logs(wildcards):
+    experiments = [
+        (pair.split("-")[0], run_of(experiment))
+        for spec in config["tables"].values()
+        if "pairs" in spec
+        for pair in spec["pairs"]
+        for experiment in spec["experiments"]
+    ]
+    runs = sorted({(trained, run) for trained, run in experiments if run})
+    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in runs for seed in SEEDS]

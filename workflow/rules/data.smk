@@ -11,6 +11,8 @@ rule scenes:
         ),
     log:
         f"logs/{config['profile']}/scenes/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick("seed", "scenes"),
     shell:
@@ -25,6 +27,8 @@ rule captions:
         f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
     log:
         f"logs/{config['profile']}/captions/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick(),
     shell:

@@ -7,9 +7,13 @@ rule evaluate:
         predictions=predictions("{trained}", "{experiment}", "{dataset}")[::2],
         features=predictions("{trained}", "{experiment}", "{dataset}")[1::2],
     output:
-        expand(f"{RESULTS}/metrics/captions/{{{{trained}}}}/{{{{experiment}}}}/{{{{dataset}}}}/{{seed}}.json", seed=SEEDS),
+        expand(
+            f"{RESULTS}/metrics/captions/{{{{trained}}}}/{{{{experiment}}}}/{{{{dataset}}}}/{{seed}}.json", seed=SEEDS
+        ),
     log:
         f"logs/{config['profile']}/evaluate/{{trained}}-{{experiment}}-{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick(),
     shell:
@@ -26,6 +30,8 @@ rule evaluate_answers:
         expand(f"{RESULTS}/metrics/vqa/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
     log:
         f"logs/{config['profile']}/evaluate_answers/{{dataset}}-{{form}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick(),
     shell:
@@ -42,6 +48,8 @@ rule gap:
         f"{RESULTS}/metrics/gap/{{dataset}}.json",
     log:
         f"logs/{config['profile']}/gap/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick("decoding"),
     shell:

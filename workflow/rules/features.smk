@@ -7,6 +7,8 @@ rule text_features:
         expand(f"{ARTIFACTS}/features/{{{{dataset}}}}/captions.{{split}}.safetensors", split=["train", "val", "test"]),
     log:
         f"logs/{config['profile']}/text_features/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick("encoder"),
     shell:
@@ -23,6 +25,8 @@ rule image_features:
         f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
     log:
         f"logs/{config['profile']}/image_features/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     params:
         cfg=pick("encoder"),
     shell:

@@ -1,16 +1,8 @@
-def predictions(trained, experiment, dataset):
-    folder = f"{ARTIFACTS}/predictions/{trained}/{experiment}/{dataset}"
-    return [f"{folder}/{seed}{suffix}" for seed in SEEDS for suffix in (".json", ".features.safetensors")]
-
-
-def run_key(wildcards):
-    run = run_of(wildcards.experiment)
-    return run and f"runs.{run}"
-
-
 rule predict:
     input:
-        code=lambda wildcards: code("predict", *(config["runs"][run]["method"] for run in [run_of(wildcards.experiment)] if run)),
+        code=lambda wildcards: code(
+            "predict", *(config["runs"][run]["method"] for run in [run_of(wildcards.experiment)] if run)
+        ),
         weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
         captions=f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
         images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
@@ -22,6 +14,8 @@ rule predict:
         predictions("{trained}", "{experiment}", "{dataset}"),
     log:
         f"logs/{config['profile']}/predict/{{trained}}-{{experiment}}-{{dataset}}.log",
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
     params:
@@ -48,6 +42,8 @@ rule answer:
         expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
     log:
         f"logs/{config['profile']}/answer/{{dataset}}-{{form}}.log",
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
     params:

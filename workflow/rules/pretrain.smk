@@ -12,6 +12,8 @@ rule pretrain_clip:
         ),
     log:
         f"logs/{config['profile']}/pretrain/clip.log",
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=pick("seed", "pretraining.clip"),
@@ -25,10 +27,18 @@ rule pretrain_lm:
     output:
         expand(
             f"{ARTIFACTS}/pretrained/opt-scenes/{{file}}",
-            file=["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
+            file=[
+                "config.json",
+                "generation_config.json",
+                "model.safetensors",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            ],
         ),
     log:
         f"logs/{config['profile']}/pretrain/lm.log",
+    conda:
+        ENVIRONMENT
     threads: 1
     params:
         cfg=pick("seed", "pretraining.lm"),

@@ -13,6 +13,8 @@ rule train:
         ),
     log:
         f"logs/{config['profile']}/train/{{trained}}-{{run}}.log",
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
     params:
