@@ -36,11 +36,12 @@ def atomic(path: Path | str) -> Iterator[Path]:
         EnvironmentProblem: the disk is full or not writable; nothing is left behind.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        part = Path(name)
         yield part
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -51,13 +52,14 @@ def atomic(path: Path | str) -> Iterator[Path]:
             raise EnvironmentProblem(f"{path}: cannot be written ({error}); free space and run again") from error
         raise
     finally:
-        part.unlink(missing_ok=True)
+        if part:
+            part.unlink(missing_ok=True)
 
 
 def _disk_is_full(error: Exception, folder: Path) -> bool:
     """Whether a failed write ran out of space; libraries that write by themselves raise errors of their own."""
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
     return f"os error {errno.ENOSPC}" in str(error) or shutil.disk_usage(folder).free < 2**12
 
 
@@ -80,7 +82,7 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
@@ -100,10 +102,13 @@ def code_version() -> dict[str, Any]:
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
-        run = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+        try:
+            run = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+        except OSError:
+            return None
         return run.stdout.strip() if run.returncode == 0 else None
 
-    commit = git("rev-parse", "HEAD")
+    commit = git("rev-parse", "HEAD") if git("ls-files", "artifacts.py") else None
     code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
     dirty = bool(git("status", "--porcelain", "--untracked-files=no", *code)) if commit else None
     return {"package": __version__, "commit": commit, "dirty": dirty}

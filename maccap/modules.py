@@ -41,6 +41,6 @@ def closure(*modules: str) -> list[str]:
         module = todo.pop()
         if module not in seen:
             seen.add(module)
-            todo += imports(module)
+            todo += [*imports(module), module.rpartition(".")[0]]
     files = {_file(module) for module in seen}
     return sorted(str(path.relative_to(PACKAGE.parent)) for path in files if path)

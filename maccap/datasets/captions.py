@@ -31,7 +31,7 @@ def check_captions(captions: list[Caption], source: Path | str) -> list[Caption]
     if not captions:
         raise DataError(f"{source}: no captions; check that this is the right file")
     for row in captions:
-        if not row.caption.strip():
+        if not (isinstance(row.caption, str) and row.caption.strip()):
             raise DataError(f"{source}: caption {row.caption_id} of image {row.image_id} is empty; remove or fill it")
     counts = Counter(row.caption_id for row in captions)
     if twice := [i for i, n in counts.items() if n > 1]:
@@ -57,8 +57,8 @@ def read_captions(path: Path | str, split: str | None = None) -> list[Caption]:
         DataError: the file is missing or damaged, or has no such split.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-        captions = [Caption(**json.loads(line)) for line in lines]
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        captions = [Caption(**json.loads(line)) for line in lines if line]
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
     except (ValueError, TypeError) as error:

@@ -20,8 +20,11 @@ def decode(data: bytes, source: str) -> Image.Image:
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):
+                upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+            return upright.convert("RGB")
+    except Exception as error:
         raise DataError(f"{source}: cannot be read as a picture ({error}); replace or remove the file") from error
 
 
@@ -47,8 +50,11 @@ def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image
     try:
         with zipfile.ZipFile(store) as archive:
             for name in names:
-                yield decode(archive.read(name), f"{store}:{name}")
+                data = archive.read(name)
+                yield decode(data, f"{store}:{name}")
     except KeyError as error:
         raise DataError(f"{store}: holds no picture {error}; the archive and the captions do not match") from error
-    except (OSError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:
         raise DataError(f"{store}: cannot be read as a folder or zip archive ({error}); make it again") from error

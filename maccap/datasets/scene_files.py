@@ -69,13 +69,13 @@ def _question_record(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     asked = question(scene, rng)
     question_id = image_id * 1000 + n
-    answers = [
-        {"answer": a, "answer_confidence": "yes", "answer_id": i + 1} for i, a in enumerate(ten_answers(asked, rng))
-    ]
+    given = ten_answers(asked, rng)
+    answers = [{"answer": a, "answer_confidence": "yes", "answer_id": i + 1} for i, a in enumerate(given)]
+    most = max(given, key=lambda a: (given.count(a), a == asked.answer))
     return (
         {"image_id": image_id, "question": asked.text, "question_id": question_id},
         {
-            "question_type": asked.question_type, "multiple_choice_answer": asked.answer, "answers": answers,
+            "question_type": asked.question_type, "multiple_choice_answer": most, "answers": answers,
             "image_id": image_id, "answer_type": asked.answer_type, "question_id": question_id,
         },
     )  # fmt: skip

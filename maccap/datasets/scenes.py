@@ -170,12 +170,13 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """One question, the type under which VQA v2 counts it, its answer and near misses."""
+    """One question, the type under which VQA v2 counts it, its answer, near misses, and other right answers."""
 
     text: str
     question_type: str
     answer: str
     near_misses: tuple[str, ...]
+    as_right: tuple[str, ...] = ()
 
     @property
     def answer_type(self) -> str:
@@ -207,16 +208,21 @@ def question(scene: Scene, rng: np.random.Generator) -> Question:
         misses = tuple(c for c in COLUMNS if abs(COLUMNS.index(c) - group.column) == 1)
         return Question(f"Where {verb} the {group.name}?", f"where {verb} the", COLUMNS[group.column], misses)
     if kind == 4:
-        where = {"left": "left of", "right": "right of"}.get(relation(other, group), relation(other, group))
-        return Question(f"What is {where} the {group.name}?", "what is", other.name, (other.colour,))
+        side = relation(other, group)
+        where = {"left": "left of", "right": "right of"}.get(side, side)
+        rest = tuple(g.name for g in scene.groups if g not in (group, other) and relation(g, group) == side)
+        return Question(f"What is {where} the {group.name}?", "what is", other.name, (other.colour,), rest)
     misses = tuple(g for g in GROUNDS[scene.domain] if g != scene.ground)[:1]
     return Question("What is the ground?", "what is the", scene.ground, misses)
 
 
 def ten_answers(asked: Question, rng: np.random.Generator) -> list[str]:
-    """Ten annotators: nine in ten give the answer, the others a near miss."""
+    """Ten annotators: nine in ten give a right answer, the others a near miss."""
+    right = (asked.answer, *asked.as_right)
     return [
-        asked.answer if rng.random() < 0.9 else asked.near_misses[rng.integers(len(asked.near_misses))]
+        right[rng.integers(len(right))]
+        if rng.random() < 0.9
+        else asked.near_misses[rng.integers(len(asked.near_misses))]
         for _ in range(10)
     ]
 

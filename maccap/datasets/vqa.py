@@ -42,7 +42,12 @@ def read_annotations(path: Path | str, questions: list[VqaQuestion]) -> dict[str
     """
     content = read_json(path)
     try:
-        known = {row["question_id"] for row in content["annotations"] if row["answers"]}
+        known = set()
+        for row in content["annotations"]:
+            for key in ("question_type", "answer_type", "multiple_choice_answer"):
+                row[key]
+            if row["answers"]:
+                known.add(row["question_id"])
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: not a VQA v2 annotations file (missing {error}); fetch it again") from error
     for row in questions:
