@@ -25,10 +25,20 @@ class Adaptor(nn.Module):
 
     Post-norm Transformer decoder (8 heads, feed-forward 2048, ReLU, no positions, final norm) over
     `num_queries` learnable queries, then a three-layer MLP (released MacCap.py).
+
+    `memory_gain` scales the initial output of cross-attention. At 1, as released, unit-length embeddings start as a few
+    percent of the queries' residual stream, and it takes many thousand steps until the adaptor listens to them.
     """
 
     def __init__(
-        self, feature_dim: int, lm_dim: int, num_queries: int = 32, num_layers: int = 1, dropout: float = 0.1
+        self,
+        feature_dim: int,
+        lm_dim: int,
+        num_queries: int = 32,
+        num_layers: int = 1,
+        *,
+        dropout: float = 0.1,
+        memory_gain: float = 1.0,
     ) -> None:
         super().__init__()
         if feature_dim % HEADS:
@@ -36,6 +46,9 @@ class Adaptor(nn.Module):
         layer = nn.TransformerDecoderLayer(feature_dim, HEADS, FEEDFORWARD, dropout, batch_first=True)
         self.queries = nn.Parameter(torch.randn(num_queries, feature_dim))
         self.decoder = nn.TransformerDecoder(layer, num_layers, nn.LayerNorm(feature_dim))
+        with torch.no_grad():
+            for block in self.decoder.layers:
+                block.multihead_attn.out_proj.weight *= memory_gain
         self.projection = nn.Sequential(
             nn.Linear(feature_dim, feature_dim), nn.ReLU(),
             nn.Linear(feature_dim, feature_dim), nn.ReLU(),

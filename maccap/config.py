@@ -26,6 +26,7 @@ class TrainingSettings:
     queries: int
     layers: int
     dropout: float
+    memory_gain: float
     dropout_first_epoch_only: bool
     count_padding: bool
     precision: str

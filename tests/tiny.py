@@ -20,7 +20,7 @@ LM = {
 }  # fmt: skip
 TRAINING = TrainingSettings(
     batch_size=8, epochs=2, learning_rate=1e-3, warmup_steps=3, weight_decay=0.01, max_grad_norm=1.0, text_length=20,
-    noise_variance=0.016, copies=4, queries=4, layers=1, dropout=0.1, dropout_first_epoch_only=True,
+    noise_variance=0.016, copies=4, queries=4, layers=1, dropout=0.1, memory_gain=1.0, dropout_first_epoch_only=True,
     count_padding=True, precision="no", log_every=2, validate_every=4, checkpoint_every=3,
 )  # fmt: skip
 DECODING = DecodingSettings(

@@ -17,7 +17,14 @@ class Method(CaptioningMethod):
 
     def adaptor(self, feature_dim: int, lm_dim: int) -> Adaptor:
         settings = self.training
-        return Adaptor(feature_dim, lm_dim, settings.queries, settings.layers, settings.dropout)
+        return Adaptor(
+            feature_dim,
+            lm_dim,
+            settings.queries,
+            settings.layers,
+            dropout=settings.dropout,
+            memory_gain=settings.memory_gain,
+        )
 
     def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """`copies` noisy copies of each caption's embedding, [B, copies, d] ("region noise")."""

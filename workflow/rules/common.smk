@@ -6,7 +6,6 @@ from maccap.modules import closure
 
 ARTIFACTS = f"artifacts/{config['profile']}"
 RESULTS = f"results/{config['profile']}"
-ENVIRONMENT = "maccap"  # made by environment.yml; used with --software-deployment-method conda
 SEEDS = [f"s{config['seed'] + i}" for i in range(config["repeats"])]
 
 

@@ -12,7 +12,7 @@ rule scenes:
     log:
         f"logs/{config['profile']}/scenes/{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick("seed", "scenes"),
     shell:
@@ -28,7 +28,7 @@ rule captions:
     log:
         f"logs/{config['profile']}/captions/{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick(),
     shell:

@@ -13,7 +13,7 @@ rule evaluate:
     log:
         f"logs/{config['profile']}/evaluate/{{trained}}-{{experiment}}-{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick(),
     shell:
@@ -31,7 +31,7 @@ rule evaluate_answers:
     log:
         f"logs/{config['profile']}/evaluate_answers/{{dataset}}-{{form}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick(),
     shell:
@@ -49,7 +49,7 @@ rule gap:
     log:
         f"logs/{config['profile']}/gap/{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick("decoding"),
     shell:

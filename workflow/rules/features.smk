@@ -8,7 +8,7 @@ rule text_features:
     log:
         f"logs/{config['profile']}/text_features/{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick("encoder"),
     shell:
@@ -26,7 +26,7 @@ rule image_features:
     log:
         f"logs/{config['profile']}/image_features/{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick("encoder"),
     shell:

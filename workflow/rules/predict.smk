@@ -15,7 +15,7 @@ rule predict:
     log:
         f"logs/{config['profile']}/predict/{{trained}}-{{experiment}}-{{dataset}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     resources:
         gpu=1,
     params:
@@ -43,7 +43,7 @@ rule answer:
     log:
         f"logs/{config['profile']}/answer/{{dataset}}-{{form}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     resources:
         gpu=1,
     params:

@@ -13,7 +13,7 @@ rule pretrain_clip:
     log:
         f"logs/{config['profile']}/pretrain/clip.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     threads: 2
     params:
         cfg=pick("seed", "pretraining.clip"),
@@ -38,7 +38,7 @@ rule pretrain_lm:
     log:
         f"logs/{config['profile']}/pretrain/lm.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     threads: 1
     params:
         cfg=pick("seed", "pretraining.lm"),

@@ -7,7 +7,7 @@ rule table:
     log:
         f"logs/{config['profile']}/table/{{table}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick("profile", "experiments"),
     shell:
@@ -23,7 +23,7 @@ rule gap_figure:
     log:
         f"logs/{config['profile']}/figure/gap.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick(),
     shell:
@@ -39,7 +39,7 @@ rule training_figure:
     log:
         f"logs/{config['profile']}/figure/training.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     params:
         cfg=pick(),
     shell:

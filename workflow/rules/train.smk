@@ -14,7 +14,7 @@ rule train:
     log:
         f"logs/{config['profile']}/train/{{trained}}-{{run}}.log",
     conda:
-        ENVIRONMENT
+        "../../environment.yml"
     resources:
         gpu=1,
     params:
