@@ -21,6 +21,9 @@ results: install
 test: install
 	$(RUN) python -m pytest
 
+environment.yml: requirements.lock
+	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@
+
 lint: install
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .

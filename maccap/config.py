@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Hyperparameters of one training run; the released code's values are in `config/paper.yaml`."""
+    """Hyperparameters of one training run; see the comments in the profile."""
 
     batch_size: int
     epochs: int

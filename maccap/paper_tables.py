@@ -63,29 +63,30 @@ def cross_domain(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def ablation(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    """Each change with its paired difference in CIDEr to the full method, and what that says of the claim."""
-    grouped = _grouped(files)
-    full = next(paths for (_, experiment, _), paths in grouped.items() if experiment == "maccap")
-    base = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in full]
+    """Each change with its paired difference in CIDEr to the reference, and what that says of the paper's claim."""
+    grouped = {experiment: paths for (_, experiment, _), paths in _grouped(files).items()}
+    reference = grouped[cfg["tables.ablation.reference"]]
+    base = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in reference]
     rows, notes = [], []
-    for (_, experiment, _), paths in grouped.items():
+    for experiment, paths in grouped.items():
         ours = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in paths]
         delta = None
-        if paths != full:
-            delta = cell([a - b for a, b in zip(ours, base, strict=True)], [*paths, *full])
-            if claim := cfg.get(f"experiments.{experiment}.claim"):
-                notes.append(f"Claim “{claim}”: {_verdict(delta)} here (CIDEr {delta.value:+.1f} without it).")
-        label = cfg[f"experiments.{experiment}.label"]
-        rows.append(Row([label], [*_cells(paths, CAPTION_METRICS), delta]))
+        if paths != reference:
+            delta = cell([a - b for a, b in zip(ours, base, strict=True)], [*paths, *reference])
+            for key, sign in (("lowers", -1), ("raises", 1)):
+                if claim := cfg.get(f"experiments.{experiment}.{key}"):
+                    label = cfg[f"experiments.{experiment}.label"]
+                    notes.append(f"Claim “{claim}”: {_verdict(delta, sign)} here ({label}: CIDEr {delta.value:+.1f}).")
+        rows.append(Row([cfg[f"experiments.{experiment}.label"]], [*_cells(paths, CAPTION_METRICS), delta]))
     return Table(title, ["variant"], [*CAPTION_METRICS, "ΔCIDEr"], rows, _spice_note(rows) + notes)
 
 
-def _verdict(delta: Cell) -> str:
-    """A claim holds when taking the part away costs more than two standard errors over the seeds."""
-    margin = 2 * (delta.sd or 0.0) / delta.n**0.5
-    if delta.value < -margin:
+def _verdict(delta: Cell, sign: int) -> str:
+    """A claim holds when CIDEr moves its way by more than two standard errors of the paired difference."""
+    moved, margin = sign * delta.value, 2 * (delta.sd or 0.0) / delta.n**0.5
+    if moved > margin:
         return "holds"
-    return "does not hold" if delta.value > margin else "undecided (within two standard errors)"
+    return "does not hold" if moved < -margin else "is undecided (within two standard errors)"
 
 
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:

@@ -27,8 +27,10 @@ def config(clip: Path, opt: Path) -> dict:
         "encoder.name": str(clip), "encoder.pretrained": None, "encoder.batch_size": 4, "encoder.dtype": "float16",
         "language_model.name": str(opt), "runs.maccap.method": "maccap",
         "experiments.maccap.label": "MacCap", "experiments.maccap.run": "maccap",
-        "experiments.human.label": "human", "experiments.light.label": "light", "experiments.light.run": "maccap",
-        "experiments.light.decoding.patch_weight": 0.0, "experiments.light.claim": "subregions help",
+        "experiments.blind.label": "blind", "experiments.human.label": "human",
+        "experiments.light.label": "light", "experiments.light.run": "maccap",
+        "experiments.light.decoding.patch_weight": 0.0, "experiments.light.lowers": "subregions help",
+        "tables.ablation.reference": "maccap",
         "answering.batch_size": 5, "answering.beams": 2, "answering.max_new_tokens": 2,
         "answering.length_penalty": -1.0,
         **{f"training.{k}": v for k, v in asdict(TRAINING).items()},
@@ -60,16 +62,22 @@ def run_everything(root: Path, cfg: dict) -> None:
     inputs = {"captions": table, "train_features": text["train"], "val_features": text["val"]}
     step("train", inputs, [runs / f"s{seed}" / file for seed in SEEDS for file in files])
     adaptors = [runs / f"s{seed}" / "adaptor.safetensors" for seed in SEEDS]
-    trained = {"captions": table, "images": images, "memory": text["train"], "adaptors": adaptors}
-    metrics = []
-    for experiment in ("maccap", "light", "human"):
-        folder = root / f"artifacts/mini/predictions/coco/{experiment}/coco"
-        outputs = [folder / f"s{seed}{suffix}" for seed in SEEDS for suffix in (".json", ".features.safetensors")]
-        step("predict", trained, outputs)
-        scored = [results / f"metrics/captions/coco/{experiment}/coco/s{seed}.json" for seed in SEEDS]
-        metrics += scored
-        inputs = {"captions": table, "images": images, "text_features": text["test"]}
-        step("evaluate", inputs | {"predictions": outputs[::2], "features": outputs[1::2]}, scored)
+    trained = {"images": images, "memory": text["train"], "adaptors": adaptors}
+    predicted = [
+        root / f"artifacts/mini/predictions/coco/{experiment}/coco/s{seed}{suffix}"
+        for experiment in ("maccap", "light", "blind", "human")
+        for seed in SEEDS
+        for suffix in (".json", ".features.safetensors")
+    ]
+    step("predict", trained, predicted[:8])
+    step("baselines", {"captions": table}, predicted[8:])
+    metrics = [
+        results / f"metrics/captions/coco/{experiment}/coco/s{seed}.json"
+        for experiment in ("maccap", "light", "blind", "human")
+        for seed in SEEDS
+    ]
+    inputs = {"captions": table, "images": images, "text_features": text["test"]}
+    step("evaluate", inputs | {"predictions": predicted[::2], "features": predicted[1::2]}, metrics)
     answers = []
     predictions = [root / f"artifacts/mini/predictions/coco/maccap/coco/s{seed}.json" for seed in SEEDS]
     for form in ("prefix", "caption", "blind", "majority"):
@@ -142,7 +150,7 @@ def test_the_table_is_the_mean_and_deviation_of_its_metric_files(world):
             assert len(values) == cell["n"] == 2
             assert cell["value"] == pytest.approx(np.mean(values))
             assert cell["sd"] == pytest.approx(np.std(values, ddof=1))
-    assert [row["labels"][1] for row in table["rows"]] == ["MacCap", "light", "human"]
+    assert [row["labels"][1] for row in table["rows"]] == ["MacCap", "light", "blind", "human"]
 
 
 def test_the_ablation_pairs_seeds(world):

@@ -1,6 +1,6 @@
 """Caption metrics, VQA accuracy and CLIPScore."""
 
-from .captions import CaptionScores, caption_scores, check_coverage, score_sets, spice_available
+from .captions import CaptionScores, caption_scores, check_coverage, score_pairs, score_sets, spice_available
 from .clipscore import clip_scores, ref_clip_scores
 from .java import ensure_java
 from .vqa import VqaAccuracy, vqa_accuracy
@@ -13,6 +13,7 @@ __all__ = [
     "clip_scores",
     "ensure_java",
     "ref_clip_scores",
+    "score_pairs",
     "score_sets",
     "spice_available",
     "vqa_accuracy",

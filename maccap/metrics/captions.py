@@ -53,20 +53,29 @@ def score_sets(
 
     Each set as in `caption_scores`, with the same errors; the scores come in the order of the sets.
     """
-    for number, predictions in enumerate(prediction_sets, start=1):
+    return score_pairs([(references, predictions) for predictions in prediction_sets])
+
+
+def score_pairs(
+    pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
+) -> list[CaptionScores[Id]]:
+    """Like `score_sets`, each prediction set with references of its own; equal objects are tokenised once."""
+    for number, (references, predictions) in enumerate(pairs, start=1):
         check_coverage(references, predictions, f"prediction set {number}")
-    if not prediction_sets:
+    if not pairs:
         return []
     ensure_java()
-    ids = list(references)
-    groups: list[list[Sequence[str]]] = [[references[id_] for id_ in ids]]
-    groups += [[[chosen[id_]] for id_ in ids] for chosen in prediction_sets]
+    distinct = {id(references): references for references, _ in pairs}
+    groups: list[list[Sequence[str]]] = [list(references.values()) for references in distinct.values()]
+    groups += [[[predictions[id_]] for id_ in references] for references, predictions in pairs]
     with meteor_process() as meteor:  # it loads while the other metrics are computed
-        truth, *candidate_sets = _tokenise(groups)
-        scores = [_score(truth, candidates) for candidates in candidate_sets]
-        for candidates, of_set in zip(candidate_sets, scores, strict=True):
+        tokens = _tokenise(groups)
+        truths = dict(zip(distinct, tokens, strict=False))
+        scored = [(truths[id(r)], c) for (r, _), c in zip(pairs, tokens[len(distinct) :], strict=True)]
+        scores = [_score(truth, candidates) for truth, candidates in scored]
+        for (truth, candidates), of_set in zip(scored, scores, strict=True):
             of_set["METEOR"] = meteor_scores(meteor, truth, candidates)
-    return [_in_percent(ids, of_set) for of_set in scores]
+    return [_in_percent(list(references), of_set) for (references, _), of_set in zip(pairs, scores, strict=True)]
 
 
 def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[Id, str], source: str) -> None:

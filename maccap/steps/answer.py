@@ -30,7 +30,7 @@ def run(job: Job) -> None:
         images = read_image_features(job.input("images"))
     for index, out in enumerate(job.outputs):
         if form == "prefix":
-            captioner = trained_captioner(job, "maccap", encoder, lm, images, decoding, index)
+            captioner = trained_captioner(job, encoder, lm, images, decoding, index)
             results = answer_questions(lm, questions, answering, prefixes=(captioner, images))
         elif form == "caption":
             captions = {row["image_id"]: row["caption"] for row in read_json(job.inputs["predictions"][index])}

@@ -13,7 +13,6 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     trained="|".join(config["datasets"]),
     run="|".join(config["runs"]),
-    experiment="|".join(config["experiments"]),
     form="prefix|caption|blind|majority",
     table="[a-z_]+",
 
@@ -61,31 +60,47 @@ def model_files(name):
     return sorted(str(path) for path in Path(name).glob("*") if path.suffix != ".md")
 
 
-def method_of(run):
-    return config["runs"][run]["method"]
-
-
 def run_of(experiment):
-    """The run that an experiment decodes with; None for the human baseline."""
+    """The run that an experiment decodes with; None for the baselines `blind` and `human`."""
     return config["experiments"][experiment].get("run")
 
 
+def asked():
+    """Every (trained on, experiment, tested on) that a table shows, in order, each once."""
+    cells = [
+        (*pair.split("-"), experiment)
+        for spec in config["tables"].values()
+        for pair in spec.get("pairs", [])
+        for experiment in spec["experiments"]
+    ]
+    return list(dict.fromkeys((trained, experiment, tested) for trained, tested, experiment in cells))
+
+
+ASKED = asked()
+RUNS = sorted({(trained, run_of(experiment)) for trained, experiment, _ in ASKED if run_of(experiment)})
+PAIRS = list(dict.fromkeys((trained, tested) for trained, _, tested in ASKED))
+
+
 def adaptors(trained, run):
-    return expand(f"{ARTIFACTS}/runs/{trained}/{run}/{{seed}}/adaptor.safetensors", seed=SEEDS)
+    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/adaptor.safetensors" for seed in SEEDS]
 
 
-def predictions(trained, experiment, dataset):
-    folder = f"{ARTIFACTS}/predictions/{trained}/{experiment}/{dataset}"
-    return [f"{folder}/{seed}{suffix}" for seed in SEEDS for suffix in (".json", ".features.safetensors")]
+def predictions(cells):
+    """Files of the predictions of (trained on, experiment, tested on), two per seed."""
+    return [
+        f"{ARTIFACTS}/predictions/{trained}/{experiment}/{tested}/{seed}{suffix}"
+        for trained, experiment, tested in cells
+        for seed in SEEDS
+        for suffix in (".json", ".features.safetensors")
+    ]
 
 
-def run_key(wildcards):
-    run = run_of(wildcards.experiment)
-    return run and f"runs.{run}"
-
-
-def caption_metrics(trained, experiment, dataset):
-    return expand(f"{RESULTS}/metrics/captions/{trained}/{experiment}/{dataset}/{{seed}}.json", seed=SEEDS)
+def metrics(cells):
+    return [
+        f"{RESULTS}/metrics/captions/{trained}/{experiment}/{tested}/{seed}.json"
+        for trained, experiment, tested in cells
+        for seed in SEEDS
+    ]
 
 
 def table_metrics(wildcards):
@@ -96,21 +111,8 @@ def table_metrics(wildcards):
     if "forms" in spec:
         return expand(f"{RESULTS}/metrics/vqa/{spec['dataset']}/{{form}}/{{seed}}.json", form=spec["forms"], seed=SEEDS)
     pairs = [pair.split("-") for pair in spec["pairs"]]
-    return [
-        path
-        for trained, tested in pairs
-        for experiment in spec["experiments"]
-        for path in caption_metrics(trained, experiment, tested)
-    ]
+    return metrics((trained, experiment, tested) for trained, tested in pairs for experiment in spec["experiments"])
 
 
 def all_logs(wildcards):
-    experiments = [
-        (pair.split("-")[0], run_of(experiment))
-        for spec in config["tables"].values()
-        if "pairs" in spec
-        for pair in spec["pairs"]
-        for experiment in spec["experiments"]
-    ]
-    runs = sorted({(trained, run) for trained, run in experiments if run})
-    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in runs for seed in SEEDS]
+    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in RUNS for seed in SEEDS]

@@ -1,29 +1,59 @@
-rule predict:
+# One rule per trained run: it decodes every experiment that uses the run, on every test set asked for.
+for trained, run in RUNS:
+    cells = [cell for cell in ASKED if (cell[0], run_of(cell[1])) == (trained, run)]
+
+    rule:
+        name:
+            f"predict_{trained}_{run}".replace("-", "_")
+        input:
+            code=code("predict", config["runs"][run]["method"]),
+            weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
+            images=expand(
+                f"{ARTIFACTS}/features/{{tested}}/images.test.safetensors", tested=sorted({cell[2] for cell in cells})
+            ),
+            memory=f"{ARTIFACTS}/features/{trained}/captions.train.safetensors",
+            adaptors=adaptors(trained, run),
+        output:
+            predictions(cells),
+        log:
+            f"logs/{config['profile']}/predict/{trained}-{run}.log",
+        priority: len(cells)
+        conda:
+            "../../environment.yml"
+        resources:
+            gpu=1,
+        params:
+            cfg=pick(
+                "seed",
+                "repeats",
+                "encoder",
+                "language_model",
+                "training",
+                "decoding",
+                f"runs.{run}",
+                *(f"experiments.{cell[1]}" for cell in cells),
+            ),
+        shell:
+            step("predict", "weights", "images", "memory", "adaptors")
+
+
+rule baselines:
     input:
-        code=lambda wildcards: code(
-            "predict", *(config["runs"][run]["method"] for run in [run_of(wildcards.experiment)] if run)
-        ),
+        code=code("baselines"),
         weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
         captions=f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
-        images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
-        memory=f"{ARTIFACTS}/features/{{trained}}/captions.train.safetensors",
-        adaptors=lambda wildcards: (
-            adaptors(wildcards.trained, run_of(wildcards.experiment)) if run_of(wildcards.experiment) else []
-        ),
     output:
-        predictions("{trained}", "{experiment}", "{dataset}"),
+        predictions(("{dataset}", baseline, "{dataset}") for baseline in ("blind", "human")),
     log:
-        f"logs/{config['profile']}/predict/{{trained}}-{{experiment}}-{{dataset}}.log",
+        f"logs/{config['profile']}/baselines/{{dataset}}.log",
     conda:
         "../../environment.yml"
     resources:
         gpu=1,
     params:
-        cfg=pick(
-            "seed", "repeats", "encoder", "language_model", "training", "decoding", "experiments.{experiment}", run_key
-        ),
+        cfg=pick("seed", "repeats", "encoder", "language_model", "decoding"),
     shell:
-        step("predict", "weights", "captions", "images", "memory", "adaptors")
+        step("baselines", "weights", "captions")
 
 
 rule answer:
@@ -36,8 +66,8 @@ rule answer:
         train_annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.train.json",
         images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
         memory=f"{ARTIFACTS}/features/{{dataset}}/captions.train.safetensors",
-        adaptors=lambda wildcards: adaptors(wildcards.dataset, "maccap"),
-        predictions=lambda wildcards: predictions(wildcards.dataset, "maccap", wildcards.dataset)[::2],
+        adaptors=adaptors("{dataset}", "maccap"),
+        predictions=predictions([("{dataset}", "maccap", "{dataset}")])[::2],
     output:
         expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
     log:

@@ -9,7 +9,7 @@ rule table:
     conda:
         "../../environment.yml"
     params:
-        cfg=pick("profile", "experiments"),
+        cfg=pick("profile", "experiments", "tables.{table}"),
     shell:
         step("table", "metrics")
 

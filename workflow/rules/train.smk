@@ -1,6 +1,6 @@
 rule train:
     input:
-        code=lambda wildcards: code("train", method_of(wildcards.run)),
+        code=lambda wildcards: code("train", config["runs"][wildcards.run]["method"]),
         weights=model_files(config["language_model"]["name"]),
         captions=f"{ARTIFACTS}/data/{{trained}}/captions.jsonl",
         train_features=f"{ARTIFACTS}/features/{{trained}}/captions.train.safetensors",
@@ -13,6 +13,7 @@ rule train:
         ),
     log:
         f"logs/{config['profile']}/train/{{trained}}-{{run}}.log",
+    priority: 100
     conda:
         "../../environment.yml"
     resources:
