@@ -16,7 +16,7 @@ CAPTION_METRICS = (
 NAMES = {"coco": "COCO", "flickr30k": "Flickr30k"}
 FORMS = {
     "prefix": "MacCap, soft tokens before the question", "caption": "MacCap, generated caption as context",
-    "blind": "blind: language model alone", "majority": "blind: majority answer per question type",
+    "majority": "blind: majority answer per question type",
 }  # fmt: skip
 SPICE_ABSENT = "SPICE is empty where Stanford CoreNLP 3.6.0 was not supplied."
 

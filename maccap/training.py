@@ -36,6 +36,8 @@ def reconstruction_loss(
         prefix: soft tokens [B, P, lm_dim].
         tokens: token ids [B, L], padded on the right.
     """
+    if not count_padding:
+        tokens = tokens[:, : int((tokens != pad_token_id).sum(dim=1).max())]
     embedded = torch.cat([prefix, lm.get_input_embeddings()(tokens).to(prefix)], dim=1)
     mask = torch.cat([tokens.new_ones(prefix.shape[:2]), (tokens != pad_token_id).long()], dim=1)
     kept = tokens.shape[1] + 1
@@ -94,7 +96,7 @@ class Trainer:
         self.noise = torch.Generator().manual_seed(seed)
         adaptor = method.adaptor(features.shape[1], lm.dim)
         optimizer = torch.optim.AdamW(
-            adaptor.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            adaptor.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.adaptor, self.optimizer = self.accelerator.prepare(adaptor, optimizer)
         self.lm.model.to(self.accelerator.device)

@@ -80,11 +80,14 @@ def run_everything(root: Path, cfg: dict) -> None:
     step("evaluate", inputs | {"predictions": predicted[::2], "features": predicted[1::2]}, metrics)
     answers = []
     predictions = [root / f"artifacts/mini/predictions/coco/maccap/coco/s{seed}.json" for seed in SEEDS]
-    for form in ("prefix", "caption", "blind", "majority"):
+    asked = {"questions": vqa["questions"]["test"], "annotations": vqa["annotations"]["test"]}
+    training = {"train_questions": vqa["questions"]["train"], "train_annotations": vqa["annotations"]["train"]}
+    for form in ("prefix", "caption", "majority"):
         outputs = [root / f"artifacts/mini/answers/coco/{form}/s{seed}.json" for seed in SEEDS]
-        asked = {"questions": vqa["questions"]["test"], "annotations": vqa["annotations"]["test"]}
-        training = {"train_questions": vqa["questions"]["train"], "train_annotations": vqa["annotations"]["train"]}
-        step("answer", trained | asked | training | {"predictions": predictions}, outputs)
+        if form == "majority":
+            step("majority", asked | training, outputs)
+        else:
+            step("answer", trained | {"questions": asked["questions"], "predictions": predictions}, outputs)
         scored = [results / f"metrics/vqa/coco/{form}/s{seed}.json" for seed in SEEDS]
         step("evaluate_answers", asked | {"results": outputs}, scored)
         answers += scored

@@ -1,4 +1,4 @@
-"""All predictions of one pair of data sets -> caption metrics, one file each, with every image's own scores."""
+"""All predictions of one test set -> caption metrics, one file each, with every image's own scores."""
 
 from collections.abc import Mapping
 from pathlib import Path

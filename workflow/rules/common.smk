@@ -13,7 +13,8 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     trained="|".join(config["datasets"]),
     run="|".join(config["runs"]),
-    form="prefix|caption|blind|majority",
+    form="prefix|caption",
+    answers="prefix|caption|majority",
     table="[a-z_]+",
 
 
@@ -78,7 +79,6 @@ def asked():
 
 ASKED = asked()
 RUNS = sorted({(trained, run_of(experiment)) for trained, experiment, _ in ASKED if run_of(experiment)})
-PAIRS = list(dict.fromkeys((trained, tested) for trained, _, tested in ASKED))
 
 
 def adaptors(trained, run):

@@ -1,10 +1,10 @@
-# One rule per pair of data sets, because the caption metrics' Java takes long to start.
-for trained, tested in PAIRS:
-    cells = [cell for cell in ASKED if (cell[0], cell[2]) == (trained, tested)]
+# One rule per test set, because the caption metrics' Java takes long to start.
+for tested in config["datasets"]:
+    cells = [cell for cell in ASKED if cell[2] == tested]
 
     rule:
         name:
-            f"evaluate_{trained}_{tested}"
+            f"evaluate_{tested}"
         input:
             code=code("evaluate"),
             captions=f"{ARTIFACTS}/data/{tested}/captions.jsonl",
@@ -15,7 +15,7 @@ for trained, tested in PAIRS:
         output:
             metrics(cells),
         log:
-            f"logs/{config['profile']}/evaluate/{trained}-{tested}.log",
+            f"logs/{config['profile']}/evaluate/{tested}.log",
         conda:
             "../../environment.yml"
         params:
@@ -29,11 +29,11 @@ rule evaluate_answers:
         code=code("evaluate_answers"),
         questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
         annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json",
-        results=expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
+        results=expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{answers}}}}/{{seed}}.json", seed=SEEDS),
     output:
-        expand(f"{RESULTS}/metrics/vqa/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
+        expand(f"{RESULTS}/metrics/vqa/{{{{dataset}}}}/{{{{answers}}}}/{{seed}}.json", seed=SEEDS),
     log:
-        f"logs/{config['profile']}/evaluate_answers/{{dataset}}-{{form}}.log",
+        f"logs/{config['profile']}/evaluate_answers/{{dataset}}-{{answers}}.log",
     conda:
         "../../environment.yml"
     params:

@@ -61,9 +61,6 @@ rule answer:
         code=code("answer", "maccap"),
         weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
         questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
-        annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json",
-        train_questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.train.json",
-        train_annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.train.json",
         images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
         memory=f"{ARTIFACTS}/features/{{dataset}}/captions.train.safetensors",
         adaptors=adaptors("{dataset}", "maccap"),
@@ -79,15 +76,23 @@ rule answer:
     params:
         cfg=pick("seed", "repeats", "encoder", "language_model", "training", "decoding", "answering", "runs.maccap"),
     shell:
-        step(
-            "answer",
-            "weights",
-            "questions",
-            "annotations",
-            "train_questions",
-            "train_annotations",
-            "images",
-            "memory",
-            "adaptors",
-            "predictions",
-        )
+        step("answer", "weights", "questions", "images", "memory", "adaptors", "predictions")
+
+
+rule majority:
+    input:
+        code=code("majority"),
+        questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
+        annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json",
+        train_questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.train.json",
+        train_annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.train.json",
+    output:
+        [f"{ARTIFACTS}/answers/{{dataset}}/majority/{seed}.json" for seed in SEEDS],
+    log:
+        f"logs/{config['profile']}/majority/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("majority", "questions", "annotations", "train_questions", "train_annotations")
