@@ -39,13 +39,13 @@ def nearness(
         per kind the mean over captions of the mean and of the best cosine among the image's m features, and the
         share of captions to which the best one is nearer than the global feature.
     """
-    to_global = (kinds["global"][image_row, 0] * text).sum(-1)
+    cosines = {name: torch.einsum("cmd,cd->cm", features[image_row], text) for name, features in kinds.items()}
+    to_global = cosines["global"][:, 0]
     report = {}
-    for name, features in kinds.items():
-        cosines = torch.einsum("cmd,cd->cm", features[image_row], text)
-        best = cosines.max(dim=1).values
+    for name, values in cosines.items():
+        best = values.max(dim=1).values
         report[name] = {
-            "mean": float(cosines.mean()),
+            "mean": float(values.mean()),
             "best": float(best.mean()),
             "sd_of_best": float(best.std()),
             "nearer_than_global": float((best > to_global).float().mean()),

@@ -139,7 +139,7 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = {
         "length": "gap length", "mean_norm": "mean norm", "mean_norm_if_zero_mean": "mean norm if zero-mean",
         "dimensions_off_zero": "dims with mean ≠ 0", "variance_per_dimension": "variance per dim",
-        "dimensions_not_normal": "dims not normal", "absolute_skewness": "|skewness|",
+        "dimensions_not_normal": "dims not normal", "absolute_skewness": "absolute skewness",
         "excess_kurtosis": "excess kurtosis", "effective_dimensions": "effective dims",
         "effective_dimensions_if_isotropic": "effective dims if isotropic",
     }  # fmt: skip

@@ -185,7 +185,7 @@ def plan(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def planned_jobs(output: str) -> dict[str, int]:
     """Snakemake's table of jobs, without its total."""
     table = output.split("Job stats:")[1].split("\n\n")[0]
-    return {name: int(n) for name, n in re.findall(r"^([a-z_]+)\s+(\d+)$", table, re.MULTILINE) if name != "total"}
+    return {name: int(n) for name, n in re.findall(r"^([a-z_0-9]+)\s+(\d+)$", table, re.MULTILINE) if name != "total"}
 
 
 def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project: Path) -> None:
@@ -204,9 +204,11 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     domains, experiments = len(MINI["datasets"]), MINI["experiments"]
     trained = {(on, experiments[e]["run"]) for on, _, e in cells if "run" in experiments[e]}
     forms = {(s["dataset"], form) for s in MINI["tables"].values() for form in s.get("forms", [])}
-    per_domain = dict.fromkeys(("scenes", "captions", "text_features", "image_features", "gap"), domains)
-    assert planned_jobs(run.stdout) == per_domain | {
-        "train": len(trained), "predict": len(cells), "evaluate": len(cells), "answer": len(forms),
+    per_domain = dict.fromkeys(("scenes", "captions", "text_features", "image_features", "gap", "baselines"), domains)
+    per_run = {f"predict_{on}_{run}".replace("-", "_"): 1 for on, run in trained}
+    per_test_set = {f"evaluate_{tested}": 1 for _, tested, _ in cells}
+    assert planned_jobs(run.stdout) == per_domain | per_run | per_test_set | {
+        "train": len(trained), "answer": len(forms) - 1, "majority": 1,
         "evaluate_answers": len(forms), "table": len(MINI["tables"]), "gap_figure": 1, "training_figure": 1, "all": 1,
     }  # fmt: skip
 

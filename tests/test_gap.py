@@ -57,4 +57,5 @@ def test_nearness_by_hand():
     globals_ = [float(tokens[r, 0] @ text[c]) for c, r in enumerate(rows.tolist())]
     assert report["patches"]["best"] == pytest.approx(np.mean(best), abs=1e-5)
     assert report["global"]["mean"] == pytest.approx(np.mean(globals_), abs=1e-5)
+    assert report["global"]["nearer_than_global"] == 0
     assert report["patches"]["nearer_than_global"] == pytest.approx(np.mean(np.array(best) > globals_))
