@@ -242,7 +242,7 @@ def test_a_typo_in_the_config_stops_planning_and_is_named(
 def test_each_step_of_the_workflow_has_its_own_code_as_an_input() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
     steps = {}
-    for name, body in re.findall(r"^rule (\w+):\n((?:(?:[ \t].*)?\n)*)", rules, re.MULTILINE):
+    for name, body in re.findall(r"^ *rule ?(\w*):\n((?:(?:[ \t].*)?\n)*?)(?=^ *rule|^[^ \n]|\Z)", rules, re.MULTILINE):
         called = re.search(r"""step\(\s*"([a-z-]+)\"""", body)
         assert called, name
         code = re.escape(called[1].replace("-", "_"))

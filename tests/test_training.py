@@ -126,10 +126,11 @@ def test_features_of_other_captions_are_refused(tmp_path):
 
 
 KILLED = """
-import sys, time
+import sys, time, torch
 from pathlib import Path
 from tests.test_training import trainer
 from maccap.training import Trainer
+torch.set_num_threads(1)
 slow = Trainer._one_step
 def one_step(self):
     time.sleep(0.15)

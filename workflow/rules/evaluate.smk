@@ -55,6 +55,6 @@ rule gap:
     conda:
         "../../environment.yml"
     params:
-        cfg=pick("decoding"),
+        cfg=pick("decoding.subregions", "decoding.patch_weight"),
     shell:
         step("gap", "captions", "images", "text_features")
