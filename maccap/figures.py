@@ -14,13 +14,13 @@ import numpy as np
 from scipy import stats
 
 from .artifacts import atomic, read_json
+from .tables import NAMES
 
 STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
 }  # fmt: skip
 COLOURS = {"coco": "#2166ac", "flickr30k": "#d6604d"}
-NAMES = {"coco": "COCO", "flickr30k": "Flickr30k"}
 
 
 def _save(figure: Any, outputs: list[Path]) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import read_json
-from .tables import Cell, Row, Table, cell, read_metric
+from .tables import NAMES, Cell, Row, Table, cell, read_metric
 
 CAPTION_METRICS = (
     "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "CLIPScore", "RefCLIPScore",
 )  # fmt: skip
-NAMES = {"coco": "COCO", "flickr30k": "Flickr30k"}
 FORMS = {
     "prefix": "MacCap, soft tokens before the question", "caption": "MacCap, generated caption as context",
     "majority": "blind: majority answer per question type",
@@ -100,7 +99,7 @@ def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     forms = _forms(files)
-    kinds = sorted(_report(Path(next(iter(forms.values()))[0]))["per_question_type"])
+    kinds = sorted(read_json(Path(next(iter(forms.values()))[0]))["per_question_type"])
     rows = [Row([kind], [_over_seeds(paths, "per_question_type", kind) for paths in forms.values()]) for kind in kinds]
     return Table(title, ["question type"], list(forms), rows, [f"{form}: {FORMS[form]}" for form in forms])
 
@@ -121,7 +120,7 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = {"mean": "mean cosine", "best": "best cosine", "nearer_than_global": "share nearer than global"}
     rows, notes = [], []
     for path in files:
-        report = _report(path)["nearness"]
+        report = read_json(path)["nearness"]
         for kind, values in report.items():
             cells: list[Cell | None] = [Cell(values[key], None, 1, [str(path)]) for key in columns]
             rows.append(Row([NAMES[path.stem], kind], cells))
@@ -145,7 +144,7 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     }  # fmt: skip
     rows, notes = [], []
     for path in files:
-        report = _report(path)
+        report = read_json(path)
         values = report["gap"]
         recalls = [Cell(value, None, 1, [str(path)]) for value in report["retrieval"].values()]
         rows.append(Row([NAMES[path.stem]], [*(Cell(values[key], None, 1, [str(path)]) for key in columns), *recalls]))
@@ -163,10 +162,6 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 def _holds(truth: bool) -> str:
     return "holds" if truth else "does not hold"
-
-
-def _report(path: Path) -> dict[str, Any]:
-    return read_json(path)
 
 
 BUILDERS: dict[str, Callable[[list[Path], dict[str, Any], str], Table]] = {

@@ -11,6 +11,8 @@ import pandas as pd
 
 from .artifacts import write_json, write_text
 
+NAMES = {"coco": "COCO", "flickr30k": "Flickr30k"}
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -29,20 +29,16 @@ def leaves(prefix, value):
 
 
 def pick(*keys):
-    """A params function giving {dotted config key: value}, so that Snakemake tracks names as well as values.
-
-    A key may be a function of the wildcards; a key that is None is left out.
-    """
+    """A params function giving {dotted config key: value}, so that Snakemake tracks names as well as values."""
 
     def params(wildcards):
         picked = {}
         for key in keys:
-            key = key(wildcards) if callable(key) else key.format(**wildcards)
-            if key is not None:
-                value = config
-                for part in key.split("."):
-                    value = value[part]
-                picked |= leaves(key, value)
+            key = key.format(**wildcards)
+            value = config
+            for part in key.split("."):
+                value = value[part]
+            picked |= leaves(key, value)
         return picked
 
     return params
