@@ -11,6 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from .artifacts import atomic, read_json
@@ -98,6 +99,16 @@ def _spectrum_panel(axes: Any, loaded: dict[str, Any]) -> None:
     axes.set_ylabel("share of the gap's variance")
     axes.set_title("Covariance spectrum")
     axes.legend(fontsize=8)
+
+
+def training_curves(logs: list[Path]) -> pd.DataFrame:
+    """Training loss in nats per token: one line per data set, run, seed and logged step."""
+    rows = [
+        [*path.parts[-4:-1], row["step"], row["loss"]]
+        for path in logs
+        for row in map(json.loads, path.read_text().splitlines())
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "run", "seed", "step", "loss"])
 
 
 def training_figure(logs: list[Path], outputs: list[Path]) -> None:

@@ -69,6 +69,14 @@ def tidy(table: Table) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*table.headers, "column", "value", "sd", "n"])
 
 
+def to_metrics(table: Table) -> dict[str, dict[str, float]]:
+    """{row: {column: value}}, the form in which `dvc metrics` compares numbers."""
+    return {
+        ", ".join(row.labels): {column: c.value for column, c in zip(table.columns, row.cells, strict=True) if c}
+        for row in table.rows
+    }
+
+
 def to_markdown(table: Table) -> str:
     body = frame(table).to_markdown(index=False, disable_numparse=True)
     notes = "".join(f"\n- {note}" for note in table.notes)
@@ -95,9 +103,11 @@ def _latex(text: str) -> str:
 
 
 def write_table(table: Table, outputs: list[Path]) -> None:
-    """Write `.json`, `.csv`, `.md` and `.tex`, each output by its suffix."""
+    """Write `.json`, `.metrics.json`, `.csv`, `.md` and `.tex`, each output by its suffix."""
     for path in outputs:
-        if path.suffix == ".json":
+        if path.name.endswith(".metrics.json"):
+            write_json(path, to_metrics(table))
+        elif path.suffix == ".json":
             write_json(path, asdict(table))
         elif path.suffix == ".csv":
             write_text(path, tidy(table).to_csv(index=False, float_format="%.6g"))

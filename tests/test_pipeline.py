@@ -97,11 +97,11 @@ def run_everything(root: Path, cfg: dict) -> None:
         ("in_domain", metrics), ("ablation", metrics[:4]), ("vqa", answers), ("vqa_types", answers),
         ("nearness", [gap]), ("gap", [gap]),
     ):  # fmt: skip
-        outputs = [results / f"tables/{name}.{suffix}" for suffix in ("json", "csv", "md", "tex")]
+        outputs = [results / f"tables/{name}.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")]
         step("table", {"metrics": inputs}, outputs)
     step("figure", {"reports": [gap]}, [results / "figures/gap.png", results / "figures/gap.svg"])
     logs = [runs / f"s{seed}" / "log.jsonl" for seed in SEEDS]
-    step("figure", {"logs": logs}, [results / "figures/training.png", results / "figures/training.svg"])
+    step("figure", {"logs": logs}, [results / f"figures/training.{suffix}" for suffix in ("png", "svg", "csv")])
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,20 @@ def test_all_formats_of_a_table_say_the_same(world):
             assert f"{cell['value']:.1f}" in latex
     assert "not the paper's numbers" in markdown.replace("none of these are the paper's", "not the paper's")
     assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 1
+
+
+def test_the_metrics_of_a_table_and_the_training_curves_hold_the_same_numbers(world):
+    results = world / "first/results/mini"
+    table = json.loads((results / "tables/in_domain.json").read_text())
+    metrics = json.loads((results / "tables/in_domain.metrics.json").read_text())
+    cell = table["rows"][0]["cells"][table["columns"].index("CIDEr")]
+    assert metrics["COCO, MacCap"]["CIDEr"] == cell["value"]
+    curves = pd.read_csv(results / "figures/training.csv")
+    log = world / "first/artifacts/mini/runs/coco/maccap/s12/log.jsonl"
+    own = curves[(curves["dataset"] == "coco") & (curves["run"] == "maccap") & (curves["seed"] == "s12")]
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert own["step"].tolist() == [row["step"] for row in rows]
+    assert own["loss"].tolist() == pytest.approx([row["loss"] for row in rows], rel=1e-5)
 
 
 def test_human_leaves_its_own_reference_out(world):

@@ -1,6 +1,7 @@
-"""Gap reports or training logs -> one figure as PNG and SVG."""
+"""Gap reports or training logs -> one figure as PNG and SVG, and the training curves as CSV."""
 
-from ..figures import gap_figure, training_figure
+from ..artifacts import write_text
+from ..figures import gap_figure, training_curves, training_figure
 from . import Job
 
 
@@ -8,4 +9,6 @@ def run(job: Job) -> None:
     if job.outputs[0].stem == "gap":
         gap_figure(job.inputs["reports"], job.outputs)
     else:
-        training_figure(job.inputs["logs"], job.outputs)
+        *pictures, curves = job.outputs
+        training_figure(job.inputs["logs"], pictures)
+        write_text(curves, training_curves(job.inputs["logs"]).to_csv(index=False, float_format="%.6g"))

@@ -3,7 +3,7 @@ rule table:
         code=code("table"),
         metrics=table_metrics,
     output:
-        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "csv", "md", "tex"]),
+        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
     log:
         f"logs/{config['profile']}/table/{{table}}.log",
     conda:
@@ -35,7 +35,7 @@ rule training_figure:
         code=code("figure"),
         logs=all_logs,
     output:
-        expand(f"{RESULTS}/figures/training.{{suffix}}", suffix=["png", "svg"]),
+        expand(f"{RESULTS}/figures/training.{{suffix}}", suffix=["png", "svg", "csv"]),
     log:
         f"logs/{config['profile']}/figure/training.log",
     conda:
