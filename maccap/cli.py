@@ -7,6 +7,7 @@ import ast
 import sys
 from pathlib import Path
 
+from .drivers import commands as drivers
 from .errors import MaccapError
 from .steps.runner import run_step
 
@@ -23,6 +24,8 @@ def main(argv: list[str] | None = None) -> int:
             from .own_pictures import caption_pictures
 
             caption_pictures(parsed.paths, parsed.run, parsed.config, parsed.output, parsed.explain)
+        elif parsed.command == "dvc":
+            drivers.run(parsed)
         else:
             inputs = {name: [Path(path) for path in paths] for name, *paths in parsed.input}
             run_step(parsed.command.replace("-", "_"), inputs, parsed.output, parsed.cfg, arguments)
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--config", type=Path, default=Path("config/mini.yaml"), help="profile with `decoding` settings")
     own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
+    drivers.add_parser(commands)
     for name in STEPS:
         step = commands.add_parser(name.replace("_", "-"), help=f"rule {name}")
         step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))

@@ -1,0 +1,83 @@
+"""`maccap dvc sync` and `maccap dvc record`."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..artifacts import provenance_path, read_json, sha256, write_text
+from ..errors import ConfigError, DataError, EnvironmentProblem
+from .graph import Graph, default_profile, profiles, read_graph
+from .pipeline import check_file, pipeline_file, render
+
+
+def add_parser(commands: Any) -> None:
+    """Add `dvc` with its two commands to the command line's subparsers."""
+    dvc = commands.add_parser("dvc", help="keep DVC and Snakemake in agreement")
+    actions = dvc.add_subparsers(dest="action", required=True, metavar="ACTION")
+    sync = actions.add_parser("sync", help="write dvc.yaml from the Snakemake graph")
+    sync.add_argument("--check", action="store_true", help="write nothing; fail when the file does not match the graph")
+    sync.add_argument("--profile", help="this profile only (default: every profile in config/)")
+    record = actions.add_parser("record", help="tell DVC what `snakemake` made; refuses while anything is stale")
+    record.add_argument("--profile", help="default: the one that config/config.yaml names")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Run the parsed command."""
+    default = default_profile()
+    if parsed.action == "record":
+        record(parsed.profile or default, default)
+        return
+    for profile in [parsed.profile] if parsed.profile else profiles():
+        (check if parsed.check else sync)(profile, default)
+
+
+def sync(profile: str, default: str) -> None:
+    """Write the pipeline file of a profile."""
+    file, graph = pipeline_file(profile, default), read_graph(profile)
+    write_text(file, render(graph, profile, default))
+    print(f"{file}: {len(graph.jobs)} jobs")
+
+
+def check(profile: str, default: str) -> Graph:
+    """Compare the pipeline file with the graph, and note on disk that they match.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    file, graph = pipeline_file(profile, default), read_graph(profile)
+    expected = render(graph, profile, default)
+    found = file.read_text(encoding="utf-8") if file.is_file() else ""
+    if found != expected:
+        old, new = ((yaml.safe_load(text) or {}).get("stages", {}) for text in (found, expected))
+        changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["a comment"]
+        names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+        raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync` and look at it")
+    write_text(check_file(profile), f"{file} matches the Snakemake graph\n")
+    return graph
+
+
+def record(profile: str, default: str) -> None:
+    """Write `dvc.lock` for what Snakemake made, and put it into DVC's cache.
+
+    Raises:
+        ConfigError: the pipeline file does not match the graph.
+        DataError: a job is stale, or an output is not the file that its provenance record speaks of.
+        EnvironmentProblem: DVC fails.
+    """
+    graph = check(profile, default)
+    if stale := [job.outputs[0] for job in graph.jobs if job.stale]:
+        raise DataError(f"{stale[0]}: stale ({len(stale)} jobs in all); run `snakemake --cores all`, then record")
+    for output in (path for job in graph.jobs for path in job.outputs):
+        if read_json(provenance_path(output))["sha256"] != sha256(output):
+            raise DataError(f"{output}: changed since its job wrote it; delete it, run `snakemake --cores all`, record")
+    file = pipeline_file(profile, default)
+    dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", str(file)]
+    if subprocess.run(dvc, check=False).returncode:
+        raise EnvironmentProblem(f"{file}: `dvc commit` failed; its message is above")
+    print(f"{Path(file).with_name('dvc.lock')}: {len(graph.jobs)} jobs recorded")

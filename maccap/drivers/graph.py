@@ -1,0 +1,131 @@
+"""The Snakemake graph of one profile as plain values: what each job reads, writes and depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..artifacts import provenance_path
+from ..errors import ConfigError, EnvironmentProblem
+
+CONFIG = Path("config/config.yaml")
+
+
+@dataclass(frozen=True)
+class GraphJob:
+    """One Snakemake job; all paths are relative to the project's folder."""
+
+    rule: str
+    wildcards: list[str]
+    inputs: list[str]
+    outputs: list[str]
+    keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
+    shell: str  # the rule's command before wildcards are filled in: Snakemake reruns when it changes
+    records: list[str]  # Snakemake's own record of each output
+    upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
+    stale: bool = False  # Snakemake would run it now
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All jobs of the default target, upstream first, and the files that decide what the graph looks like."""
+
+    jobs: list[GraphJob]
+    sources: list[str]
+
+
+def default_profile() -> str:
+    """The profile of a plain `snakemake` call.
+
+    Raises:
+        EnvironmentProblem: the current folder is not the project's.
+    """
+    if not (CONFIG.is_file() and Path("Snakefile").is_file()):
+        raise EnvironmentProblem("no Snakefile and config/config.yaml here; change to the project's folder")
+    return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["profile"]
+
+
+def profiles() -> list[str]:
+    """Every profile in `config/`, the default one first."""
+    first = default_profile()
+    others = sorted(path.stem for path in CONFIG.parent.glob("*.yaml") if path != CONFIG)
+    return [first, *(name for name in others if name != first)]
+
+
+def read_graph(profile: str) -> Graph:
+    """Plan the default target of a profile, as `snakemake --dry-run` does; no job is run.
+
+    Raises:
+        ConfigError: Snakemake cannot plan, or a job has parameters that DVC could not follow.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import WorkflowError, print_exception
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+    config = ConfigSettings(config={} if profile == default_profile() else {"profile": profile})
+    as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True)
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        try:
+            workflow = api.workflow(ResourceSettings(), config, snakefile=Path("Snakefile"))
+            # The API offers planning only as part of a run; the private calls are the first steps of its own.
+            planner = workflow.dag(as_in_default_profile).workflow_api._workflow
+            planner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
+            planner._build_dag()
+        except WorkflowError as error:
+            print_exception(error)
+            raise ConfigError(f"Snakemake cannot plan profile {profile}; its message is above") from error
+        files = [Path(path).resolve().relative_to(Path.cwd()) for path in planner.configfiles]
+        values = {str(path): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+        jobs = [
+            _job(job, planner, values)
+            for level in planner.dag.toposorted()
+            for job in sorted(level, key=lambda job: (job.rule.name, list(map(str, job.wildcards))))
+            if not job.rule.norun
+        ]
+    return Graph(jobs, ["Snakefile", *values, "workflow", "maccap"])
+
+
+def _job(job: Any, planner: Any, values: dict[str, Any]) -> GraphJob:
+    store = planner.persistence
+    if extra := sorted(set(job.params.keys()) - {"cfg"}):
+        raise ConfigError(
+            f"rule {job.rule.name}: DVC cannot follow params.{extra[0]}; pass it through params.cfg = pick()"
+        )
+    outputs = [str(path) for path in job.output]
+    records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
+    return GraphJob(
+        rule=job.rule.name,
+        wildcards=[str(value) for value in job.wildcards],
+        inputs=sorted({str(path) for path in job.input}),
+        outputs=outputs,
+        keys=_keys(job.rule.name, dict(job.params.get("cfg", {})), values),
+        shell=job.rule.shellcmd or job.rule.run_func_src or "",
+        records=[str(path.relative_to(Path.cwd())) for path in records],
+        upstream=sorted({str(provenance_path(made.output[0])) for made in planner.dag.dependencies[job]}),
+        stale=planner.dag.needrun(job),
+    )
+
+
+def _keys(rule: str, cfg: dict[str, Any], values: dict[str, Any]) -> dict[str, list[str]]:
+    """Which config file each dotted key of a job comes from; as in Snakemake, a later file overrides an earlier one."""
+    found: dict[str, list[str]] = {}
+    for key, value in sorted(cfg.items()):
+        holders = [file for file, content in values.items() if _lookup(content, key) == [value]]
+        if not holders:
+            raise ConfigError(
+                f"rule {rule}: no config file has {key} = {value!r}, so DVC cannot follow it; write it there"
+            )
+        found.setdefault(holders[-1], []).append(key)
+    return found
+
+
+def _lookup(content: Any, key: str) -> list[Any]:
+    """The value of a dotted key in a one-element list; empty when there is none."""
+    for part in key.split("."):
+        if not isinstance(content, dict) or part not in content:
+            return []
+        content = content[part]
+    return [content]
