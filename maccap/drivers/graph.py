@@ -10,8 +10,10 @@ import yaml
 
 from ..artifacts import provenance_path
 from ..errors import ConfigError, EnvironmentProblem
+from ..keys import leaves, sections
 
 CONFIG = Path("config/config.yaml")
+MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -110,22 +112,14 @@ def _job(job: Any, planner: Any, values: dict[str, Any]) -> GraphJob:
 
 
 def _keys(rule: str, cfg: dict[str, Any], values: dict[str, Any]) -> dict[str, list[str]]:
-    """Which config file each dotted key of a job comes from; as in Snakemake, a later file overrides an earlier one."""
-    found: dict[str, list[str]] = {}
-    for key, value in sorted(cfg.items()):
-        holders = [file for file, content in values.items() if _lookup(content, key) == [value]]
+    """Which config file each dotted key of a job comes from; as in Snakemake, a later file overrides an earlier one.
+
+    A section that the job is given as a whole is named instead of its keys.
+    """
+    found: dict[str, set[str]] = {}
+    for key, value in cfg.items():
+        holders = [file for file, content in values.items() if leaves("", content).get(key, MISSING) == value]
         if not holders:
-            raise ConfigError(
-                f"rule {rule}: no config file has {key} = {value!r}, so DVC cannot follow it; write it there"
-            )
-        found.setdefault(holders[-1], []).append(key)
-    return found
-
-
-def _lookup(content: Any, key: str) -> list[Any]:
-    """The value of a dotted key in a one-element list; empty when there is none."""
-    for part in key.split("."):
-        if not isinstance(content, dict) or part not in content:
-            return []
-        content = content[part]
-    return [content]
+            raise ConfigError(f"rule {rule}: DVC cannot follow {key} = {value!r}; write it into the profile's config")
+        found.setdefault(holders[-1], set()).add(key)
+    return {file: sections(keys, values[file]) for file, keys in found.items()}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from maccap.keys import leaves
 from maccap.modules import closure
 
 ARTIFACTS = f"artifacts/{config['profile']}"
@@ -19,13 +20,6 @@ wildcard_constraints:
     form="prefix|caption",
     answers="prefix|caption|majority",
     table="[a-z_]+",
-
-
-def leaves(prefix, value):
-    """{dotted key: value} of everything below a config value."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    return {k: v for key, below in value.items() for k, v in leaves(f"{prefix}.{key}", below).items()}
 
 
 def pick(*keys):
