@@ -88,7 +88,7 @@ class Checkout:
         changed = json.loads(self("dvc", "status", "--json"))
         stages = yaml.safe_load(self.text("dvc.yaml"))["stages"]
         makers = {out: name for name, stage in stages.items() for out in stage["outs"]}
-        stale = {name for name, reasons in changed.items() if name in stages and reasons} - {"dag-check"}
+        stale = {name for name, reasons in changed.items() if name in stages and reasons}
         while True:
             below = {name for name, stage in stages.items() if stale & {makers.get(dep) for dep in stage["deps"]}}
             if below <= stale:
@@ -101,11 +101,11 @@ class Checkout:
 
 
 def ran(out: str) -> set[str]:
-    return set(re.findall(r"Running stage '([^']+)'", out)) - {"dag-check"}
+    return set(re.findall(r"Running stage '([^':]+)'", out))
 
 
 def restored(out: str) -> set[str]:
-    return set(re.findall(r"Stage '([^']+)' is cached", out)) - {"dag-check"}
+    return set(re.findall(r"Stage '([^':]+)' is cached", out))
 
 
 def _snakemake_jobs(out: str) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -38,27 +37,28 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def sync(profile: str, default: str) -> None:
-    """Write the pipeline file of a profile."""
-    file, graph = pipeline_file(profile, default), read_graph(profile)
-    write_text(file, render(graph, profile, default))
-    print(f"{file}: {len(graph.jobs)} jobs")
+    """Write the pipeline files of a profile."""
+    graph = read_graph(profile)
+    for file, text in render(graph, profile, default).items():
+        write_text(file, text)
+    print(f"{pipeline_file(profile, default)}: {len(graph.jobs)} jobs")
 
 
 def check(profile: str, default: str) -> Graph:
-    """Compare the pipeline file with the graph, and note on disk that they match.
+    """Compare the pipeline files with the graph, and note on disk that they match.
 
     Raises:
         ConfigError: they differ.
     """
-    file, graph = pipeline_file(profile, default), read_graph(profile)
-    expected = render(graph, profile, default)
-    found = file.read_text(encoding="utf-8") if file.is_file() else ""
-    if found != expected:
-        old, new = ((yaml.safe_load(text) or {}).get("stages", {}) for text in (found, expected))
-        changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["a comment"]
-        names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
-        raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync` and look at it")
-    write_text(check_file(profile), f"{file} matches the Snakemake graph\n")
+    graph = read_graph(profile)
+    for file, expected in render(graph, profile, default).items():
+        found = file.read_text(encoding="utf-8") if file.is_file() else ""
+        if found != expected:
+            old, new = ((yaml.safe_load(text) or {}).get("stages", {}) for text in (found, expected))
+            changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["not a stage"]
+            names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+            raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync`")
+    write_text(check_file(profile), f"the pipeline of profile {profile} matches the Snakemake graph\n")
     return graph
 
 
@@ -76,8 +76,8 @@ def record(profile: str, default: str) -> None:
     for output in (path for job in graph.jobs for path in job.outputs):
         if read_json(provenance_path(output))["sha256"] != sha256(output):
             raise DataError(f"{output}: changed since its job wrote it; delete it, run `snakemake --cores all`, record")
-    file = pipeline_file(profile, default)
-    dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", str(file)]
-    if subprocess.run(dvc, check=False).returncode:
-        raise EnvironmentProblem(f"{file}: `dvc commit` failed; its message is above")
-    print(f"{Path(file).with_name('dvc.lock')}: {len(graph.jobs)} jobs recorded")
+    for file in render(graph, profile, default):
+        dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", str(file)]
+        if subprocess.run(dvc, check=False).returncode:
+            raise EnvironmentProblem(f"{file}: `dvc commit` failed; its message is above")
+    print(f"{len(graph.jobs)} jobs recorded in {pipeline_file(profile, default).with_name('dvc.lock')}")

@@ -27,31 +27,40 @@ def check_file(profile: str) -> str:
     return f".snakemake/dvc-{profile}-matches"
 
 
-def render(graph: Graph, profile: str, default: str) -> str:
-    """The whole `dvc.yaml` of a profile; equal graphs give equal text.
+def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
+    """The text of a profile's pipeline file, and of the small one beside it that checks it first.
+
+    DVC rewrites a whole lock file after every stage; the check has its own because it runs after every change.
 
     Raises:
         ConfigError: two jobs would get one stage name.
     """
     own = profile != default
     file = pipeline_file(profile, default)
-    base = "../" * len(file.parent.parts)
-    stages = {"dag-check": _check_stage(graph, profile)}
+    stages: dict[str, dict[str, Any]] = {}
     for job in graph.jobs:
         if (name := stage_name(job)) in stages:
             raise ConfigError(f"rule {job.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard")
         stages[name] = _stage(job, profile, own)
-    if own:
-        stages = {name: {"cmd": stage.pop("cmd"), "wdir": base.rstrip("/"), **stage} for name, stage in stages.items()}
     outputs = [path for job in graph.jobs for path in job.outputs]
-    return (
-        HEADER
-        + f"# Profile {profile}: {len(graph.jobs)} jobs. `dvc repro{f' {file}' if own else ''}` runs what is stale.\n"
-        + "stages:\n\n"
-        + "\n".join(_indented({name: stage}) for name, stage in stages.items())
+    base = "../" * len(file.parent.parts)
+    run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
+    check = file.parent / "dag-check" / "dvc.yaml"
+    return {
+        file: f"{HEADER}# Profile {profile}, {len(stages)} jobs; {run}.\n"
+        + _stages(stages, file)
         + _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
-        + _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]})
-    )
+        + _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]}),
+        check: f"{HEADER}# Runs before the jobs of profile {profile}.\n"
+        + _stages({"dag-check": _check_stage(graph, profile)}, check),
+    }
+
+
+def _stages(stages: dict[str, dict[str, Any]], file: Path) -> str:
+    """The `stages` of a pipeline file; every command runs in the project's folder."""
+    if up := "/".join([".."] * len(file.parent.parts)):
+        stages = {name: {"wdir": up, **stage} for name, stage in stages.items()}
+    return "stages:\n\n" + "\n".join(_indented({name: stage}) for name, stage in stages.items())
 
 
 def stage_name(job: GraphJob) -> str:
@@ -93,9 +102,9 @@ def _plots(path: str, base: str) -> list[str | dict[str, Any]]:
     return []
 
 
-def _dump(value: Any) -> str:
+def _dump(value: dict[str, list[Any]]) -> str:
     return "\n" + yaml.safe_dump(value, sort_keys=False, width=1000) if any(value.values()) else ""
 
 
-def _indented(value: Any) -> str:
+def _indented(value: dict[str, Any]) -> str:
     return "".join(f"  {line}\n" for line in yaml.safe_dump(value, sort_keys=False, width=1000).splitlines())

@@ -59,6 +59,11 @@ def run_of(experiment):
     return config["experiments"][experiment].get("run")
 
 
+def decoding_of(experiments):
+    """Config keys of what differs from `decoding` in each experiment; labels and claims are the tables' business."""
+    return [f"experiments.{name}.decoding" for name in experiments if "decoding" in config["experiments"][name]]
+
+
 def asked():
     """Every (trained on, experiment, tested on) that a table shows, in order, each once."""
     cells = [

@@ -31,7 +31,7 @@ for trained, run in RUNS:
                 "training",
                 "decoding",
                 f"runs.{run}",
-                *(f"experiments.{cell[1]}" for cell in cells),
+                *decoding_of(sorted({cell[1] for cell in cells})),
             ),
         shell:
             step("predict", "weights", "images", "memory", "adaptors")
