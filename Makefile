@@ -3,7 +3,7 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: install results test lint
+.PHONY: install results test test-drivers lint
 
 install: $(READY)
 
@@ -21,6 +21,9 @@ results: install
 test: install
 	$(RUN) python -m pytest
 
+test-drivers: install
+	$(RUN) python -m pytest -m drivers
+
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@
 
@@ -30,3 +33,4 @@ lint: install
 	$(RUN) mypy
 	$(RUN) snakefmt --check Snakefile workflow
 	$(RUN) snakemake --lint
+	$(RUN) python -m maccap dvc sync --check

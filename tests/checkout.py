@@ -31,11 +31,11 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *command: str, fails: bool = False, **kwargs) -> str:
+    def __call__(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
         """Standard output and error of a command, which must succeed (or fail, when asked)."""
         run = subprocess.run(
-            command, cwd=self.folder, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            **kwargs,
+            command, cwd=folder or self.folder, env=self.environment, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert (run.returncode != 0) == fails, f"{' '.join(command)}: exit code {run.returncode}\n{run.stdout}"
         return run.stdout
@@ -64,6 +64,9 @@ class Checkout:
 
     def sync(self, *arguments: str, fails: bool = False) -> str:
         return self("python", "-m", "maccap", "dvc", "sync", *arguments, fails=fails)
+
+    def record(self, fails: bool = False) -> str:
+        return self("python", "-m", "maccap", "dvc", "record", fails=fails)
 
     def commit(self, message: str = "change") -> None:
         self("git", "add", "--all")
@@ -98,6 +101,20 @@ class Checkout:
     def dvc_run(self, *arguments: str) -> set[str]:
         """Stages that `dvc repro` ran, without its own check of the graph."""
         return ran(self("dvc", "repro", *arguments))
+
+    def clone(self, folder: Path, *pulled: str, link: str = "copy") -> "Checkout":
+        """A clone with everything (or the named stages) pulled from the remote of this checkout."""
+        self("git", "clone", "--quiet", str(self.folder), str(folder))
+        clone = Checkout(folder)
+        clone("dvc", "config", "--local", "cache.type", link)
+        clone("dvc", "pull", "--quiet", *pulled)
+        return clone
+
+    def data_hashes(self) -> dict[str, str]:
+        """{file: md5} of what the stages in `dvc.lock` made, without the records, which hold times."""
+        stages = yaml.safe_load(self.text("dvc.lock"))["stages"].values()
+        outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
+        return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(".prov.json"))}
 
 
 def ran(out: str) -> set[str]:

@@ -1,0 +1,333 @@
+"""Snakemake and DVC drive the same graph: real tools on temporary checkouts with a miniature profile.
+
+The first tests only plan. `make test-drivers` runs all of them (marker `drivers`; about a quarter of an hour).
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.checkout import Checkout, make_checkout, ran, restored
+
+EVERYTHING = {
+    "scenes-coco", "captions-coco", "text-features-coco", "image-features-coco", "train-coco-maccap",
+    "predict-coco-maccap", "evaluate-coco", "gap-coco", "gap-figure", "training-figure", "table-in-domain",
+    "table-nearness",
+}  # fmt: skip
+SCORED = {"evaluate-coco", "table-in-domain"}
+DECODED = {"predict-coco-maccap"} | SCORED
+TRAINED = {"train-coco-maccap", "training-figure"} | DECODED
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory) -> Checkout:
+    """A checkout in which nothing has run."""
+    return make_checkout(tmp_path_factory.mktemp("planned") / "work")
+
+
+def test_every_job_is_a_stage_with_all_that_decides_it(planned):
+    assert planned.snakemake_plan() == planned.dvc_plan() == EVERYTHING
+    train = yaml.safe_load(planned.text("dvc.yaml"))["stages"]["train-coco-maccap"]
+    assert {"maccap/training.py", "maccap/methods/maccap.py", "artifacts/tiny/data/coco/captions.jsonl"} <= set(
+        train["deps"]
+    )
+    assert "maccap/captioning.py" not in train["deps"]
+    assert train["params"] == [
+        {"config/tiny.yaml": ["encoder", "language_model", "repeats", "runs", "seed", "training"]}
+    ]
+    adaptor = "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
+    assert {adaptor, f"{adaptor}.prov.json"} <= set(train["outs"])
+    assert len(train["outs"]) == 3 * 3
+
+
+def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):
+    text = planned.text("dvc.yaml")
+    planned.sync("--check", "--profile", "tiny")
+    assert planned.text(".snakemake/dvc-tiny-matches") == "the pipeline of profile tiny matches the Snakemake graph\n"
+    planned.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    out = planned.sync("--check", "--profile", "tiny", fails=True)
+    assert "dvc.yaml: does not match the Snakemake graph (train-coco-maccap" in out
+    assert "run `maccap dvc sync`" in out
+    assert planned.text("dvc.yaml") == text
+    planned.sync("--profile", "tiny")
+    assert "s2402/adaptor.safetensors" in planned.text("dvc.yaml")
+    planned.edit("config/tiny.yaml", "repeats: 2", "repeats: 1")
+    planned.sync("--profile", "tiny")
+    assert planned.text("dvc.yaml") == text
+
+
+def test_this_projects_own_pipeline_matches_its_graph(planned):
+    planned("git", "stash", "--quiet", "--include-untracked")
+    planned.edit("config/config.yaml", "profile: tiny", "profile: mini")
+    pipeline = Path(__file__).parents[1] / "dvc.yaml"
+    shutil.copy(pipeline, planned.folder / "dvc.yaml")
+    shutil.copytree(pipeline.parent / "dag-check", planned.folder / "dag-check", dirs_exist_ok=True)
+    planned.sync("--check", "--profile", "mini")
+    planned("git", "checkout", "--quiet", "--force", ".")
+
+
+def test_outside_the_project_one_line_says_so(planned, tmp_path):
+    out = planned("python", "-m", "maccap", "dvc", "sync", fails=True, folder=tmp_path)
+    assert "no Snakefile and config/config.yaml here" in out
+
+
+def test_parameters_that_dvc_could_not_follow_are_refused(planned):
+    planned.edit("workflow/rules/results.smk", 'cfg=pick("profile",', 'extra=1,\n        cfg=pick("profile",')
+    assert "rule table: DVC cannot follow params.extra" in planned.sync("--profile", "tiny", fails=True)
+    planned("git", "checkout", "--quiet", "--force", ".")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Checkout:
+    """A checkout that Snakemake has run, recorded, committed and pushed to a DVC remote in a local folder."""
+    folder = tmp_path_factory.mktemp("built")
+    checkout = make_checkout(folder / "work")
+    assert "stale (12 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
+    assert checkout.snakemake_run() == EVERYTHING
+    checkout.record()
+    checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
+    checkout.commit("results")
+    checkout("dvc", "push", "--quiet")
+    return checkout
+
+
+def agree_on_nothing(checkout: Checkout) -> None:
+    assert checkout.snakemake_plan() == set()
+    assert "up to date" in checkout("dvc", "status")
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("link", ["copy", "symlink", "hardlink"])
+def test_a_clone_that_pulled_has_nothing_to_do(built, tmp_path, link):
+    clone = built.clone(tmp_path / "clone", link=link)
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    assert clone("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.drivers
+def test_one_table_alone_can_be_pulled(built, tmp_path):
+    clone = built.clone(tmp_path / "clone", "table-in-domain")
+    results = clone.folder / "results/tiny"
+    found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")}
+    assert found == tables | {f"{table}.prov.json" for table in tables}
+    assert not (clone.folder / "artifacts").exists()
+    assert clone.snakemake_plan("--", "results/tiny/tables/in_domain.md") == set()
+
+
+@pytest.mark.drivers
+def test_touching_every_file_changes_nothing(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    time.sleep(1)
+    files = [path for path in clone.folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    for path in sorted(files, key=lambda path: hash(path)):
+        if not {".dvc", ".snakemake"} & set(path.parts):
+            path.touch()
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+
+
+def replace_image(checkout: Checkout) -> None:
+    """Another picture in the data set, accepted by DVC as what its stage made."""
+    path = checkout.folder / "artifacts/tiny/data/coco/images.zip"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        content = {name: archive.read(name) for name in names}
+    content[names[0]] = content[names[1]]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, content[name])
+    checkout("dvc", "commit", "--force", "--quiet", "scenes-coco")
+
+
+def edit(path: str, old: str, new: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.edit(path, old, new)
+
+
+def comment(path: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.append(path, "# a comment\n")
+
+
+def one_seed_more(checkout: Checkout) -> None:
+    checkout.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    checkout.sync("--profile", "tiny")
+
+
+CHANGES = {
+    "a training parameter": (edit("config/tiny.yaml", "learning_rate: 0.002", "learning_rate: 0.003"), TRAINED),
+    "a decoding parameter": (edit("config/tiny.yaml", "beams: 1", "beams: 2"), DECODED),
+    "a parameter of decoding and gap": (edit("config/tiny.yaml", "subregions: 2", "subregions: 3"),
+                                        DECODED | {"gap-coco", "gap-figure", "table-nearness"}),
+    "a seed added": (one_seed_more, TRAINED),
+    "a dataset size": (edit("config/tiny.yaml", "test: 8", "test: 9"), EVERYTHING),
+    "a library module of decoding": (comment("maccap/captioning.py"), DECODED),
+    "a library module of training": (comment("maccap/training.py"), TRAINED),
+    "the module of the caption metrics": (comment("maccap/metrics/captions.py"), SCORED),
+    "the module of the tables": (comment("maccap/paper_tables.py"), {"table-in-domain", "table-nearness"}),
+    "a module under everything": (comment("maccap/artifacts.py"), EVERYTHING),
+    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), {"table-in-domain", "table-nearness"}),
+    "an image replaced": (replace_image, {"image-features-coco", "gap-coco", "gap-figure", "table-nearness"} | DECODED),
+    "the command of a rule": (edit("workflow/rules/evaluate.smk", 'step("gap", ', 'step("gap",  '), set()),
+    "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
+    "a comment in an unrelated module": (comment("maccap/own_pictures.py"), set()),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def changed(built, tmp_path_factory) -> Checkout:
+    return built.clone(tmp_path_factory.mktemp("changed") / "clone")
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("change", CHANGES)
+def test_both_plan_the_same_jobs_and_no_others(changed, change):
+    changed.restore()
+    agree_on_nothing(changed)
+    make, expected = CHANGES[change]
+    make(changed)
+    changed.sync("--profile", "tiny")
+    assert changed.snakemake_plan() == expected
+    assert changed.dvc_plan() == expected
+
+
+@pytest.fixture(scope="session")
+def learned(built, tmp_path_factory) -> Checkout:
+    """A clone in which `dvc repro` has followed a change of the learning rate."""
+    clone = built.clone(tmp_path_factory.mktemp("learned") / "clone")
+    CHANGES["a training parameter"][0](clone)
+    assert clone.dvc_run() == TRAINED
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    return clone
+
+
+@pytest.mark.drivers
+def test_what_changed_can_be_looked_at(learned):
+    assert "training.learning_rate" in learned("dvc", "params", "diff")
+    assert "CIDEr" in learned("dvc", "metrics", "show")
+    old_and_new = json.loads(learned("dvc", "metrics", "diff", "--json"))
+    table = old_and_new["diff"]["results/tiny/tables/in_domain.metrics.json"]
+    assert {"old", "new", "diff"} <= set(table["COCO, MacCap.CLIPScore"])
+    learned("dvc", "plots", "diff", "HEAD", "workspace")
+    page = (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert "loss (nats per token)" in page
+    assert "gap.png" in page
+    shutil.rmtree(learned.folder / "dvc_plots")
+
+
+@pytest.mark.drivers
+def test_snakemake_then_record_equals_dvc_repro(built, learned, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    CHANGES["a training parameter"][0](clone)
+    assert "stale" in clone.record(fails=True)
+    assert clone.snakemake_run() == TRAINED
+    assert "modified" in clone("dvc", "status")
+    clone.record()
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    assert clone.data_hashes() == learned.data_hashes() != built.data_hashes()
+
+
+@pytest.mark.drivers
+def test_a_revert_is_restored_and_not_run(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    clone.append("maccap/captioning.py", "# a comment\n")
+    assert clone.dvc_run() == DECODED, "equal bytes in between stop neither tool"
+    agree_on_nothing(clone)
+    clone.commit()
+    clone.edit("maccap/captioning.py", "# a comment\n", "")
+    clone("dvc", "fetch", "--quiet", "--run-cache")
+    out = clone("dvc", "repro")
+    assert (ran(out), restored(out)) == (set(), DECODED)
+    agree_on_nothing(clone)
+
+
+@pytest.mark.drivers
+def test_an_output_edited_by_hand_is_not_recorded(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    clone.edit("results/tiny/tables/in_domain.md", "MacCap", "Ours")
+    assert "in_domain.md: changed since its job wrote it" in clone.record(fails=True)
+
+
+@pytest.mark.drivers
+def test_a_new_seed_without_sync_fails_before_any_job(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    clone.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    out = clone("dvc", "repro", fails=True)
+    assert "run `maccap dvc sync`" in out
+    assert ran(out) == set()
+
+
+@pytest.mark.drivers
+def test_experiments_here_and_elsewhere(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    label = "config/tiny.yaml:experiments.maccap.label"
+    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == {
+        "table-in-domain", "table-nearness",
+    }  # fmt: skip
+    agree_on_nothing(clone)
+    assert "MacCap" in clone.text("results/tiny/tables/in_domain.md")
+    clone("dvc", "exp", "apply", "elsewhere")
+    agree_on_nothing(clone)
+    assert "Elsewhere" in clone.text("results/tiny/tables/in_domain.md")
+    clone.restore()
+    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == {"table-in-domain", "table-nearness"}
+    agree_on_nothing(clone)
+    assert "Here" in clone.text("results/tiny/tables/in_domain.md")
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("tool", ["snakemake --cores 1", "dvc repro"])
+def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
+    clone = built.clone(tmp_path / "clone")
+    CHANGES["a training parameter"][0](clone)
+    adaptor = clone.folder / "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
+    predictions = clone.folder / "artifacts/tiny/predictions/coco/maccap/coco/s2401.json"
+    before = adaptor.stat().st_mtime
+    process = subprocess.Popen(tool.split(), cwd=clone.folder, env=clone.environment, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while predictions.exists() or not adaptor.exists() or adaptor.stat().st_mtime == before:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    clone("snakemake", "--unlock")
+    if tool == "dvc repro":
+        again = clone.dvc_run()
+    else:
+        again = clone.snakemake_run()
+        clone.record()
+    assert "predict-coco-maccap" in again
+    assert "train-coco-maccap" not in again
+    agree_on_nothing(clone)
+    assert clone.data_hashes() == learned.data_hashes()
+
+
+@pytest.mark.drivers
+def test_another_profile_has_its_own_pipeline_and_one_command(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    other = clone.text("config/tiny.yaml").replace("profile: tiny", "profile: other")
+    (clone.folder / "config/other.yaml").write_text(other, encoding="utf-8")
+    clone.edit("config/other.yaml", "learning_rate: 0.002", "learning_rate: 0.004")
+    clone.sync("--profile", "other")
+    agree_on_nothing(clone)
+    clone.append(".dvcignore", "!/pipelines/other\n")
+    out = clone("dvc", "repro", "pipelines/other/dvc.yaml")
+    names = {name.removeprefix("pipelines/other/dvc.yaml:") for name in re.findall(r"stage '([^']+)':", out)}
+    assert names >= EVERYTHING
+    agree_on_nothing(clone)
+    assert clone.snakemake_plan("--config", "profile=other") == set()
+    assert (clone.folder / "pipelines/other/dvc.lock").is_file()
+    assert (clone.folder / "results/other/tables/in_domain.md").is_file()
