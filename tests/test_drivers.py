@@ -81,10 +81,16 @@ def test_outside_the_project_one_line_says_so(planned, tmp_path):
     assert "no Snakefile and config/config.yaml here" in out
 
 
-def test_parameters_that_dvc_could_not_follow_are_refused(planned):
-    planned.edit("workflow/rules/results.smk", 'cfg=pick("profile",', 'extra=1,\n        cfg=pick("profile",')
-    assert "rule table: DVC cannot follow params.extra" in planned.sync("--profile", "tiny", fails=True)
-    planned("git", "checkout", "--quiet", "--force", ".")
+def test_parameters_from_elsewhere_than_the_config_are_part_of_the_command(planned):
+    commands = []
+    for value in (1, 1, 2):
+        planned.edit("workflow/rules/results.smk", "cfg=pick(", f"extra={value},\n        cfg=pick(")
+        planned.sync("--profile", "tiny")
+        stages = yaml.safe_load(planned.text("dvc.yaml"))["stages"]
+        commands.append((stages["table-in-domain"]["cmd"], stages["train-coco-maccap"]["cmd"]))
+        planned("git", "checkout", "--quiet", "--force", ".")
+    assert commands[0] == commands[1] != commands[2]
+    assert commands[0][1] == commands[2][1]
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class GraphJob:
     inputs: list[str]
     outputs: list[str]
     keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
-    shell: str  # the rule's command before wildcards are filled in: Snakemake reruns when it changes
+    digest: str  # of what else Snakemake reruns for: the rule's command, and parameters that no config file holds
     records: list[str]  # Snakemake's own record of each output
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
     stale: bool = False  # Snakemake would run it now
@@ -61,7 +62,7 @@ def read_graph(profile: str) -> Graph:
     """Plan the default target of a profile, as `snakemake --dry-run` does; no job is run.
 
     Raises:
-        ConfigError: Snakemake cannot plan, or a job has parameters that DVC could not follow.
+        ConfigError: Snakemake cannot plan.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError, print_exception
@@ -92,34 +93,36 @@ def read_graph(profile: str) -> Graph:
 
 def _job(job: Any, planner: Any, values: dict[str, Any]) -> GraphJob:
     store = planner.persistence
-    if extra := sorted(set(job.params.keys()) - {"cfg"}):
-        raise ConfigError(
-            f"rule {job.rule.name}: DVC cannot follow params.{extra[0]}; pass it through params.cfg = pick()"
-        )
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
+    keys, others = _keys(dict(job.params.get("cfg", {})), values)
+    others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
+    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items())]
     return GraphJob(
         rule=job.rule.name,
         wildcards=[str(value) for value in job.wildcards],
         inputs=sorted({str(path) for path in job.input}),
         outputs=outputs,
-        keys=_keys(job.rule.name, dict(job.params.get("cfg", {})), values),
-        shell=job.rule.shellcmd or job.rule.run_func_src or "",
+        keys=keys,
+        digest=hashlib.sha256(repr(unseen).encode()).hexdigest()[:8],
         records=[str(path.relative_to(Path.cwd())) for path in records],
         upstream=sorted({str(provenance_path(made.output[0])) for made in planner.dag.dependencies[job]}),
         stale=planner.dag.needrun(job),
     )
 
 
-def _keys(rule: str, cfg: dict[str, Any], values: dict[str, Any]) -> dict[str, list[str]]:
-    """Which config file each dotted key of a job comes from; as in Snakemake, a later file overrides an earlier one.
+def _keys(cfg: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Which config file each dotted key of a job comes from, and the parameters that are in none, with their values.
 
-    A section that the job is given as a whole is named instead of its keys.
+    As in Snakemake, a later file overrides an earlier one. A section that the job is given as a whole is named instead
+    of its keys.
     """
     found: dict[str, set[str]] = {}
+    others = {}
     for key, value in cfg.items():
         holders = [file for file, content in values.items() if leaves("", content).get(key, MISSING) == value]
-        if not holders:
-            raise ConfigError(f"rule {rule}: DVC cannot follow {key} = {value!r}; write it into the profile's config")
-        found.setdefault(holders[-1], set()).add(key)
-    return {file: sections(keys, values[file]) for file, keys in found.items()}
+        if holders:
+            found.setdefault(holders[-1], set()).add(key)
+        else:
+            others[key] = value
+    return {file: sections(keys, values[file]) for file, keys in found.items()}, others

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -70,10 +69,9 @@ def stage_name(job: GraphJob) -> str:
 
 def _stage(job: GraphJob, profile: str, own: bool) -> dict[str, Any]:
     config = f"--config profile={profile} " if own else ""
-    digest = hashlib.sha256(job.shell.encode()).hexdigest()[:8]
     run = f"snakemake --quiet all {config}--allowed-rules {job.rule} -- {job.outputs[0]}"
     sources = [check_file(profile)] if not job.upstream else []
-    stage: dict[str, Any] = {"cmd": f"{run}  # shell {digest}", "deps": [*job.inputs, *job.upstream, *sources]}
+    stage: dict[str, Any] = {"cmd": f"{run}  # rule {job.digest}", "deps": [*job.inputs, *job.upstream, *sources]}
     if job.keys:
         stage["params"] = [{file: keys} for file, keys in job.keys.items()]
     stage["outs"] = [
