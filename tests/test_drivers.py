@@ -42,6 +42,7 @@ def test_every_job_is_a_stage_with_all_that_decides_it(planned):
         train["deps"]
     )
     assert "maccap/captioning.py" not in train["deps"]
+    assert "maccap/artifacts.py" not in train["deps"], "its change comes from the stages above"
     assert train["params"] == [
         {"config/tiny.yaml": ["encoder", "language_model", "repeats", "runs", "seed", "training"]}
     ]

@@ -37,10 +37,10 @@ def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
     own = profile != default
     file = pipeline_file(profile, default)
     stages: dict[str, dict[str, Any]] = {}
-    for job in graph.jobs:
+    for job, inputs in zip(graph.jobs, _needed_first(graph.jobs), strict=True):
         if (name := stage_name(job)) in stages:
             raise ConfigError(f"rule {job.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard")
-        stages[name] = _stage(job, profile, own)
+        stages[name] = _stage(job, inputs, profile, own)
     outputs = [path for job in graph.jobs for path in job.outputs]
     base = "../" * len(file.parent.parts)
     run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
@@ -67,11 +67,24 @@ def stage_name(job: GraphJob) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "-", "-".join([job.rule, *job.wildcards]))
 
 
-def _stage(job: GraphJob, profile: str, own: bool) -> dict[str, Any]:
+def _needed_first(jobs: list[GraphJob]) -> list[list[str]]:
+    """Each job's inputs without the source files that a job above it has too: their change reaches it from there."""
+    makers = {str(provenance_path(job.outputs[0])): job.outputs[0] for job in jobs}
+    made = {path for job in jobs for path in job.outputs}
+    covered: dict[str, set[str]] = {}
+    needed = []
+    for job in jobs:
+        above = set().union(*(covered[makers[record]] for record in job.upstream))
+        needed.append([path for path in job.inputs if path not in above])
+        covered[job.outputs[0]] = above | set(job.inputs) - made
+    return needed
+
+
+def _stage(job: GraphJob, inputs: list[str], profile: str, own: bool) -> dict[str, Any]:
     config = f"--config profile={profile} " if own else ""
     run = f"snakemake --quiet all {config}--allowed-rules {job.rule} -- {job.outputs[0]}"
     sources = [check_file(profile)] if not job.upstream else []
-    stage: dict[str, Any] = {"cmd": f"{run}  # rule {job.digest}", "deps": [*job.inputs, *job.upstream, *sources]}
+    stage: dict[str, Any] = {"cmd": f"{run}  # rule {job.digest}", "deps": [*inputs, *job.upstream, *sources]}
     if job.keys:
         stage["params"] = [{file: keys} for file, keys in job.keys.items()]
     stage["outs"] = [
