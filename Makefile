@@ -3,7 +3,7 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: install results test lint
+.PHONY: install results test test-paper test-slow lint
 
 install: $(READY)
 
@@ -20,6 +20,12 @@ results: install
 
 test: install
 	$(RUN) python -m pytest
+
+test-paper: install
+	$(RUN) python -m pytest -m paper
+
+test-slow: install
+	$(RUN) python -m pytest -m slow
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@
