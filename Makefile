@@ -3,7 +3,7 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: install results test test-drivers lint
+.PHONY: install results test test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -23,6 +23,12 @@ test: install
 
 test-drivers: install
 	$(RUN) python -m pytest -m drivers
+
+test-paper: install
+	$(RUN) python -m pytest -m paper
+
+test-slow: install
+	$(RUN) python -m pytest -m slow
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@

@@ -1,3 +1,6 @@
+import sys
+
+from maccap.plan import announcement
 from snakemake.utils import min_version, validate
 
 min_version("9.18")
@@ -12,6 +15,7 @@ validate(config, "workflow/schemas/config.schema.yaml", set_default=False)
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
@@ -23,5 +27,12 @@ include: "workflow/rules/pretrain.smk"
 rule all:
     default_target: True
     input:
-        expand(f"{RESULTS}/tables/{{table}}.md", table=config["tables"]),
+        expand(
+            f"{RESULTS}/tables/{{table}}.md",
+            table=[*config["tables"], *(["reported"] if "reported" in config else [])],
+        ),
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+
+
+if "estimate" in config and workflow.is_main_process:
+    print(announcement(PROFILE, ASSETS, USED_ASSETS, Path(DOWNLOADS)), file=sys.stderr)

@@ -13,7 +13,7 @@ from torch import nn
 from .config import DecodingSettings
 from .encoder import Encoder
 from .errors import EncoderError
-from .features import ImageFeatures
+from .features import ImageFeatures, TextFeatures
 from .language_model import LanguageModel
 from .methods import CaptioningMethod
 from .progress import progress
@@ -49,8 +49,8 @@ class Captioner:
     """A trained run at work.
 
     Args:
-        memory: features [M, d] of the training captions, for methods that project onto them.
-        seed: decides the noise draws; the same images in the same order get the same captions.
+        memory: features of the training captions, for methods that project onto them.
+        seed: decides each image's noise draws.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class Captioner:
         lm: LanguageModel,
         method: CaptioningMethod,
         adaptor: nn.Module,
-        memory: torch.Tensor,
+        memory: TextFeatures,
         decoding: DecodingSettings,
         seed: int,
     ) -> None:
-        self.encoder, self.lm, self.method, self.memory, self.decoding = encoder, lm, method, memory, decoding
+        self.encoder, self.lm, self.method, self.memory = encoder, lm, method, memory
+        self.decoding, self.seed = decoding, seed
         self.adaptor = adaptor.to(lm.device)
-        self.generator = torch.Generator().manual_seed(seed)
 
     @torch.inference_mode()
     def soft_tokens(self, images: ImageFeatures) -> torch.Tensor:
-        """Soft tokens [B, draws, P, lm_dim] of some images under fresh noise."""
-        inputs = self.method.image_input(images, self.memory, self.decoding, self.generator)
+        """Soft tokens [B, draws, P, lm_dim] of some images."""
+        inputs = self.method.image_input(images, self.memory, self.decoding, self.seed)
         return self.adaptor(inputs.flatten(0, 1).to(self.lm.device)).unflatten(0, inputs.shape[:2])
 
     def caption_batch(self, images: ImageFeatures) -> list[dict[str, Any]]:

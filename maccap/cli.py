@@ -1,4 +1,4 @@
-"""The command line: one command per rule, and `caption` for a user's own pictures."""
+"""The command line: one command per rule, `caption` for a user's own pictures, `mirror` for machines offline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ast
 import sys
 from pathlib import Path
 
+from .assets import REGISTRY
 from .drivers import commands as drivers
 from .errors import MaccapError
 from .steps.runner import run_step
@@ -26,6 +27,10 @@ def main(argv: list[str] | None = None) -> int:
             caption_pictures(parsed.paths, parsed.run, parsed.config, parsed.output, parsed.explain)
         elif parsed.command == "dvc":
             drivers.run(parsed)
+        elif parsed.command == "mirror":
+            from .mirror import build_mirror
+
+            build_mirror(parsed.folder, parsed.registry, parsed.assets)
         else:
             inputs = {name: [Path(path) for path in paths] for name, *paths in parsed.input}
             run_step(parsed.command.replace("-", "_"), inputs, parsed.output, parsed.cfg, arguments)
@@ -45,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
     drivers.add_parser(commands)
+    mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
+    mirror.add_argument("folder", type=Path, metavar="DIR")
+    mirror.add_argument("assets", nargs="*", metavar="ASSET", help="names in the registry (default: all)")
+    mirror.add_argument("--registry", type=Path, default=REGISTRY, metavar="FILE", help="default: %(default)s")
     for name in STEPS:
         step = commands.add_parser(name.replace("_", "-"), help=f"rule {name}")
         step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))

@@ -67,6 +67,13 @@ def section(cfg: dict[str, Any], name: str) -> dict[str, Any]:
     return {key.removeprefix(name + "."): value for key, value in cfg.items() if key.startswith(name + ".")}
 
 
+def labels(cfg: dict[str, Any], kind: str) -> dict[str, str]:
+    """{name: label} of the data sets, experiments or answerers whose labels are among the dotted keys."""
+    return {
+        key.removesuffix(".label"): str(value) for key, value in section(cfg, kind).items() if key.endswith(".label")
+    }
+
+
 def settings(kind: type[T], cfg: dict[str, Any], *sections: str) -> T:
     """Build a settings object from dotted keys; a later section overrides an earlier one.
 

@@ -1,7 +1,9 @@
-"""Feature stores: safetensors files of rows with their ids, written once and memory-mapped."""
+"""Feature stores: safetensors files of rows with their ids, one per shard, written once and memory-mapped."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from .artifacts import atomic
-from .datasets.captions import Caption
+from .datasets.captions import ImageEntry
 from .datasets.images import read_images
 from .encoder import Encoder, image_tokens_and_attention
 from .errors import DataError
@@ -37,6 +39,46 @@ class ImageFeatures:
         )
 
 
+class TextFeatures:
+    """Text features [N, d] over the shards of one split; rows are read from the files when they are asked for."""
+
+    def __init__(self, paths: Sequence[Path | str]) -> None:
+        stores = [read_store(path) for path in paths]
+        self.parts = [store["features"] for store in stores]
+        self.ids = torch.cat([store["ids"] for store in stores])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def dim(self) -> int:
+        return self.parts[0].shape[1]
+
+    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows [B] of the whole split, float32 [B, d]."""
+        found = torch.empty(len(rows), self.dim)
+        begin = 0
+        for part in self.parts:
+            here = (rows >= begin) & (rows < begin + len(part))
+            found[here] = part[rows[here] - begin].float()
+            begin += len(part)
+        return found
+
+
+def shard_rows(name: str, count: int) -> range:
+    """The rows of the shard `i-of-n` at the end of a file's name, of `count` rows in all; sizes differ by one at most.
+
+    Raises:
+        DataError: there are fewer rows than shards.
+    """
+    found = re.search(r"\.(\d+)-of-(\d+)\.", name)
+    assert found, f"{name} is not named as a shard"
+    shard, shards = int(found[1]), int(found[2])
+    if count < shards:
+        raise DataError(f"{name}: {count} rows for {shards} shards; lower `shards` of the data set in the config")
+    return range((shard - 1) * count // shards, shard * count // shards)
+
+
 def write_store(path: Path | str, tensors: dict[str, torch.Tensor], ids: list[int], dtype: str) -> None:
     """Write float tensors in the given dtype, with `ids` int64 [N] beside them."""
     columns = {name: value.to(getattr(torch, dtype)).contiguous() for name, value in tensors.items()}
@@ -45,7 +87,7 @@ def write_store(path: Path | str, tensors: dict[str, torch.Tensor], ids: list[in
 
 
 def read_store(path: Path | str) -> dict[str, torch.Tensor]:
-    """All columns of a store.
+    """All columns of a store, memory-mapped.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -58,21 +100,22 @@ def read_store(path: Path | str) -> dict[str, torch.Tensor]:
         raise DataError(f"{path}: not a feature store ({error}); delete it and run again") from error
 
 
-def read_text_features(path: Path | str, captions: list[Caption]) -> torch.Tensor:
-    """Features [N, d] of exactly these captions, in their order, as stored.
-
-    Raises:
-        DataError: the store was made from other captions.
-    """
-    store = read_store(path)
-    if store["ids"].tolist() != [row.caption_id for row in captions]:
-        raise DataError(f"{path}: was made from other captions; delete it and run again")
-    return store["features"]
+def read_image_features(paths: Sequence[Path | str]) -> ImageFeatures:
+    """The images of some shards, in their order."""
+    stores = [read_store(path) for path in paths]
+    ids, *columns = (_joined(stores, name) for name in ("ids", "global", "tokens", "attention"))
+    return ImageFeatures(ids, *columns)
 
 
-def read_image_features(path: Path | str) -> ImageFeatures:
-    store = read_store(path)
-    return ImageFeatures(store["ids"], store["global"], store["tokens"], store["attention"])
+def read_global_features(paths: Sequence[Path | str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image ids [N] and global features [N, d], as stored, of some shards."""
+    stores = [read_store(path) for path in paths]
+    return _joined(stores, "ids"), _joined(stores, "global")
+
+
+def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
+    """One column over all stores; that of a single store stays memory-mapped."""
+    return stores[0][name] if len(stores) == 1 else torch.cat([store[name] for store in stores])
 
 
 @torch.inference_mode()
@@ -84,14 +127,13 @@ def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.T
 
 
 def extract_image_features(
-    encoder: Encoder, store: Path | str, captions: list[Caption], out: Path | str, batch_size: int, dtype: str
+    encoder: Encoder, store: Path | str, images: Sequence[ImageEntry], out: Path | str, batch_size: int, dtype: str
 ) -> None:
-    """Encode every image that the captions name, once, in the order of its first caption."""
-    files = {row.image_id: row.file_name for row in captions}
-    pictures = read_images(store, list(files.values()))
+    """Encode the pictures of a folder or archive, in the order of `images`, and write their store."""
+    pictures = read_images(store, [image.file_name for image in images])
     parts = []
-    for begin in progress(range(0, len(files), batch_size), "image features", -(-len(files) // batch_size)):
-        batch = [next(pictures) for _ in range(min(batch_size, len(files) - begin))]
+    for begin in progress(range(0, len(images), batch_size), "image features", -(-len(images) // batch_size)):
+        batch = [next(pictures) for _ in range(min(batch_size, len(images) - begin))]
         parts.append([part.to(getattr(torch, dtype)) for part in encode_images(encoder, batch)])
     columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
-    write_store(out, columns, list(files), dtype)
+    write_store(out, columns, [image.image_id for image in images], dtype)

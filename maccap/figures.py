@@ -15,13 +15,12 @@ import pandas as pd
 from scipy import stats
 
 from .artifacts import atomic, read_json
-from .tables import NAMES
 
 STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
 }  # fmt: skip
-COLOURS = {"coco": "#2166ac", "flickr30k": "#d6604d"}
+COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
 
 
 def _save(figure: Any, outputs: list[Path]) -> None:
@@ -33,9 +32,9 @@ def _save(figure: Any, outputs: list[Path]) -> None:
     plt.close(figure)
 
 
-def gap_figure(reports: list[Path], outputs: list[Path]) -> None:
-    """Four panels: nearness of features to captions, mean gap, normality, covariance spectrum."""
-    loaded = {path.stem: read_json(path) for path in reports}
+def gap_figure(reports: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
+    """Four panels: nearness of features to captions, mean gap, normality, covariance spectrum; per data set's label."""
+    loaded = {labels[path.stem]: read_json(path) for path in reports}
     with plt.rc_context(STYLE):
         figure, ((near, mean), (normal, spectrum)) = plt.subplots(2, 2, figsize=(10, 7.2))
         _nearness_panel(near, loaded)
@@ -49,10 +48,10 @@ def gap_figure(reports: list[Path], outputs: list[Path]) -> None:
 def _nearness_panel(axes: Any, loaded: dict[str, Any]) -> None:
     kinds = list(next(iter(loaded.values()))["nearness"])
     height = 0.8 / len(loaded)
-    for i, (name, report) in enumerate(loaded.items()):
+    for i, ((name, report), colour) in enumerate(zip(loaded.items(), COLOURS, strict=False)):
         place = np.arange(len(kinds)) + (i - (len(loaded) - 1) / 2) * height
         best = [report["nearness"][kind]["best"] for kind in kinds]
-        axes.barh(place, best, height * 0.9, color=COLOURS[name], label=NAMES[name])
+        axes.barh(place, best, height * 0.9, color=colour, label=name)
         mean = [report["nearness"][kind]["mean"] for kind in kinds]
         axes.plot(
             mean, place, "|", color="black", markersize=8, label="mean of the image's features" if not i else None
@@ -65,11 +64,11 @@ def _nearness_panel(axes: Any, loaded: dict[str, Any]) -> None:
 
 
 def _mean_panel(axes: Any, loaded: dict[str, Any]) -> None:
-    for name, report in loaded.items():
+    for (name, report), colour in zip(loaded.items(), COLOURS, strict=False):
         values = sorted(report["gap"]["mean"])
-        axes.plot(np.linspace(0, 1, len(values)), values, color=COLOURS[name], label=NAMES[name])
+        axes.plot(np.linspace(0, 1, len(values)), values, color=colour, label=name)
         error = 1.96 * np.sqrt(report["gap"]["variance_per_dimension"] / report["gap"]["pairs"])
-        axes.axhspan(-error, error, color=COLOURS[name], alpha=0.2)
+        axes.axhspan(-error, error, color=colour, alpha=0.2)
     axes.set_xlabel("dimensions, sorted (shaded: 95 % of them if the gap were zero-mean)")
     axes.set_ylabel("mean of image − caption")
     axes.set_title("Is the gap zero-mean?")
@@ -79,9 +78,9 @@ def _mean_panel(axes: Any, loaded: dict[str, Any]) -> None:
 def _normal_panel(axes: Any, loaded: dict[str, Any]) -> None:
     expected = stats.norm.ppf(np.arange(1, 100) / 100)
     axes.plot(expected, expected, color="0.6", linewidth=1, label="normal")
-    for name, report in loaded.items():
+    for (name, report), colour in zip(loaded.items(), COLOURS, strict=False):
         quantiles = report["gap"]["standardised_quantiles"]
-        axes.plot(expected, quantiles, ".", markersize=4, color=COLOURS[name], label=NAMES[name])
+        axes.plot(expected, quantiles, ".", markersize=4, color=colour, label=name)
     axes.set_xlabel("normal quantile")
     axes.set_ylabel("quantile of the standardised gap")
     axes.set_title("Is each dimension normal?")
@@ -89,9 +88,9 @@ def _normal_panel(axes: Any, loaded: dict[str, Any]) -> None:
 
 
 def _spectrum_panel(axes: Any, loaded: dict[str, Any]) -> None:
-    for name, report in loaded.items():
+    for (name, report), colour in zip(loaded.items(), COLOURS, strict=False):
         values = np.array(report["gap"]["spectrum"])
-        axes.plot(np.arange(1, len(values) + 1), values / values.sum(), color=COLOURS[name], label=NAMES[name])
+        axes.plot(np.arange(1, len(values) + 1), values / values.sum(), color=colour, label=name)
     axes.axhline(1 / len(values), color="0.6", linewidth=1, label="isotropic")
     axes.set_yscale("log")
     axes.set_ylim(bottom=1e-5)
@@ -111,7 +110,7 @@ def training_curves(logs: list[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "run", "seed", "step", "loss"])
 
 
-def training_figure(logs: list[Path], outputs: list[Path]) -> None:
+def training_figure(logs: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
     """Training loss of every run and seed, by data set; points are validation losses without padding."""
     domains = sorted({path.parts[-4] for path in logs})
     runs = sorted({path.parts[-3] for path in logs})
@@ -128,7 +127,7 @@ def training_figure(logs: list[Path], outputs: list[Path]) -> None:
                 axes.plot(
                     [r["step"] for r in checked], [r["validation_loss"] for r in checked], ".", color=palette[run]
                 )
-            axes.set_title(f"Text-only training, {NAMES[domain]}")
+            axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
             axes.legend(fontsize=8)
         panels[0][0].set_ylabel("reconstruction loss (nats per token)")

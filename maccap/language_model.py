@@ -1,19 +1,26 @@
-"""A frozen causal language model through transformers: soft prefix in, text out."""
+"""A frozen language model through transformers: soft prefix in, text out."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
+from .artifacts import atomic
 from .errors import ConfigError, EncoderError
+
+WEIGHTS = "model.safetensors"
+FILES = ("config.json", "generation_config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A frozen causal language model with its tokenizer."""
+    """A frozen language model with its tokenizer: a causal one, or an encoder-decoder that only answers prompts."""
 
     model: Any
     tokenizer: Any
@@ -26,14 +33,40 @@ class LanguageModel:
     def device(self) -> torch.device:
         return self.model.get_input_embeddings().weight.device
 
+    @property
+    def encoder_decoder(self) -> bool:
+        return bool(self.model.config.is_encoder_decoder)
+
+    @property
+    def begin_id(self) -> int:
+        """What every text begins with: the tokenizer's own begin token, or its end token where it has none."""
+        begin = self.tokenizer.bos_token_id
+        return self.end_id if begin is None else begin
+
+    @property
+    def end_id(self) -> int:
+        return self.tokenizer.eos_token_id
+
+    @property
+    def pad_id(self) -> int:
+        """The padding token; -1, which is no token at all, where the tokenizer has none or pads with its end token."""
+        pad = self.tokenizer.pad_token_id
+        return -1 if pad is None or pad == self.end_id else pad
+
     def caption_ids(self, captions: list[str], length: int) -> torch.Tensor:
-        """Token ids [N, length]: begin token, caption, end token, padding.
+        """Token ids, int64 [N, length]: begin token, caption, end token, then `pad_id`.
 
         A longer caption is cut at `length` and so loses its end token, as in the released code.
+
+        Raises:
+            ConfigError: an encoder-decoder, which takes no soft prefix and so cannot be trained with.
         """
-        end, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
-        rows = [[*ids, end][:length] for ids in self.tokenizer(captions).input_ids] if captions else []
-        return torch.tensor([row + [pad] * (length - len(row)) for row in rows], dtype=torch.long)
+        self._require_causal()
+        rows = [[self.begin_id, *ids, self.end_id][:length] for ids in self._texts(captions)]
+        ids = torch.full((len(rows), length), self.pad_id, dtype=torch.long)
+        for target, row in zip(ids, rows, strict=True):
+            target[: len(row)] = torch.tensor(row)
+        return ids
 
     @torch.inference_mode()
     def generate(
@@ -49,61 +82,124 @@ class LanguageModel:
 
         Args:
             prefix: soft tokens [B, P, lm_dim], or None for the language model alone.
-            prompts: B texts, each tokenised with its begin token; the empty text asks for a caption.
+            prompts: B texts, each given its begin token; the empty text asks for a caption.
 
         Raises:
             EncoderError: the prefix was made for a language model of another width.
+            ConfigError: there is a prefix, and the language model is an encoder-decoder.
         """
-        rows = self.tokenizer(prompts).input_ids
-        width = max(map(len, rows))
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=self.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device)
-        embedded = self.model.get_input_embeddings()(ids)
-        if prefix is not None:
-            if prefix.shape[-1] != self.dim:
-                raise EncoderError(
-                    f"the prefix has dimension {prefix.shape[-1]}, the language model {self.dim}: "
-                    "use the language model that the adaptor was trained with"
-                )
-            embedded, mask = _behind_padding(prefix.to(embedded), embedded, mask)
+        if self.encoder_decoder:
+            if prefix is not None:
+                self._require_causal()
+            inputs = dict(self.tokenizer(prompts, padding=True, return_tensors="pt").to(self.device))
+        else:
+            embedded, mask = self._embed(prefix, prompts)
+            inputs = {"inputs_embeds": embedded, "attention_mask": mask}
         generated = self.model.generate(
-            inputs_embeds=embedded, attention_mask=mask, num_beams=beams, do_sample=False,
-            max_new_tokens=max_new_tokens, length_penalty=length_penalty,
-            eos_token_id=self.tokenizer.eos_token_id, pad_token_id=pad,
+            **inputs, num_beams=beams, do_sample=False, max_new_tokens=max_new_tokens, length_penalty=length_penalty,
+            eos_token_id=self.end_id, pad_token_id=self.end_id if self.pad_id < 0 else self.pad_id,
         )  # fmt: skip
         return [text.strip() for text in self.tokenizer.batch_decode(generated, skip_special_tokens=True)]
 
+    def _texts(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of each text alone; tokenizers differ in the special tokens that they add."""
+        return self.tokenizer(texts, add_special_tokens=False).input_ids if texts else []
 
-def _behind_padding(
-    prefix: torch.Tensor, embedded: torch.Tensor, mask: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each row as [padding, prefix, prompt], with its attention mask."""
-    mask = torch.cat([torch.ones(prefix.shape[:2], dtype=mask.dtype, device=mask.device), mask], dim=1)
-    whole = torch.cat([prefix, embedded], dim=1)
-    order = mask.argsort(dim=1, stable=True)
-    return whole.gather(1, order.unsqueeze(-1).expand_as(whole)), mask.gather(1, order)
+    def _embed(self, prefix: torch.Tensor | None, prompts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each row as [padding, prefix, begin token, prompt]: embeddings [B, L, lm_dim] and attention mask [B, L]."""
+        rows = [[self.begin_id, *ids] for ids in self._texts(prompts)]
+        width = max(map(len, rows))
+        filler = max(self.pad_id, 0)
+        ids = torch.tensor([[filler] * (width - len(row)) + row for row in rows], device=self.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device)
+        embedded = self.model.get_input_embeddings()(ids)
+        if prefix is None:
+            return embedded, mask
+        if prefix.shape[-1] != self.dim:
+            raise EncoderError(
+                f"the prefix has dimension {prefix.shape[-1]}, the language model {self.dim}: "
+                "use the language model that the adaptor was trained with"
+            )
+        mask = torch.cat([mask.new_ones(prefix.shape[:2]), mask], dim=1)
+        whole = torch.cat([prefix.to(embedded), embedded], dim=1)
+        order = mask.argsort(dim=1, stable=True)
+        return whole.gather(1, order.unsqueeze(-1).expand_as(whole)), mask.gather(1, order)
+
+    def _require_causal(self) -> None:
+        if self.encoder_decoder:
+            raise ConfigError(
+                f"{self.model.config.model_type} is an encoder-decoder: it answers text prompts but takes no soft "
+                "prefix; train and caption with a causal language model such as OPT"
+            )
 
 
-def load_language_model(name: str, device: torch.device | str = "cpu", dtype: str = "float32") -> LanguageModel:
-    """Load a frozen causal language model from the hub or a local folder.
+def load_language_model(
+    name: str, device: torch.device | str = "cpu", dtype: torch.dtype | str = "float32"
+) -> LanguageModel:
+    """Load a frozen language model: a name on the hub, a local transformers folder, or a local `.gguf` file.
+
+    The model's own generation settings (sampling, penalties) are dropped, so that all models decode alike.
 
     Raises:
-        ConfigError: there is no such model.
+        ConfigError: there is no such model, or its files do not belong together.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if "/" in name and name.startswith((".", "/", "maccap/")) and not Path(name).is_dir():
-        raise ConfigError(f"language model folder {name} does not exist: correct `language_model.name` in the config")
+    path = Path(name)
+    if (name.startswith((".", "/")) or name.count("/") > 1 or path.suffix == ".gguf") and not path.exists():
+        raise ConfigError(f"language model {name} does not exist: correct `language_model.name` in the config")
+    source, options = (str(path.parent), {"gguf_file": path.name}) if path.suffix == ".gguf" else (name, {})
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype))
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        config = AutoConfig.from_pretrained(source, **options)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        loaded: Any = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"language model {name!r}: {error}; see `language_model` in the config") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model.generation_config.early_stopping = False
-    model = model.to(torch.device(device))  # type: ignore[arg-type]
+    model, loading = loaded
+    if options:
+        model.hf_quantizer.remove_quantization_config(model)  # the weights were unpacked to `dtype`
+    _check(name, model, tokenizer, loading["missing_keys"])
+    model.generation_config = GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        decoder_start_token_id=model.generation_config.decoder_start_token_id,
+    )  # fmt: skip
+    model = model.to(torch.device(device))
     return LanguageModel(model.eval().requires_grad_(False), tokenizer)
+
+
+def _check(name: str, model: Any, tokenizer: Any, missing: set[str]) -> None:
+    known = model.get_input_embeddings().num_embeddings
+    problem = None
+    if missing:
+        problem = f"its weights lack {min(missing)} and {len(missing) - 1} others"
+    elif len(tokenizer) > known:
+        problem = f"its tokenizer has {len(tokenizer)} tokens, its weights {known}"
+    elif tokenizer.eos_token_id is None:
+        problem = "its tokenizer has no end token"
+    if problem:
+        raise ConfigError(f"language model {name!r}: {problem}; take all its files from one place")
+
+
+def save_language_model(lm: LanguageModel, folder: Path | str) -> None:
+    """Write the folder that `load_language_model` reads: exactly `FILES`, the weights in one file in their dtype.
+
+    Raises:
+        ConfigError: the tokenizer cannot be written as tokenizer.json.
+        EnvironmentProblem: the disk is full.
+    """
+    folder = Path(folder)
+    if not lm.tokenizer.is_fast:
+        raise ConfigError("this tokenizer has no tokenizer.json form: choose a language model that has one")
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=folder) as saved:
+        with atomic(folder / WEIGHTS) as part:
+            lm.model.save_pretrained(saved, max_shard_size="1000TB")
+            lm.tokenizer.save_pretrained(saved)
+            Path(saved, WEIGHTS).replace(part)
+        for file in FILES:
+            if file != WEIGHTS:
+                with atomic(folder / file) as part:
+                    shutil.copyfile(Path(saved, file), part)

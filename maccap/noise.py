@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch.nn import functional as F
 
@@ -33,3 +35,16 @@ def inject_noise(
     elif noise.shape != features.shape:
         raise ValueError(f"noise has shape {tuple(noise.shape)}, features have {tuple(features.shape)}")
     return F.normalize(features + variance**0.5 * noise, dim=-1)
+
+
+def image_noise(seed: int, ids: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """A standard normal draw [B, *shape] on the CPU, one generator per image, seeded by `seed` and the image's id.
+
+    So an image's draw depends neither on its batch nor on its shard.
+    """
+    draws = torch.empty(len(ids), *shape)
+    generator = torch.Generator()
+    for row, image_id in enumerate(ids.tolist()):
+        digest = hashlib.blake2b(f"{seed} {image_id}".encode(), digest_size=7).digest()
+        draws[row].normal_(generator=generator.manual_seed(int.from_bytes(digest)))
+    return draws

@@ -16,7 +16,7 @@ from .config import DecodingSettings, TrainingSettings, settings
 from .datasets.images import read_image
 from .encoder import load_encoder
 from .errors import DataError
-from .features import ImageFeatures, encode_images, read_store
+from .features import ImageFeatures, TextFeatures, encode_images
 from .language_model import load_language_model
 from .methods import load_method
 from .progress import progress
@@ -54,13 +54,22 @@ def load_captioner(run: Path, config: Path) -> Captioner:
     about = read_json(run / "run.json")
     chosen = yaml.safe_load(config.read_text(encoding="utf-8"))["decoding"]
     decoding = settings(DecodingSettings, {f"decoding.{key}": value for key, value in chosen.items()}, "decoding")
-    encoder = load_encoder(about["encoder"]["name"], about["encoder"]["pretrained"])
-    lm = load_language_model(about["language_model"])
+    profile, trained_on = run.parents[3], run.parents[1].name
+    encoder = load_encoder(model_folder(about["encoder"]["name"], profile / "models" / "encoder"))
+    lm_name = about["language_model"]["name"]
+    lm = load_language_model(model_folder(lm_name, profile / "models" / lm_name.strip("/").replace("/", "--")))
     method = load_method(about["method"], TrainingSettings(**about["training"]))
     adaptor = load_adaptor(method, run / "adaptor.safetensors", about["feature_dim"], lm.dim)
-    profile, trained_on = run.parents[3], run.parents[1].name
-    memory = read_store(profile / "features" / trained_on / "captions.train.safetensors")["features"]
+    shards = sorted((profile / "features" / trained_on).glob("captions.train.*.safetensors"))
+    if not shards:
+        raise DataError(f"{profile}/features/{trained_on}: no training captions' features; run `snakemake` first")
+    memory = TextFeatures(shards)
     return Captioner(encoder, lm, method, adaptor, memory, decoding, about["seed"])
+
+
+def model_folder(name: str, made: Path) -> str:
+    """The folder of a frozen model: the one that the config names, or the one made of a model's name."""
+    return name if Path(name).is_dir() else str(made)
 
 
 def default_run() -> Path:
@@ -79,7 +88,7 @@ def caption_pictures(
     for begin in progress(range(0, len(files), size), "captioning", -(-len(files) // size)):
         batch = files[begin : begin + size]
         pictures = [read_image(path) for path in batch]
-        features = ImageFeatures(torch.arange(len(batch)), *encode_images(captioner.encoder, pictures))
+        features = ImageFeatures(torch.arange(begin, begin + len(batch)), *encode_images(captioner.encoder, pictures))
         for path, picture, row, attention in zip(
             batch, pictures, captioner.caption_batch(features), features.attention, strict=True
         ):

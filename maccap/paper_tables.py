@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import read_json
-from .tables import NAMES, Cell, Row, Table, cell, read_metric
+from .config import labels
+from .tables import Cell, Row, Table, cell, read_metric
 
 CAPTION_METRICS = (
     "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "CLIPScore", "RefCLIPScore",
 )  # fmt: skip
-FORMS = {
-    "prefix": "MacCap, soft tokens before the question", "caption": "MacCap, generated caption as context",
-    "majority": "blind: majority answer per question type",
-}  # fmt: skip
+REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
 SPICE_ABSENT = "SPICE is empty where Stanford CoreNLP 3.6.0 was not supplied."
 
 
@@ -29,7 +27,7 @@ def _cells(files: list[str], columns: Iterable[str]) -> list[Cell | None]:
     return cells
 
 
-def _grouped(files: list[Path]) -> dict[tuple[str, str, str], list[str]]:
+def grouped(files: list[Path]) -> dict[tuple[str, str, str], list[str]]:
     """{(trained on, experiment, tested on): files by seed} of `.../<trained>/<experiment>/<tested>/s<seed>.json`."""
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for path in files:
@@ -43,31 +41,33 @@ def _spice_note(rows: list[Row]) -> list[str]:
 
 
 def in_domain(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
+    names = labels(cfg, "datasets")
     rows = [
-        Row([NAMES[tested], cfg[f"experiments.{experiment}.label"]], _cells(paths, CAPTION_METRICS))
-        for (_, experiment, tested), paths in _grouped(files).items()
+        Row([names[tested], cfg[f"experiments.{experiment}.label"]], _cells(paths, CAPTION_METRICS))
+        for (_, experiment, tested), paths in grouped(files).items()
     ]
     return Table(title, ["data set", "method"], list(CAPTION_METRICS), rows, _spice_note(rows))
 
 
 def cross_domain(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
+    names = labels(cfg, "datasets")
     rows = [
         Row(
-            [f"{NAMES[trained]} → {NAMES[tested]}", cfg[f"experiments.{experiment}.label"]],
+            [f"{names[trained]} → {names[tested]}", cfg[f"experiments.{experiment}.label"]],
             _cells(paths, CAPTION_METRICS),
         )
-        for (trained, experiment, tested), paths in _grouped(files).items()
+        for (trained, experiment, tested), paths in grouped(files).items()
     ]
     return Table(title, ["trained → tested", "method"], list(CAPTION_METRICS), rows, _spice_note(rows))
 
 
 def ablation(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """Each change with its paired difference in CIDEr to the reference, and what that says of the paper's claim."""
-    grouped = {experiment: paths for (_, experiment, _), paths in _grouped(files).items()}
-    reference = grouped[cfg["tables.ablation.reference"]]
+    by_experiment = {experiment: paths for (_, experiment, _), paths in grouped(files).items()}
+    reference = by_experiment[cfg["tables.ablation.reference"]]
     base = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in reference]
     rows, notes = [], []
-    for experiment, paths in grouped.items():
+    for experiment, paths in by_experiment.items():
         ours = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in paths]
         delta = None
         if paths != reference:
@@ -91,24 +91,25 @@ def _verdict(delta: Cell, sign: int) -> str:
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = ["overall", "yes/no", "number", "other"]
     rows = []
-    for form, paths in _forms(files).items():
+    for label, paths in _by_answerer(files, cfg).items():
         by_type = [_over_seeds(paths, "per_answer_type", kind) for kind in columns[1:]]
-        rows.append(Row([FORMS[form]], [_over_seeds(paths, "overall"), *by_type]))
-    return Table(title, ["form"], columns, rows)
+        rows.append(Row([label], [_over_seeds(paths, "overall"), *by_type]))
+    return Table(title, ["answers"], columns, rows)
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    forms = _forms(files)
-    kinds = sorted(read_json(Path(next(iter(forms.values()))[0]))["per_question_type"])
-    rows = [Row([kind], [_over_seeds(paths, "per_question_type", kind) for paths in forms.values()]) for kind in kinds]
-    return Table(title, ["question type"], list(forms), rows, [f"{form}: {FORMS[form]}" for form in forms])
+    answerers = _by_answerer(files, cfg)
+    kinds = sorted(read_json(Path(next(iter(answerers.values()))[0]))["per_question_type"])
+    rows = [
+        Row([kind], [_over_seeds(paths, "per_question_type", kind) for paths in answerers.values()]) for kind in kinds
+    ]
+    return Table(title, ["question type"], list(answerers), rows)
 
 
-def _forms(files: list[Path]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for path in files:
-        grouped.setdefault(path.parent.name, []).append(str(path))
-    return grouped
+def _by_answerer(files: list[Path], cfg: dict[str, Any]) -> dict[str, list[str]]:
+    """{label: files by seed} of `.../<trained>/<answerer>/<asked about>/s<seed>.json`."""
+    names = labels(cfg, "answerers")
+    return {names[answerer]: paths for (_, answerer, _), paths in grouped(files).items()}
 
 
 def _over_seeds(paths: list[str], *keys: str) -> Cell | None:
@@ -117,17 +118,18 @@ def _over_seeds(paths: list[str], *keys: str) -> Cell | None:
 
 
 def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
+    names = labels(cfg, "datasets")
     columns = {"mean": "mean cosine", "best": "best cosine", "nearer_than_global": "share nearer than global"}
     rows, notes = [], []
     for path in files:
         report = read_json(path)["nearness"]
         for kind, values in report.items():
             cells: list[Cell | None] = [Cell(values[key], None, 1, [str(path)]) for key in columns]
-            rows.append(Row([NAMES[path.stem], kind], cells))
+            rows.append(Row([names[path.stem], kind], cells))
         best = max((name for name in report if name.startswith("subregions")), key=lambda name: report[name]["best"])
         nearer = report[best]["best"] > report["global"]["best"]
         notes.append(
-            f"Claim “subregion features can be nearer to the caption than the global feature”, {NAMES[path.stem]}: "
+            f"Claim “subregion features can be nearer to the caption than the global feature”, {names[path.stem]}: "
             f"{'holds' if nearer else 'does not hold'} on average here (best of {best}: {report[best]['best']:.3f}, "
             f"global: {report['global']['best']:.3f}); nearer for {report[best]['nearer_than_global']:.0%} of captions."
         )
@@ -135,6 +137,7 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
+    names = labels(cfg, "datasets")
     columns = {
         "length": "gap length", "mean_norm": "mean norm", "mean_norm_if_zero_mean": "mean norm if zero-mean",
         "dimensions_off_zero": "dims with mean ≠ 0", "variance_per_dimension": "variance per dim",
@@ -147,11 +150,11 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         report = read_json(path)
         values = report["gap"]
         recalls = [Cell(value, None, 1, [str(path)]) for value in report["retrieval"].values()]
-        rows.append(Row([NAMES[path.stem]], [*(Cell(values[key], None, 1, [str(path)]) for key in columns), *recalls]))
+        rows.append(Row([names[path.stem]], [*(Cell(values[key], None, 1, [str(path)]) for key in columns), *recalls]))
         zero = values["mean_norm"] < 2 * values["mean_norm_if_zero_mean"]
         normal = values["dimensions_not_normal"] < 0.1
         notes.append(
-            f"Claim “the gap is zero-mean and Gaussian”, {NAMES[path.stem]}: zero mean {_holds(zero)} (the mean is "
+            f"Claim “the gap is zero-mean and Gaussian”, {names[path.stem]}: zero mean {_holds(zero)} (the mean is "
             f"{values['mean_norm'] / values['mean_norm_if_zero_mean']:.1f} times what sampling explains); normality "
             f"per dimension {_holds(normal)} ({values['dimensions_not_normal']:.0%} of dimensions fail the test, "
             "5 % would by chance)."
@@ -180,6 +183,4 @@ TITLES = {
 def build(name: str, files: list[Path], cfg: dict[str, Any]) -> Table:
     """The named table from its metric files, which come in the order of its rows."""
     table = BUILDERS[name](files, cfg, f"{TITLES[name]} ({cfg['profile']} profile)")
-    if cfg["profile"] != "mini":
-        return table
-    return replace(table, notes=["Embedded world: none of these are the paper's numbers.", *table.notes])
+    return replace(table, notes=[REDUCED, *table.notes]) if cfg["reduced"] else table

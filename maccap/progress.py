@@ -24,3 +24,18 @@ def progress(items: Iterable[T], label: str, total: int, done: int = 0) -> Itera
         if count == total or time.monotonic() - told >= SECONDS_BETWEEN_LINES:
             told = time.monotonic()
             print(f"{label}: {count} of {total} ({count / total:.0%})", file=sys.stderr, flush=True)
+
+
+def byte_progress(chunks: Iterable[bytes], label: str, total: int | None, done: int = 0) -> Iterator[bytes]:
+    """Yield the chunks and show how many of `total` bytes (None: unknown) are through, `done` of them before."""
+    terminal = sys.stderr.isatty()
+    told = time.monotonic()
+    with tqdm(desc=label, total=total, initial=done, unit="B", unit_scale=True, disable=not terminal) as bar:
+        for chunk in chunks:
+            yield chunk
+            done += len(chunk)
+            bar.update(len(chunk))
+            if not terminal and time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+                told = time.monotonic()
+                of_total = f" of {total / 1e6:.1f} MB ({done / total:.0%})" if total else " MB"
+                print(f"{label}: {done / 1e6:.1f}{of_total}", file=sys.stderr, flush=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from .artifacts import write_json, write_text
-
-NAMES = {"coco": "COCO", "flickr30k": "Flickr30k"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
+    """Its labels, and one cell per column: numbers, plain text, or None where there is nothing."""
+
     labels: list[str]
-    cells: list[Cell | None]
+    cells: Sequence[Cell | str | None]
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,24 @@ def cell(values: list[float], files: list[str]) -> Cell:
 
 def frame(table: Table) -> pd.DataFrame:
     """The table as text; a missing value is an empty string."""
-    rows = [[*row.labels, *(c.text(table.digits) if c else "" for c in row.cells)] for row in table.rows]
+
+    def text(cell: Cell | str | None) -> str:
+        return cell.text(table.digits) if isinstance(cell, Cell) else cell or ""
+
+    rows = [[*row.labels, *map(text, row.cells)] for row in table.rows]
     return pd.DataFrame(rows, columns=[*table.headers, *table.columns])
 
 
 def tidy(table: Table) -> pd.DataFrame:
-    """One line per cell: labels, column, value, sd, n."""
+    """One line per cell: labels, column, value, sd, n; and text, where the table has any."""
     lines = [
-        [*row.labels, column, c.value, c.sd, c.n]
+        [*row.labels, column, *((c.value, c.sd, c.n, "") if isinstance(c, Cell) else (None, None, None, c))]
         for row in table.rows
         for column, c in zip(table.columns, row.cells, strict=True)
         if c
     ]
-    return pd.DataFrame(lines, columns=[*table.headers, "column", "value", "sd", "n"])
+    long = pd.DataFrame(lines, columns=[*table.headers, "column", "value", "sd", "n", "text"])
+    return long if any(long["text"]) else long.drop(columns="text")
 
 
 def to_metrics(table: Table) -> dict[str, dict[str, float]]:

@@ -6,7 +6,9 @@ import hashlib
 import json
 import math
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,12 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from .artifacts import atomic, write_json, write_text
+from .artifacts import atomic, sha256, write_json, write_text
 from .config import TrainingSettings
-from .errors import EncoderError
+from .datasets.captions import Caption, CaptionTable
+from .devices import mixed_precision
+from .errors import ConfigError, DataError
+from .features import TextFeatures
 from .language_model import LanguageModel
 from .methods import CaptioningMethod
 from .progress import progress
@@ -25,20 +30,29 @@ from .progress import progress
 def reconstruction_loss(
     lm: Any, prefix: torch.Tensor, tokens: torch.Tensor, pad_token_id: int, count_padding: bool
 ) -> torch.Tensor:
-    """Cross-entropy of the caption behind its soft prefix; a scalar.
+    """Cross-entropy of the caption behind its soft prefix; a float32 scalar.
 
     The last soft token predicts the first caption token, so every caption token is a label. Nothing attends
     to padding; with `count_padding` the mean runs over padding as well, as in the released code, whose
     labels leave out only the prefix.
 
     Args:
-        lm: a transformers causal language model.
+        lm: a transformers causal language model; it computes in its own dtype.
         prefix: soft tokens [B, P, lm_dim].
         tokens: token ids [B, L], padded on the right.
+        pad_token_id: `LanguageModel.pad_id`, below 0 where the language model has no padding token.
+
+    Raises:
+        ConfigError: padding is to be counted but the language model has no padding token.
     """
+    if count_padding and pad_token_id < 0:
+        raise ConfigError(
+            "this language model has no padding token that the loss could count: set `training.count_padding` to false"
+        )
     if not count_padding:
         tokens = tokens[:, : int((tokens != pad_token_id).sum(dim=1).max())]
-    embedded = torch.cat([prefix, lm.get_input_embeddings()(tokens).to(prefix)], dim=1)
+    embed = lm.get_input_embeddings()
+    embedded = torch.cat([prefix.to(embed.weight.dtype), embed(tokens.clamp(min=0))], dim=1)
     mask = torch.cat([tokens.new_ones(prefix.shape[:2]), (tokens != pad_token_id).long()], dim=1)
     kept = tokens.shape[1] + 1
     logits = lm(inputs_embeds=embedded, attention_mask=mask, logits_to_keep=kept, use_cache=False).logits[:, :-1]
@@ -54,13 +68,55 @@ def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
     return 0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2
 
 
+@dataclass(frozen=True)
+class TextSet:
+    """The captions of one split with their text features, row by row.
+
+    Raises:
+        DataError: their numbers differ.
+    """
+
+    features: TextFeatures
+    captions: Sequence[Caption]
+    digest: str
+
+    def __post_init__(self) -> None:
+        if len(self.features) != len(self.captions):
+            raise DataError(
+                f"{len(self.features)} text features for {len(self.captions)} captions: delete the features, run again"
+            )
+
+    @classmethod
+    def read(cls, features: Sequence[Path], captions: Path) -> TextSet:
+        """Open the shards of the features and the caption table; both stay on disk until rows are asked for."""
+        files = hashlib.sha256("".join(sha256(path) for path in (*features, captions)).encode())
+        return cls(TextFeatures(features), CaptionTable(captions), files.hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
+        """Features, float32 [B, d], and texts of some rows.
+
+        Raises:
+            DataError: the features were made from other captions.
+        """
+        captions = [self.captions[row] for row in rows.tolist()]
+        if self.features.ids[rows].tolist() != [caption.caption_id for caption in captions]:
+            raise DataError("the text features were made from other captions: delete them and run again")
+        return self.features[rows], [caption.caption for caption in captions]
+
+
 class Trainer:
     """One training run; `run()` resumes from the state file to the same bits when one is there.
+
+    Under `accelerate launch` every process takes its share of each global batch, and the gradient is that of the whole
+    batch: shares count by their number of label tokens.
 
     Args:
         method: builds the adaptor and its training input.
         lm: the frozen language model.
-        train, val: pairs of text features [N, d] and caption token ids [N, L].
+        train, val: captions with their text features.
         settings: the run's hyperparameters.
         seed: decides initial weights, data order, noise and dropout.
         folder: gets `adaptor.safetensors`, `run.json` and `log.jsonl`.
@@ -71,8 +127,8 @@ class Trainer:
         self,
         method: CaptioningMethod,
         lm: LanguageModel,
-        train: tuple[torch.Tensor, torch.Tensor],
-        val: tuple[torch.Tensor, torch.Tensor],
+        train: TextSet,
+        val: TextSet,
         settings: TrainingSettings,
         seed: int,
         folder: Path,
@@ -80,39 +136,31 @@ class Trainer:
     ) -> None:
         from accelerate import Accelerator
 
-        features, tokens = train
-        if len(features) != len(tokens):
-            raise EncoderError(f"{len(features)} text features for {len(tokens)} captions: extract the features again")
         self.method, self.lm, self.train, self.val = method, lm, train, val
         self.settings, self.seed, self.folder, self.about = settings, seed, folder, about
         self.state_path = folder / "state.pt"
-        self.accelerator = Accelerator(mixed_precision=_precision(settings.precision))
-        if settings.batch_size % self.accelerator.num_processes:
-            raise EncoderError(
-                f"batch size {settings.batch_size} does not divide over {self.accelerator.num_processes} processes: "
-                "choose a multiple in `training.batch_size`"
-            )
+        self.accelerator = Accelerator(
+            cpu=lm.device.type == "cpu", mixed_precision=mixed_precision(lm.device, settings.precision)
+        )
         torch.manual_seed(seed)
         self.noise = torch.Generator().manual_seed(seed)
-        adaptor = method.adaptor(features.shape[1], lm.dim)
+        adaptor = method.adaptor(train.features.dim, lm.dim)
+        torch.manual_seed(seed + self.accelerator.process_index)
         optimizer = torch.optim.AdamW(
             adaptor.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.adaptor, self.optimizer = self.accelerator.prepare(adaptor, optimizer)
-        self.lm.model.to(self.accelerator.device)
-        self.steps_per_epoch = math.ceil(len(features) / settings.batch_size)
+        self.steps_per_epoch = math.ceil(len(train) / settings.batch_size)
         self.steps = settings.epochs * self.steps_per_epoch
         self.step = 0
         self.order = (-1, torch.empty(0, dtype=torch.long))
         self.log: list[dict[str, float]] = []
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that decides the run, so that a state of another run is never resumed."""
-        digest = hashlib.sha256(f"{self.settings} {self.seed} {self.method.name} {self.steps}".encode())
-        for tensor in (*self.train, *self.val):
-            digest.update(tensor.contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        decisive = (self.settings, self.seed, self.method.name, self.about, self.train.digest, self.val.digest)
+        return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     def run(self) -> None:
         """Train to the end and write the adaptor; `forget()` removes the state when the whole job is done."""
@@ -122,7 +170,7 @@ class Trainer:
             self.step += 1
             last = self.step == self.steps
             if self.step % self.settings.log_every == 0 or last:
-                self._write_log(loss, norm, validate=last or self.step % self.settings.validate_every == 0)
+                self._add_to_log(loss, norm, validate=last or self.step % self.settings.validate_every == 0)
             if self.step % self.settings.checkpoint_every == 0 or last:
                 self._checkpoint()
         if self.accelerator.is_main_process:
@@ -133,31 +181,43 @@ class Trainer:
         epoch, within = divmod(self.step, self.steps_per_epoch)
         if self.order[0] != epoch:
             shuffle = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self.order = epoch, torch.randperm(len(self.train[0]), generator=shuffle)
+            self.order = epoch, torch.randperm(len(self.train), generator=shuffle)
         size = self.settings.batch_size
         return self.order[1][within * size : (within + 1) * size]
 
-    def _one_step(self) -> tuple[float, float]:
+    def _one_step(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of this process's share, and the norm of the whole batch's gradient before clipping."""
         settings, device = self.settings, self.accelerator.device
         released_off = settings.dropout_first_epoch_only and self.step >= self.steps_per_epoch
         self.adaptor.train(not released_off)
-        rows = self._rows()
-        inputs = self.method.training_input(self.train[0][rows].float(), self.noise)
-        share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+        features, texts = self.train.batch(self._rows())
+        inputs = self.method.training_input(features, self.noise)
+        tokens = self.lm.caption_ids(texts, settings.text_length)
+        own, weight = self._share(tokens)
         with self.accelerator.autocast():
-            prefix = self.adaptor(inputs[share].to(device))
+            prefix = self.adaptor(inputs[own].to(device))
             loss = reconstruction_loss(
-                self.lm.model, prefix, self.train[1][rows][share].to(device),
-                self.lm.tokenizer.pad_token_id, settings.count_padding,
-            )  # fmt: skip
-        self.accelerator.backward(loss)
+                self.lm.model, prefix, tokens[own].to(device), self.lm.pad_id, settings.count_padding
+            )
+        self.accelerator.backward(loss * weight)
         norm = self.accelerator.clip_grad_norm_(self.adaptor.parameters(), settings.max_grad_norm)
         for group in self.optimizer.param_groups:
             factor = learning_rate_factor(self.step, self.steps, settings.warmup_steps)
             group["lr"] = settings.learning_rate * factor
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(loss.detach()), float(norm)
+        return loss.detach(), norm
+
+    def _share(self, tokens: torch.Tensor) -> tuple[slice, float]:
+        """This process's rows of the global batch, and what its mean loss weighs before gradients are averaged."""
+        index, processes = self.accelerator.process_index, self.accelerator.num_processes
+        if processes == 1:
+            return slice(None), 1.0
+        if index >= len(tokens):  # every process must take part in every step
+            return slice(0, 1), 0.0
+        own = slice(index, None, processes)
+        labels = torch.ones_like(tokens) if self.settings.count_padding else tokens != self.lm.pad_id
+        return own, processes * float(labels[own].sum() / labels.sum())
 
     @torch.no_grad()
     def validation_loss(self) -> float:
@@ -165,19 +225,22 @@ class Trainer:
         self.adaptor.eval()
         noise = torch.Generator().manual_seed(self.seed)
         total, device = 0.0, self.accelerator.device
-        for features, tokens in zip(self.val[0].split(256), self.val[1].split(256), strict=True):
-            prefix = self.adaptor(self.method.training_input(features.float(), noise).to(device))
-            pad = self.lm.tokenizer.pad_token_id
-            total += float(reconstruction_loss(self.lm.model, prefix, tokens.to(device), pad, False)) * len(tokens)
-        return total / len(self.val[0])
+        for rows in torch.arange(len(self.val)).split(256):
+            features, texts = self.val.batch(rows)
+            tokens = self.lm.caption_ids(texts, self.settings.text_length).to(device)
+            with self.accelerator.autocast():
+                prefix = self.adaptor(self.method.training_input(features, noise).to(device))
+                loss = reconstruction_loss(self.lm.model, prefix, tokens, self.lm.pad_id, False)
+            total += float(loss) * len(tokens)
+        return total / len(self.val)
 
-    def _write_log(self, loss: float, norm: float, *, validate: bool) -> None:
-        line = {"step": self.step, "loss": loss, "gradient_norm": norm, "learning_rate": self._rate()}
+    def _add_to_log(self, loss: torch.Tensor, norm: torch.Tensor, *, validate: bool) -> None:
+        """One line; the loss is that of the whole batch, as far as the shares of all processes are alike."""
+        mean = self.accelerator.reduce(loss, "mean")
+        line = {"step": self.step, "loss": float(mean), "gradient_norm": float(norm), "learning_rate": self._rate()}
         if validate:
             line["validation_loss"] = self.validation_loss()
         self.log.append(line)
-        if self.accelerator.is_main_process:
-            write_text(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in self.log))
 
     def _rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
@@ -185,10 +248,12 @@ class Trainer:
     def _checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
+        write_text(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in self.log))
         state = {
             "fingerprint": self.fingerprint, "step": self.step, "log": self.log,
             "adaptor": self.accelerator.unwrap_model(self.adaptor).state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
             "noise": self.noise.get_state(), "dropout": torch.get_rng_state(),
         }  # fmt: skip
         with atomic(self.state_path) as part:
@@ -203,6 +268,8 @@ class Trainer:
             return
         self.accelerator.unwrap_model(self.adaptor).load_state_dict(state["adaptor"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.noise.set_state(state["noise"])
         torch.set_rng_state(state["dropout"])
         self.step, self.log = state["step"], state["log"]
@@ -214,21 +281,13 @@ class Trainer:
             save_file({k: v.cpu().contiguous() for k, v in weights.items()}, part)
         summary = {
             "method": self.method.name, "seed": self.seed, "steps": self.steps, "training": asdict(self.settings),
-            "feature_dim": self.train[0].shape[1], "lm_dim": self.lm.dim,
-            "trainable_parameters": sum(p.numel() for p in self.adaptor.parameters()),
+            "feature_dim": self.train.features.dim, "lm_dim": self.lm.dim,
+            "trainable_parameters": sum(v.numel() for v in weights.values()),
             "final": self.log[-1],
         }  # fmt: skip
         write_json(self.folder / "run.json", summary | self.about)
 
     def forget(self) -> None:
         """Remove the state file."""
-        self.state_path.unlink(missing_ok=True)
-
-
-def _precision(wanted: str) -> str:
-    """accelerate's mixed precision: bf16 where the GPU has it, else fp16; none on the CPU."""
-    if not torch.cuda.is_available():
-        return "no"
-    if wanted != "auto":
-        return wanted
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        if self.accelerator.is_main_process:
+            self.state_path.unlink(missing_ok=True)

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pycocoevalcap.meteor.meteor import Meteor
 
 from maccap.errors import DataError, EnvironmentProblem
 from maccap.metrics import CaptionScores, caption_scores, captions, check_coverage, score_sets, spice_available
-from maccap.metrics.meteor import meteor_process, meteor_scores
+from maccap.metrics.bootstrap import aligned_statistics, corpus_score
+from maccap.metrics.meteor import RecordingMeteor, meteor_process, meteor_rows, meteor_scores
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "real" / "published_predictions"
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
@@ -68,9 +69,29 @@ def test_corpus_is_not_the_mean_of_items_for_bleu_but_is_for_cider(scored: list[
     assert odd.corpus["BLEU-1"] != pytest.approx(sum(item["BLEU-1"] for item in odd.per_item.values()) / 4)
 
 
+def assert_statistics_give_the_corpus(scores: CaptionScores) -> None:
+    report = {"per_item": scores.per_item, "statistics": scores.statistics}
+    for name, value in scores.corpus.items():
+        [statistics] = aligned_statistics({"m.json": report}, name)
+        assert corpus_score(name, statistics) == pytest.approx(value, abs=1e-9)
+
+
+def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored: list[CaptionScores]) -> None:
+    for scores in scored:
+        assert list(scores.statistics) == list(REFERENCES)
+        assert_statistics_give_the_corpus(scores)
+
+
+def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
+    truth = {0: ["a dog runs on the beach", "the dog", "a cat sat on the mat now"]}
+    _, rows = captions._score(truth, {0: ["a dog on the the"]})
+    # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
+    assert rows == {"BLEU": [[6, 5, 4, 3, 2, 4, 2, 0, 0]]}
+
+
 def test_caption_scores_is_the_corpus_of_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(inspect.signature(caption_scores).parameters) == ["references", "predictions"]
-    monkeypatch.setattr(captions, "score_sets", lambda references, sets: [CaptionScores({"CIDEr": len(sets)}, {})])
+    monkeypatch.setattr(captions, "score_sets", lambda references, sets: [CaptionScores({"CIDEr": len(sets)}, {}, {})])
     assert caption_scores({1: ["a"]}, {1: "a"}) == {"CIDEr": 1}
     assert score_sets(REFERENCES, []) == []
 
@@ -167,7 +188,7 @@ def test_the_package_leaves_torch_alone(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared_meteor() -> Iterator[Meteor]:
+def shared_meteor() -> Iterator[RecordingMeteor]:
     with meteor_process() as meteor:
         yield meteor
 
@@ -186,7 +207,7 @@ def shared_meteor() -> Iterator[Meteor]:
 )
 def test_published_scores(
     expected: dict[str, list[float]],
-    shared_meteor: Meteor,
+    shared_meteor: RecordingMeteor,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -196,4 +217,18 @@ def test_published_scores(
     scores = score_sets(references, [{item["image_name"]: item["prediction"] for item in file} for file in files])
     measured = [[round(score.corpus[name], 2) for name in NAMES] for score in scores]
     assert measured == [pytest.approx(values, abs=0.0101) for values in expected.values()]
+    for score in scores:
+        assert_statistics_give_the_corpus(score)
     assert capfd.readouterr().out == ""
+
+
+def test_meteor_of_resamples_is_what_java_says_of_them(shared_meteor: RecordingMeteor) -> None:
+    truth = {0: ["a dog runs"], 1: ["a black cat sleeps", "cats"], 2: ["two red buses"], 3: ["the sea"]}
+    meteor_scores(shared_meteor, truth, {0: ["a dog runs"], 1: ["a cat is sleeping"], 2: [""], 3: ["sea of the"]})
+    lines = list(shared_meteor.lines)
+    for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
+        chosen = [lines[number] for number in drawn]
+        shared_meteor.meteor_p.stdin.write(f"EVAL ||| {' ||| '.join(chosen)}\n".encode())
+        shared_meteor.meteor_p.stdin.flush()
+        *_, java = [float(shared_meteor.meteor_p.stdout.readline()) for _ in range(len(drawn) + 1)]
+        assert corpus_score("METEOR", np.array(meteor_rows(chosen), float)) == pytest.approx(100 * java, abs=1e-12)

@@ -33,6 +33,18 @@ class FakeEncoder:
         return F.normalize(torch.stack(rows), dim=-1)
 
 
+class Memory:
+    """Twenty training captions' features, in place of `TextFeatures`."""
+
+    rows = F.normalize(torch.randn(20, 16, generator=torch.Generator().manual_seed(3)), dim=-1)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.rows[rows]
+
+
 def image_features(count: int = 7, tokens: int = 10, dim: int = 16) -> ImageFeatures:
     generator = torch.Generator().manual_seed(1)
     return ImageFeatures(
@@ -48,8 +60,7 @@ def captioner(name: str = "maccap", **decoding) -> Captioner:
     method = load_method(name, TRAINING)
     torch.manual_seed(2)
     adaptor = method.adaptor(16, lm.dim).eval()
-    memory = F.normalize(torch.randn(20, 16), dim=-1)
-    return Captioner(FakeEncoder(16), lm, method, adaptor, memory, replace(DECODING, **decoding), seed=9)
+    return Captioner(FakeEncoder(16), lm, method, adaptor, Memory(), replace(DECODING, **decoding), seed=9)
 
 
 @pytest.mark.parametrize(

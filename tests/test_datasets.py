@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import gzip
+import io
 import json
 import random
+import tracemalloc
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +16,16 @@ from typing import Any
 
 import pytest
 
-from maccap.datasets.captions import Caption, read_captions, references, write_captions
+from maccap.datasets.archives import read_member_json
+from maccap.datasets.captions import Caption, ImageEntry
+from maccap.datasets.coco import read_coco_captions
+from maccap.datasets.conceptual import read_conceptual
 from maccap.datasets.karpathy import read_karpathy
-from maccap.datasets.vqa import VqaQuestion, majority_answers, read_annotations, read_questions
-from maccap.errors import DataError
+from maccap.datasets.vqa import VqaQuestion, majority_answers, question_images, read_annotations, read_questions
+from maccap.errors import ConfigError, DataError
 
 # As the first entries of the real files look.
-COCO: dict[str, Any] = {
+KARPATHY: dict[str, Any] = {
     "images": [
         {
             "filepath": "val2014", "sentids": [681330, 686718], "filename": "COCO_val2014_000000522418.jpg",
@@ -76,10 +83,20 @@ ANNOTATIONS: dict[str, Any] = {
          "answer_type": "yes/no", "question_id": 262148001},
     ],
 }  # fmt: skip
-TABLE = [
-    Caption(5, "val2014/a.jpg", "train", 10, "A dog."), Caption(5, "val2014/a.jpg", "train", 11, "A big dog."),
-    Caption(6, "b.jpg", "test", 12, "Zwei Köche “kochen”, 料理."),
-]  # fmt: skip
+ROW = ANNOTATIONS["annotations"][1]
+COCO: dict[str, Any] = {
+    "info": {"description": "COCO 2014 Dataset", "version": "1.0", "year": 2014}, "licenses": [],
+    "images": [
+        {"license": 5, "file_name": "COCO_train2014_000000057870.jpg", "height": 480, "width": 640, "id": 57870},
+        {"license": 5, "file_name": "COCO_train2014_000000384029.jpg", "height": 429, "width": 640, "id": 384029},
+        {"license": 1, "file_name": "COCO_train2014_000000222016.jpg", "height": 640, "width": 480, "id": 222016},
+    ],
+    "annotations": [
+        {"image_id": 384029, "id": 48, "caption": "A very clean and\nwell decorated bathroom. "},
+        {"image_id": 57870, "id": 787980, "caption": "A restaurant has modern wooden tables."},
+        {"image_id": 384029, "id": 126, "caption": "A panoramic view of a kitchen."},
+    ],
+}  # fmt: skip
 
 
 def as_json(path: Path, content: Any) -> Path:
@@ -106,7 +123,7 @@ def refuses(read: Callable[[], object], *words: str) -> None:
 # --- Karpathy's split files ----------------------------------------------------------------------------------------
 def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path) -> None:
     cake = "val2014/COCO_val2014_000000522418.jpg"
-    assert read_karpathy(as_json(tmp_path / "dataset_coco.json", COCO)) == [
+    assert read_karpathy(as_json(tmp_path / "dataset_coco.json", KARPATHY)) == [
         Caption(522418, cake, "train", 681330, "A woman cutting a large white sheet cake."),
         Caption(522418, cake, "train", 686718, "A woman marking a cake with the back of a chef's knife."),
         Caption(391895, "val2014/COCO_val2014_000000391895.jpg", "test", 770337, "A man with a red helmet."),
@@ -136,119 +153,224 @@ def _sentence(content: dict[str, Any], image: int = 0, n: int = 0) -> dict[str, 
             ["391895", "two files", "000000391895.jpg", "000000000009.jpg", "must be unique"],
         ),
         (lambda c: c.update(images=[]), ["no captions", "check"]),
-        (lambda c: _sentence(c).update(raw=None), ["not a Karpathy", "fetch"]),
-        (lambda c: _sentence(c).update(raw=7), ["not a Karpathy", "fetch"]),
-        (lambda c: c.update(images=None), ["not a Karpathy", "fetch"]),
-        (lambda c: c.update(images=["x.jpg"]), ["not a Karpathy", "fetch"]),
+        (lambda c: _sentence(c).update(raw=None), ["not a Karpathy", "check"]),
+        (lambda c: _sentence(c).update(raw=7), ["not a Karpathy", "check"]),
+        (lambda c: c.update(images=None), ["not a Karpathy", "check"]),
+        (lambda c: c.update(images=["x.jpg"]), ["not a Karpathy", "check"]),
     ],
     ids=["empty caption", "caption id twice", "two files", "no image", "null", "number", "null list", "list of names"],
 )
 def test_a_split_file_with_wrong_content_is_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: list[str]
 ) -> None:
-    path = as_json(tmp_path / "dataset_coco.json", changed(COCO, change))
+    path = as_json(tmp_path / "dataset_coco.json", changed(KARPATHY, change))
     refuses(lambda: read_karpathy(path), str(path), *words)
 
 
 @pytest.mark.parametrize("key", ["images", "filename", "split", "sentences", "raw", "sentid"])
 def test_a_split_file_without_a_key_is_refused_and_the_key_named(tmp_path: Path, key: str) -> None:
-    content = copy.deepcopy(COCO)
+    content = copy.deepcopy(KARPATHY)
     holder = next(part for part in (content, content["images"][1], _sentence(content, 1)) if key in part)
     del holder[key]
     path = as_json(tmp_path / "dataset_coco.json", content)
-    refuses(lambda: read_karpathy(path), str(path), repr(key), "not a Karpathy split file", "fetch")
+    refuses(lambda: read_karpathy(path), str(path), repr(key), "not a Karpathy split file", "check")
 
 
 @pytest.mark.parametrize("content", [[], ["images"], 3, None, "images"])
 def test_json_of_another_kind_is_no_split_file(tmp_path: Path, content: Any) -> None:
     path = as_json(tmp_path / "dataset_coco.json", content)
-    refuses(lambda: read_karpathy(path), str(path), "not a Karpathy split file", "fetch")
+    refuses(lambda: read_karpathy(path), str(path), "not a Karpathy split file", "check")
 
 
-READERS: dict[str, Callable[[Path], object]] = {
-    "splits": read_karpathy,
-    "table": read_captions,
-    "questions": read_questions,
-    "annotations": lambda path: read_annotations(path, []),
+# --- official COCO captions ----------------------------------------------------------------------------------------
+def test_official_coco_captions_are_read_in_the_order_of_the_annotations(tmp_path: Path) -> None:
+    bathroom = "COCO_train2014_000000384029.jpg"
+    assert read_coco_captions(as_json(tmp_path / "captions_train2014.json", COCO), "train") == [
+        Caption(384029, bathroom, "train", 48, "A very clean and well decorated bathroom."),
+        Caption(57870, "COCO_train2014_000000057870.jpg", "train", 787980, "A restaurant has modern wooden tables."),
+        Caption(384029, bathroom, "train", 126, "A panoramic view of a kitchen."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c["annotations"][1].update(image_id=5), ["annotation 787980", "image 5", "not listed", "remove"]),
+        (lambda c: c["annotations"][1].update(id=48), ["caption id 48", "2 times", "must be unique"]),
+        (lambda c: c["images"][1].update(id=57870), ["image id 57870", "more than once", "must be unique"]),
+        (lambda c: c["annotations"][0].update(caption=" \n"), ["48", "384029", "empty", "remove or fill"]),
+        (lambda c: c["annotations"][0].pop("caption"), ["annotation 48", "'caption'", "take captions_*.json"]),
+        (lambda c: c["annotations"][0].pop("image_id"), ["annotation 48", "'image_id'", "COCO captions"]),
+        (lambda c: c["annotations"][0].pop("id"), ["no id", "'id'", "COCO captions"]),
+        (lambda c: c["images"][0].pop("file_name"), ["'file_name'", "not a COCO captions file", "check"]),
+        (lambda c: c.pop("images"), ["'images'", "not a COCO captions file", "check"]),
+        (lambda c: c.pop("annotations"), ["'annotations'", "not a COCO captions file", "check"]),
+        (lambda c: c.update(annotations=[]), ["no captions", "check"]),
+        (lambda c: c.update(annotations=None), ["not a COCO captions file", "check"]),
+        (lambda c: c.update(images=["a.jpg"]), ["not a COCO captions file", "check"]),
+        (lambda c: c["annotations"][0].update(caption=3), ["not a COCO captions file", "check"]),
+        (lambda c: c["annotations"][0].update(id="x"), ["'x'", "not an integer", "number the"]),
+    ],
+    ids=[
+        "image not listed", "caption id twice", "image id twice", "empty caption", "instances", "no image id", "no id",
+        "no file name", "no images", "no annotations", "empty", "null", "names", "number", "id is text",
+    ],
+)  # fmt: skip
+def test_a_coco_file_with_wrong_content_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: list[str]
+) -> None:
+    path = as_json(tmp_path / "captions_train2014.json", changed(COCO, change))
+    refuses(lambda: read_coco_captions(path, "train"), str(path), *words)
+
+
+# --- Conceptual Captions -------------------------------------------------------------------------------------------
+TSV = (
+    "a very typical bus station\thttp://lh6.ggpht.com/-IvRtNLNcG8o/TpFyrudaT6I/dc.jpg?imgmax=800\n"
+    "sierra  looked stunning\u2028in this top \thttp://78.media.tumblr.com/3b133294bdc7c7784b781.jpg\n"
+    "café at night\thttps://example.org/a.jpg\r\n"
+)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzipped"])
+@pytest.mark.parametrize("end", ["\n", ""], ids=["whole", "no last line end"])
+def test_conceptual_captions_are_numbered_texts_without_pictures(tmp_path: Path, packed: bool, end: str) -> None:
+    path, data = tmp_path / "Train_GCC-training.tsv", (TSV.rstrip("\n") + end).encode()
+    path.write_bytes(gzip.compress(data) if packed else data)
+    assert list(read_conceptual(path, "val")) == [
+        Caption(0, "", "val", 0, "a very typical bus station"),
+        Caption(1, "", "val", 1, "sierra looked stunning in this top"),
+        Caption(2, "", "val", 2, "café at night"),
+    ]
+
+
+def test_conceptual_captions_stream(tmp_path: Path) -> None:
+    path = tmp_path / "Train_GCC-training.tsv"
+    path.write_text("".join(f"a photo of {n} dogs\thttp://example.org/{n}.jpg\n" for n in range(30_000)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_conceptual(path, "train")) == 30_000
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5e5 < path.stat().st_size / 8
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (TSV.encode() + b"a caption alone\n", ["line 4 ", "no tab", "run again"]),
+        (TSV.encode() + b"\n", ["line 4 ", "no tab"]),
+        (b"  \thttp://example.org/a.jpg\n", ["line 1 ", "empty caption", "remove"]),
+        (TSV.encode() + "café\thttp://example.org/a.jpg\n".encode("latin-1"), ["line 4 ", "UTF-8", "run again"]),
+        (b"\n<!DOCTYPE html>\n", ["line 1 "]),
+        (b"<!DOCTYPE html>\n\t<html>\n", ["web page", "run again"]),
+        (b"<html lang='en'>\t\n", ["web page", "run again"]),
+        (b"", ["is empty", "run again"]),
+        (gzip.compress(TSV.encode())[:-30], ["cut short", "run again"]),
+        (gzip.compress(b""), ["is empty", "run again"]),
+    ],
+    ids=["no tab", "empty line", "empty caption", "Latin-1", "page later", "page", "page with tab", "empty",
+         "half a gz", "empty gz"],
+)  # fmt: skip
+def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: bytes, words: list[str]) -> None:
+    path = tmp_path / "Train_GCC-training.tsv"
+    path.write_bytes(data)
+    refuses(lambda: list(read_conceptual(path, "train")), str(path), *words)
+
+
+def test_a_missing_table_of_conceptual_captions_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "Train_GCC-training.tsv"
+    refuses(lambda: list(read_conceptual(path, "train")), str(path), "no such file", "run the rule")
+
+
+# --- what all JSON formats come in ---------------------------------------------------------------------------------
+READERS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
+    "splits": (read_karpathy, KARPATHY),
+    "captions": (lambda path, member=None: read_coco_captions(path, "train", member), COCO),
+    "questions": (read_questions, QUESTIONS),
+    "annotations": (
+        lambda path, member=None: read_annotations(path, [VqaQuestion(262148000 + n, 0, "") for n in (0, 1)], member),
+        ANNOTATIONS,
+    ),
 }
+
+
+def zipped(**members: Any) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content if isinstance(content, bytes) else json.dumps(content))
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_plain_gzipped_and_zipped_files_hold_the_same(tmp_path: Path, reader: str) -> None:
+    read, content = READERS[reader]
+    path, text = tmp_path / "file", json.dumps(content).encode()
+    path.write_bytes(text)
+    expected = read(path)
+    for data in (gzip.compress(text), b"\xef\xbb\xbf" + text, zipped(**{"a/one.json": text, "LICENSE": b"CC BY"})):
+        path.write_bytes(data)
+        assert read(path) == expected
+    path.write_bytes(zipped(**{"a/one.json": b"[]", "a/two.json": text}))
+    assert read(path, "a/two.json") == expected
+    assert read(path, member="a/two.json") == expected
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_member_that_is_not_there_or_not_named_is_asked_for(tmp_path: Path, reader: str) -> None:
+    read, content = READERS[reader]
+    path = tmp_path / "file.zip"
+    path.write_bytes(zipped(**{"one.json": content, "two.json": content}))
+    refuses(lambda: read(path), str(path), "2 JSON files", "one.json, two.json", "say which")
+    refuses(lambda: read(path, "three.json"), str(path), "no three.json", "one.json, two.json", "check")
+    path.write_bytes(zipped(readme=b"text"))
+    refuses(lambda: read(path), str(path), "0 JSON files")
+    refuses(lambda: read(path, "one.json"), str(path), "no one.json, but no JSON file", "check")
+    as_json(path, content)
+    refuses(lambda: read(path, "one.json"), str(path), "not a zip archive", "one.json", "run again")
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_missing_file_is_named_with_what_makes_it(tmp_path: Path, reader: str) -> None:
     path = tmp_path / "nowhere" / "file.json"
-    refuses(lambda: READERS[reader](path), str(path), "no such file", "run the rule")
+    refuses(lambda: READERS[reader][0](path), str(path), "no such file", "run the rule")
+    refuses(lambda: READERS[reader][0](tmp_path), str(tmp_path), "cannot be opened", "check the path")
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("data", [b'{"images": [', b"", b"\xff\xfe\x00{", b"<html></html>"], ids=repr)
-def test_a_file_that_is_not_json_is_refused(tmp_path: Path, reader: str, data: bytes) -> None:
-    path = tmp_path / "file.json"
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"images": [', b"", b"\xff\xfe\x00{", b"<!DOCTYPE html><html></html>", zipped(a=COCO)[:-9], b"PK\x03\x04",
+        zipped(**{"captions.json": COCO})[: len(zipped(**{"captions.json": COCO})) // 2],
+        zipped(**{"captions.json": b"<html>"}), gzip.compress(json.dumps(COCO).encode())[:-20], b"\x1f\x8b\x08",
+    ],
+    ids=["half a JSON", "empty", "no text", "page", "zip without end", "start of a zip", "half a zip", "page in a zip",
+         "half a gz", "start of a gz"],
+)  # fmt: skip
+def test_a_damaged_file_is_refused_and_to_be_downloaded_anew(tmp_path: Path, reader: str, data: bytes) -> None:
+    path = tmp_path / "file"
     path.write_bytes(data)
-    refuses(lambda: READERS[reader](path), str(path), "run again" if data or reader != "table" else "check")
+    refuses(lambda: READERS[reader][0](path), str(path), "delete it and run again to download it anew")
 
 
-# --- the caption table ---------------------------------------------------------------------------------------------
-def test_a_table_comes_back_as_it_was_written_whole_or_by_split(tmp_path: Path) -> None:
-    path = tmp_path / "captions.jsonl"
-    write_captions(path, TABLE)
-    assert read_captions(path) == TABLE
-    assert read_captions(path, "train") == TABLE[:2]
-    assert read_captions(path, split="test") == TABLE[2:]
-    assert [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]] == [vars(c) for c in TABLE]
-
-
-@pytest.mark.parametrize(
-    "odd", ["\u2028", "\u2029", "\x85", "\x0c", "\x1c", "\r", "\n", "\t", '"', "\\", "🐕"], ids=ascii
-)
-def test_a_table_keeps_any_character(tmp_path: Path, odd: str) -> None:
-    rows = [Caption(1, "a.jpg", "test", 1, f"One{odd}two."), Caption(2, f"b{odd}.jpg", "test", 2, "Three.")]
-    write_captions(tmp_path / "captions.jsonl", rows)
-    assert read_captions(tmp_path / "captions.jsonl") == rows
-
-
-def test_a_split_that_the_table_lacks_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "captions.jsonl"
-    write_captions(path, TABLE)
-    refuses(lambda: read_captions(path, split="val"), str(path), "val", "no captions", "check")
-
-
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        (Caption(7, "c.jpg", "test", 13, " "), ["13", "empty", "remove or fill"]),
-        (Caption(7, "c.jpg", "test", 12, "A cat."), ["12", "2 times", "must be unique"]),
-        (Caption(6, "c.jpg", "test", 13, "A cat."), ["6", "b.jpg", "c.jpg", "two files", "must be unique"]),
-    ],
-    ids=["empty caption", "caption id twice", "two files"],
-)
-def test_a_table_with_wrong_content_is_refused(tmp_path: Path, row: Caption, words: list[str]) -> None:
-    path = tmp_path / "captions.jsonl"
-    write_captions(path, [*TABLE, row])
-    refuses(lambda: read_captions(path), str(path), *words)
-    refuses(lambda: read_captions(path, "test"), str(path), *words)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        '{"image_id": 1, "file_name": "a.jpg", "split": "test", "caption_id": 1}',
-        '{"image_id": 1, "file_name": "a.jpg", "split": "test", "caption_id": 1, "caption": "A.", "more": 1}',
-        '{"image_id": 1, "file_name": "a.jpg", "split": "test", "caption_id": 1, "caption": null}',
-        "[1, 2]",
-        "7",
-        '{"image_id": 1, "file',
-    ],
-    ids=["missing key", "unknown key", "null caption", "list", "number", "cut off"],
-)
-def test_a_damaged_line_of_a_table_is_refused(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "captions.jsonl"
-    path.write_text(line + "\n", encoding="utf-8")
-    refuses(lambda: read_captions(path), str(path), ";")
-
-
-def test_references_are_grouped_by_image_in_the_order_of_the_table() -> None:
-    rows = [TABLE[0], TABLE[2], TABLE[1]]
-    assert list(references(rows).items()) == [(5, ["A dog.", "A big dog."]), (6, [TABLE[2].caption])]
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+def test_no_damage_of_an_archive_raises_anything_but_a_data_error(tmp_path: Path, kind: str) -> None:
+    text = json.dumps(KARPATHY).encode()
+    good = zipped(**{"dataset_coco.json": text}) if kind == "zip" else gzip.compress(text)
+    path, rng, refused = tmp_path / "file", random.Random(5), 0
+    for trial in range(300):
+        data = bytearray(good[: rng.randrange(len(good))] if trial % 4 == 0 else good)
+        if trial % 4:
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        path.write_bytes(data)
+        try:
+            assert read_member_json(path) == KARPATHY
+        except DataError as error:
+            assert str(path) in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 100
 
 
 # --- VQA v2 --------------------------------------------------------------------------------------------------------
@@ -259,7 +381,57 @@ def test_official_questions_and_annotations_are_read(tmp_path: Path) -> None:
         VqaQuestion(262148001, 262148, "Is it day?"),
     ]
     assert read_annotations(as_json(tmp_path / "annotations.json", ANNOTATIONS), questions) == ANNOTATIONS
-    assert read_annotations(tmp_path / "annotations.json", questions[:1]) == ANNOTATIONS
+
+
+def test_a_question_that_is_annotated_but_not_asked_is_refused(tmp_path: Path) -> None:
+    path = as_json(tmp_path / "annotations.json", ANNOTATIONS)
+    questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
+    refuses(lambda: read_annotations(path, questions[:1]), str(path), "question 262148001", "same release and split")
+
+
+def test_a_question_that_is_annotated_twice_is_refused(tmp_path: Path) -> None:
+    path = as_json(tmp_path / "annotations.json", changed(ANNOTATIONS, lambda c: c["annotations"].append(ROW)))
+    questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
+    refuses(lambda: read_annotations(path, questions), str(path), "question id 262148001", "2 times", "must be unique")
+
+
+V1_INFO = {"description": "This is v1.0 of the VQA dataset.", "url": "http://visualqa.org", "version": "1.0"}
+
+
+def _v1_ids(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["question_id"] = row["image_id"] * 10 + row["question_id"] % 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c.update(info=V1_INFO), ["version 1.0", "take version 2.0", "v2_"]),
+        (lambda c: _v1_ids(c.get("questions", c.get("annotations"))), ["version 1.0", "take version 2.0"]),
+        (lambda c: c.update(info={"version": "3.0"}), ["version 3.0", "take version 2.0"]),
+    ],
+    ids=["v1", "v1 without info", "v3"],
+)
+def test_another_version_of_vqa_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: list[str]
+) -> None:
+    path = as_json(tmp_path / "questions.json", changed(QUESTIONS, change))
+    refuses(lambda: read_questions(path), str(path), *words)
+    path = as_json(tmp_path / "annotations.json", changed(ANNOTATIONS, change))
+    refuses(lambda: read_annotations(path, []), str(path), *words)
+
+
+def test_version_2_and_other_data_with_ids_of_their_own_are_taken(tmp_path: Path) -> None:
+    official = changed(QUESTIONS, lambda c: c.update(info=V1_INFO | {"version": "2.0"}))
+    assert len(read_questions(as_json(tmp_path / "questions.json", official))) == 2
+    own = changed(QUESTIONS, lambda c: (_v1_ids(c["questions"]), c.update(data_type="mine")))
+    assert [row.question_id for row in read_questions(as_json(tmp_path / "questions.json", own))] == [2621480, 2621481]
+
+
+@pytest.mark.parametrize("subtype", ["test2015", "test-dev2015"])
+def test_questions_whose_answers_are_not_public_are_refused(tmp_path: Path, subtype: str) -> None:
+    path = as_json(tmp_path / "questions.json", changed(QUESTIONS, lambda c: c.update(data_subtype=subtype)))
+    refuses(lambda: read_questions(path), str(path), subtype, "not public", "take val2014")
 
 
 def test_a_question_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
@@ -284,7 +456,7 @@ def test_questions_without_a_key_are_refused(tmp_path: Path, key: str) -> None:
     content = copy.deepcopy(QUESTIONS)
     del (content if key in content else content["questions"][1])[key]
     path = as_json(tmp_path / "questions.json", content)
-    refuses(lambda: read_questions(path), str(path), repr(key), "not a VQA v2 questions file", "fetch")
+    refuses(lambda: read_questions(path), str(path), repr(key), "not a VQA v2 questions file", "check")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +466,15 @@ def test_annotations_without_a_key_are_refused(tmp_path: Path, key: str) -> None
     content = copy.deepcopy(ANNOTATIONS)
     del (content if key in content else content["annotations"][1])[key]
     path = as_json(tmp_path / "annotations.json", content)
-    refuses(lambda: read_annotations(path, []), str(path), repr(key), "not a VQA v2 annotations file", "fetch")
+    question = "question 262148001" if key not in ("annotations", "question_id") else ""
+    refuses(lambda: read_annotations(path, []), str(path), repr(key), question, "not a VQA v2 annotations", "check")
+
+
+def test_an_answer_without_its_text_is_refused(tmp_path: Path) -> None:
+    answers = [*ANSWERS[:4], {"answer_id": 5}, *ANSWERS[5:]]
+    content = changed(ANNOTATIONS, lambda c: c["annotations"][1].update(answers=answers))
+    path = as_json(tmp_path / "annotations.json", content)
+    refuses(lambda: read_annotations(path, []), str(path), "question 262148001", "'answer'", "check")
 
 
 @pytest.mark.parametrize(
@@ -302,14 +482,30 @@ def test_annotations_without_a_key_are_refused(tmp_path: Path, key: str) -> None
 )
 def test_json_of_another_kind_is_neither_questions_nor_annotations(tmp_path: Path, content: Any) -> None:
     path = as_json(tmp_path / "file.json", content)
-    refuses(lambda: read_questions(path), str(path), "not a VQA v2 questions file", "fetch")
-    refuses(lambda: read_annotations(path, []), str(path), "not a VQA v2 annotations file", "fetch")
+    refuses(lambda: read_questions(path), str(path), "not a VQA v2 questions file", "check")
+    refuses(lambda: read_annotations(path, []), str(path), "not a VQA v2 annotations file", "check")
 
 
 def test_the_two_vqa_files_are_not_taken_for_each_other(tmp_path: Path) -> None:
     questions, annotations = as_json(tmp_path / "q.json", QUESTIONS), as_json(tmp_path / "a.json", ANNOTATIONS)
     refuses(lambda: read_questions(annotations), str(annotations), "'questions'")
     refuses(lambda: read_annotations(questions, []), str(questions), "'annotations'")
+
+
+def test_the_pictures_of_questions_are_listed_once_in_their_order() -> None:
+    questions = [VqaQuestion(n, image, "?") for n, image in enumerate((262148, 42, 262148, 7))]
+    assert question_images(questions, "val2014/COCO_val2014_{:012d}.jpg") == [
+        ImageEntry(262148, "val2014/COCO_val2014_000000262148.jpg"),
+        ImageEntry(42, "val2014/COCO_val2014_000000000042.jpg"),
+        ImageEntry(7, "val2014/COCO_val2014_000000000007.jpg"),
+    ]
+
+
+@pytest.mark.parametrize("template", ["{:012d", "{id}.jpg", "{}{}.jpg", "{:012d!}.jpg", "one.jpg"])
+def test_a_template_that_gives_no_file_names_is_refused(template: str) -> None:
+    with pytest.raises(ConfigError, match=r"write \{:012d\}") as caught:
+        question_images([VqaQuestion(0, 1, "?"), VqaQuestion(1, 2, "?")], template)
+    assert repr(template) in str(caught.value)
 
 
 def test_the_majority_answer_is_the_most_frequent_of_its_type_whatever_the_order_of_the_rows() -> None:

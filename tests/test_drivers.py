@@ -335,6 +335,6 @@ def test_another_profile_has_its_own_pipeline_and_one_command(built, tmp_path):
     names = {name.removeprefix("pipelines/other/dvc.yaml:") for name in re.findall(r"stage '([^']+)':", out)}
     assert names >= EVERYTHING
     agree_on_nothing(clone)
-    assert clone.snakemake_plan("--config", "profile=other") == set()
+    assert clone.snakemake_plan("--configfile", "config/other.yaml") == set()
     assert (clone.folder / "pipelines/other/dvc.lock").is_file()
     assert (clone.folder / "results/other/tables/in_domain.md").is_file()

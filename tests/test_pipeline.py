@@ -22,15 +22,20 @@ SEEDS = (11, 12)
 
 def config(clip: Path, opt: Path) -> dict:
     return {
-        "profile": "mini", "seed": 11, "repeats": 2,
+        "profile": "mini", "reduced": True, "seed": 11, "repeats": 2, "gpus": 0,
         "scenes.train": 12, "scenes.val": 4, "scenes.test": 6, "scenes.questions": 2,
+        "datasets.coco.label": "COCO", "datasets.coco.format": "scenes",
         "encoder.name": str(clip), "encoder.pretrained": None, "encoder.batch_size": 4, "encoder.dtype": "float16",
-        "language_model.name": str(opt), "runs.maccap.method": "maccap",
+        "language_model.name": str(opt), "language_model.dtype": "float32", "runs.maccap.method": "maccap",
         "experiments.maccap.label": "MacCap", "experiments.maccap.run": "maccap",
         "experiments.blind.label": "blind", "experiments.human.label": "human",
         "experiments.light.label": "light", "experiments.light.run": "maccap",
         "experiments.light.decoding.patch_weight": 0.0, "experiments.light.lowers": "subregions help",
         "tables.ablation.reference": "maccap",
+        "answerers.prefix.label": "prefix", "answerers.prefix.context": "prefix",
+        "answerers.prefix.experiment": "maccap", "answerers.caption.label": "caption",
+        "answerers.caption.context": "caption", "answerers.caption.experiment": "maccap",
+        "answerers.majority.label": "majority", "answerers.majority.context": "majority",
         "answering.batch_size": 5, "answering.beams": 2, "answering.max_new_tokens": 2,
         "answering.length_penalty": -1.0,
         **{f"training.{k}": v for k, v in asdict(TRAINING).items()},
@@ -39,60 +44,94 @@ def config(clip: Path, opt: Path) -> dict:
 
 
 def run_everything(root: Path, cfg: dict) -> None:
-    """The mini profile's rules in order, on one domain."""
+    """The mini profile's rules in order, on one domain whose captions lie in two shards and pictures in three."""
     data, features = root / "artifacts/mini/data/coco", root / "artifacts/mini/features/coco"
     runs, results = root / "artifacts/mini/runs/coco/maccap", root / "results/mini"
-    splits = ("train", "test")
+    encoder = sorted(Path(cfg["encoder.name"]).glob("*"))
+    language_model = sorted(Path(cfg["language_model.name"]).glob("*"))
+    models = {"encoder": encoder, "language_model": language_model}
     vqa = {
-        part: {split: data / f"vqa_{part}.{split}.json" for split in splits} for part in ("questions", "annotations")
+        part: {split: data / f"vqa_{part}.{split}.json" for split in ("train", "test")}
+        for part in ("questions", "annotations")
     }
 
     def step(name: str, inputs: dict[str, list[Path] | Path], outputs: list[Path]) -> None:
         listed = {key: value if isinstance(value, list) else [value] for key, value in inputs.items()}
         run_step(name, listed, outputs, cfg, [name])
 
-    step("scenes", {}, [data / "dataset.json", data / "images.zip", *(vqa[p][s] for p in vqa for s in splits)])
-    step("captions", {"splits": data / "dataset.json"}, [data / "captions.jsonl"])
-    text = {split: features / f"captions.{split}.safetensors" for split in ("train", "val", "test")}
-    table = data / "captions.jsonl"
-    step("text_features", {"captions": table}, list(text.values()))
-    images = features / "images.test.safetensors"
-    step("image_features", {"captions": table, "images": data / "images.zip"}, [images])
+    made = [data / "dataset.json", data / "images.zip", *(file for part in vqa.values() for file in part.values())]
+    step("scenes", {}, made)
+    tables = {split: data / f"captions.{split}.jsonl" for split in ("train", "val", "test")}
+    step("captions", {"captions": data / "dataset.json"}, [*tables.values(), data / "images.jsonl"])
+    text = {
+        split: [features / f"captions.{split}.{i + 1}-of-{n}.safetensors" for i in range(n)]
+        for split, n in (("train", 2), ("val", 1), ("test", 1))
+    }
+    step(
+        "text_features",
+        {"encoder": encoder, "captions": list(tables.values())},
+        [p for ps in text.values() for p in ps],
+    )
+    shards = [f"{i}-of-3" for i in (1, 2, 3)]
+    images = [features / f"images.test.{shard}.safetensors" for shard in shards]
+    pictures = {"encoder": encoder, "images": data / "images.jsonl", "pictures": data / "images.zip"}
+    for out in images:
+        step("image_features", pictures, [out])
     files = ("adaptor.safetensors", "run.json", "log.jsonl")
-    inputs = {"captions": table, "train_features": text["train"], "val_features": text["val"]}
-    step("train", inputs, [runs / f"s{seed}" / file for seed in SEEDS for file in files])
-    adaptors = [runs / f"s{seed}" / "adaptor.safetensors" for seed in SEEDS]
-    trained = {"images": images, "memory": text["train"], "adaptors": adaptors}
-    predicted = [
-        root / f"artifacts/mini/predictions/coco/{experiment}/coco/s{seed}{suffix}"
-        for experiment in ("maccap", "light", "blind", "human")
-        for seed in SEEDS
-        for suffix in (".json", ".features.safetensors")
-    ]
-    step("predict", trained, predicted[:8])
-    step("baselines", {"captions": table}, predicted[8:])
+    inputs = {
+        f"{split}_{kind}": of[split]
+        for kind, of in (("features", text), ("captions", tables))
+        for split in ("train", "val")
+    }
+    outputs = [runs / f"s{seed}" / file for seed in SEEDS for file in files]
+    step("train", {"language_model": language_model} | inputs, outputs)
+    trained = {
+        "memory": text["train"],
+        "adaptors": [runs / f"s{seed}" / "adaptor.safetensors" for seed in SEEDS],
+    } | models
+
+    def predictions(experiments: tuple[str, ...], shard: str) -> list[Path]:
+        return [
+            root / f"artifacts/mini/predictions/coco/{experiment}/coco/s{seed}.{shard}{suffix}"
+            for experiment in experiments
+            for seed in SEEDS
+            for suffix in (".json", ".features.safetensors")
+        ]
+
+    predicted = predictions(("blind", "human"), "1-of-1")
+    step("baselines", {"captions": tables["test"]} | models, predicted)
+    for shard, store in zip(shards, images):
+        step("predict", trained | {"images": store}, predictions(("maccap", "light"), shard))
+        predicted += predictions(("maccap", "light"), shard)
     metrics = [
         results / f"metrics/captions/coco/{experiment}/coco/s{seed}.json"
         for experiment in ("maccap", "light", "blind", "human")
         for seed in SEEDS
     ]
-    inputs = {"captions": table, "images": images, "text_features": text["test"]}
+    inputs = {"captions": tables["test"], "images": images, "text_features": text["test"]}
     step("evaluate", inputs | {"predictions": predicted[::2], "features": predicted[1::2]}, metrics)
     answers = []
-    predictions = [root / f"artifacts/mini/predictions/coco/maccap/coco/s{seed}.json" for seed in SEEDS]
     asked = {"questions": vqa["questions"]["test"], "annotations": vqa["annotations"]["test"]}
     training = {"train_questions": vqa["questions"]["train"], "train_annotations": vqa["annotations"]["train"]}
-    for form in ("prefix", "caption", "majority"):
-        outputs = [root / f"artifacts/mini/answers/coco/{form}/s{seed}.json" for seed in SEEDS]
-        if form == "majority":
-            step("majority", asked | training, outputs)
+    for answerer in ("prefix", "caption", "majority"):
+        parts = ["1-of-1"] if answerer == "majority" else shards
+        given = [
+            [root / f"artifacts/mini/answers/coco/coco/{answerer}/s{seed}.{part}.json" for seed in SEEDS]
+            for part in parts
+        ]
+        if answerer == "majority":
+            step("majority", asked | training, given[0])
         else:
-            step("answer", trained | {"questions": asked["questions"], "predictions": predictions}, outputs)
-        scored = [results / f"metrics/vqa/coco/{form}/s{seed}.json" for seed in SEEDS]
-        step("evaluate_answers", asked | {"results": outputs}, scored)
+            for outputs, shard, store in zip(given, shards, images):
+                context = predictions(("maccap",), shard)[::2]
+                inputs = {"questions": asked["questions"], "images": store, "predictions": context}
+                step("answer", trained | inputs, outputs)
+        scored = [results / f"metrics/vqa/coco/{answerer}/coco/s{seed}.json" for seed in SEEDS]
+        results_by_seed = [outputs[i] for i in range(len(SEEDS)) for outputs in given]
+        step("evaluate_answers", asked | {"results": results_by_seed}, scored)
         answers += scored
     gap = results / "metrics/gap/coco.json"
-    step("gap", {"captions": table, "images": images, "text_features": text["test"]}, [gap])
+    step("gap", {"captions": tables["test"], "images": images, "text_features": text["test"]}, [gap])
     for name, inputs in (
         ("in_domain", metrics), ("ablation", metrics[:4]), ("vqa", answers), ("vqa_types", answers),
         ("nearness", [gap]), ("gap", [gap]),
@@ -136,8 +175,12 @@ def test_every_output_has_a_record_with_true_hashes(world):
 
 
 def test_predictions_are_coco_results_with_candidates(world):
-    rows = json.loads((world / "first/artifacts/mini/predictions/coco/maccap/coco/s11.json").read_text())
-    assert len(rows) == 6
+    rows = []
+    for shard in (1, 2, 3):
+        rows += json.loads(
+            (world / f"first/artifacts/mini/predictions/coco/maccap/coco/s11.{shard}-of-3.json").read_text()
+        )
+    assert len({row["image_id"] for row in rows}) == 6
     assert all(isinstance(row["image_id"], int) and isinstance(row["caption"], str) for row in rows)
     assert all(row["caption"] == row["candidates"][int(np.argmax(row["scores"]))] for row in rows)
 
@@ -175,7 +218,7 @@ def test_all_formats_of_a_table_say_the_same(world):
     markdown, latex = (folder / "vqa.md").read_text(), (folder / "vqa.tex").read_text()
     for row in table["rows"]:
         for column, cell in zip(table["columns"], row["cells"]):
-            line = tidy[(tidy["form"] == row["labels"][0]) & (tidy["column"] == column)]
+            line = tidy[(tidy["answers"] == row["labels"][0]) & (tidy["column"] == column)]
             if cell is None:
                 assert line.empty
                 continue
@@ -201,7 +244,7 @@ def test_the_metrics_of_a_table_and_the_training_curves_hold_the_same_numbers(wo
 
 
 def test_human_leaves_its_own_reference_out(world):
-    rows = json.loads((world / "first/artifacts/mini/predictions/coco/human/coco/s12.json").read_text())
+    rows = json.loads((world / "first/artifacts/mini/predictions/coco/human/coco/s12.1-of-1.json").read_text())
     assert all(row["left_out_reference"] == 1 for row in rows)
     metrics = json.loads((world / "first/results/mini/metrics/captions/coco/human/coco/s12.json").read_text())
     assert metrics["corpus"]["BLEU-4"] < 100
@@ -261,29 +304,46 @@ def test_a_missing_run_or_picture_says_what_to_do(tmp_path, capsys, monkeypatch)
 
 
 def test_a_missing_prediction_is_named_with_its_file(world, tmp_path):
-    root = world / "first"
-    predictions = tmp_path / "s11.json"
-    rows = json.loads((root / "artifacts/mini/predictions/coco/maccap/coco/s11.json").read_text())
-    predictions.write_text(json.dumps(rows[1:]))
-    features = root / "artifacts/mini/features/coco"
-    inputs = {
-        "captions": [root / "artifacts/mini/data/coco/captions.jsonl"],
-        "images": [features / "images.test.safetensors"],
-        "text_features": [features / "captions.test.safetensors"], "predictions": [predictions],
-        "features": [root / "artifacts/mini/predictions/coco/maccap/coco/s11.features.safetensors"],
-    }  # fmt: skip
-    with pytest.raises(DataError, match=r"s11\.json: no prediction for 1 image"):
-        run_step("evaluate", inputs, [tmp_path / "out.json"], {}, [])
-    assert not (tmp_path / "out.json").exists()
-
-
-def test_features_of_other_captions_are_refused(world, tmp_path):
-    from maccap.datasets.captions import read_captions
-    from maccap.features import read_text_features
-
     root = world / "first/artifacts/mini"
-    rows = read_captions(root / "data/coco/captions.jsonl", split="val")
-    store = tmp_path / "captions.val.safetensors"
-    shutil.copy(root / "features/coco/captions.test.safetensors", store)
-    with pytest.raises(DataError, match="was made from other captions"):
-        read_text_features(store, rows)
+    stores = tmp_path / "coco/maccap/coco"
+    shutil.copytree(root / "predictions/coco/maccap/coco", stores)
+    predictions = stores / "s11.2-of-3.json"
+    predictions.write_text(json.dumps(json.loads(predictions.read_text())[1:]))
+    inputs = {
+        "captions": [root / "data/coco/captions.test.jsonl"],
+        "images": sorted((root / "features/coco").glob("images.test.*.safetensors")),
+        "text_features": [root / "features/coco/captions.test.1-of-1.safetensors"],
+        "predictions": sorted(stores.glob("s11.*-of-3.json")),
+    }  # fmt: skip
+    out = tmp_path / "metrics/coco/maccap/coco/s11.json"
+    with pytest.raises(DataError, match=r"s11\.\S+json: no prediction for 1 image"):
+        run_step("evaluate", inputs, [out], {}, [])
+    assert not out.exists()
+
+
+def test_captions_do_not_depend_on_the_shards(world, tmp_path):
+    """The same images in one shard get the same captions as in three."""
+    root, cfg = world / "first/artifacts/mini", config(world / "models/clip", world / "models/opt")
+    store = tmp_path / "coco/images.test.1-of-1.safetensors"
+    run_step(
+        "image_features",
+        {
+            "encoder": sorted((world / "models/clip").glob("*")), "images": [root / "data/coco/images.jsonl"],
+            "pictures": [root / "data/coco/images.zip"],
+        }, [store], cfg, [],
+    )  # fmt: skip
+    folder = tmp_path / "coco/maccap/coco"
+    inputs = {
+        "encoder": sorted((world / "models/clip").glob("*")), "images": [store],
+        "language_model": sorted((world / "models/opt").glob("*")),
+        "memory": sorted((root / "features/coco").glob("captions.train.*.safetensors")),
+        "adaptors": [root / f"runs/coco/maccap/s{seed}/adaptor.safetensors" for seed in SEEDS],
+    }  # fmt: skip
+    outputs = [folder / f"s{seed}.1-of-1{suffix}" for seed in SEEDS for suffix in (".json", ".features.safetensors")]
+    run_step("predict", inputs, outputs, cfg, [])
+    for seed in SEEDS:
+        parts = [root / f"predictions/coco/maccap/coco/s{seed}.{shard}-of-3.json" for shard in (1, 2, 3)]
+        sharded = [row for part in parts for row in json.loads(part.read_text())]
+        whole = json.loads((folder / f"s{seed}.1-of-1.json").read_text())
+        assert [row["caption"] for row in whole] == [row["caption"] for row in sharded]
+        assert [row["candidates"] for row in whole] == [row["candidates"] for row in sharded]

@@ -15,26 +15,32 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from maccap.errors import EncoderError
+from maccap.errors import DataError
+from maccap.features import write_store
 from maccap.methods import load_method
-from maccap.training import Trainer, learning_rate_factor
-from tests.tiny import TRAINING, tiny_lm
+from maccap.training import TextSet, Trainer, learning_rate_factor
+from tests.tiny import TRAINING, text_files, tiny_lm
 
 ROOT = Path(__file__).parents[1]
 
 
-def data(lm, count: int = 44, dim: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+def data(count: int = 44, dim: int = 16) -> tuple[torch.Tensor, list[str]]:
     features = torch.nn.functional.normalize(
         torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1
     )
-    captions = [f"A red {noun} on the grass." for noun in ("boat", "fish", "star", "tree")] * (count // 4)
-    return features, lm.caption_ids(captions, TRAINING.text_length)
+    captions = [f"A red {noun} on the grass{end}." for noun in ("boat", "fish", "star", "tree") for end in ("", " now")]
+    return features, (captions * count)[:count]
+
+
+def text_set(folder: Path, rows: slice = slice(None), shards: int = 2) -> TextSet:
+    features, captions = data()
+    return TextSet.read(*text_files(folder, features[rows], captions[rows], shards))
 
 
 def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -> Trainer:
     lm, settings = tiny_lm(), replace(TRAINING, **changes)
-    train = data(lm)
-    return Trainer(load_method(method, settings), lm, train, (train[0][:8], train[1][:8]), settings, seed, folder, {})
+    train, val = text_set(folder / "train"), text_set(folder / "val", slice(8))
+    return Trainer(load_method(method, settings), lm, train, val, settings, seed, folder, {})
 
 
 def test_learning_rate_warms_up_then_falls_to_a_tenth():
@@ -117,12 +123,65 @@ def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
 
 
 def test_features_of_other_captions_are_refused(tmp_path):
-    lm = tiny_lm()
-    features, tokens = data(lm)
-    with pytest.raises(EncoderError, match="extract the features again"):
-        Trainer(
-            load_method("maccap", TRAINING), lm, (features[:-1], tokens), (features, tokens), TRAINING, 0, tmp_path, {}
+    features, captions = data()
+    paths, table = text_files(tmp_path, features, captions)
+    with pytest.raises(DataError, match="44 text features for 43 captions"):
+        TextSet.read(paths, text_files(tmp_path / "fewer", features[:-1], captions[:-1])[1])
+    write_store(paths[0], {"features": features}, list(range(44)), "float32")
+    with pytest.raises(DataError, match="made from other captions"):
+        TextSet.read(paths, table).batch(torch.tensor([3, 1]))
+
+
+def test_rows_are_the_same_whatever_the_shards(tmp_path):
+    rows = torch.tensor([43, 0, 17, 17, 21, 22])
+    whole, parts = (text_set(tmp_path / str(shards), shards=shards).batch(rows) for shards in (1, 5))
+    assert torch.equal(whole[0], parts[0])
+    assert torch.equal(whole[0], data()[0][rows])
+    assert whole[1] == parts[1] == [data()[1][row] for row in rows]
+
+
+def test_processes_share_a_batch_and_get_the_gradient_of_all_of_it(tmp_path, monkeypatch):
+    """What two processes compute, added up as DistributedDataParallel averages it, is one process's gradient."""
+    for count_padding in (True, False):
+        gradients = []
+        for index, processes in ((0, 1), (0, 3), (1, 3), (2, 3)):
+            run = trainer(tmp_path / f"{count_padding}-{index}-{processes}", count_padding=count_padding, dropout=0.0)
+            state = type("State", (), {"process_index": index, "num_processes": processes})
+            with monkeypatch.context() as patch:
+                patch.setattr(type(run.accelerator), "process_index", property(lambda _, s=state: s.process_index))
+                patch.setattr(type(run.accelerator), "num_processes", property(lambda _, s=state: s.num_processes))
+                patch.setattr(run.optimizer, "zero_grad", lambda: None)
+                patch.setattr(run.accelerator, "clip_grad_norm_", lambda *_: torch.zeros(()))
+                run._one_step()
+            gradients.append(torch.cat([p.grad.flatten() for p in run.adaptor.parameters()]))
+        alone, *shares = gradients
+        assert torch.allclose(alone, torch.stack(shares).mean(0), atol=1e-6)
+        assert not torch.allclose(alone, shares[0], atol=1e-4)
+
+
+LAUNCHED = """
+import sys, torch
+from pathlib import Path
+from tests.test_training import trainer
+torch.set_num_threads(1)
+trainer(Path(sys.argv[1]), epochs=1, dropout=0.0, batch_size=15).run()
+"""
+
+
+def test_accelerate_launch_trains_like_one_process(tmp_path):
+    """Two processes on the CPU; 44 captions in batches of 15 leave 14, so that shares differ in size."""
+    script = tmp_path / "train.py"
+    script.write_text(LAUNCHED)
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    for name, command in (("two", [*launch, "--dynamo_backend", "no"]), ("one", [])):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            [sys.executable, *command, str(script), str(tmp_path / name)], check=True, env=environment, cwd=ROOT
         )
+    one, two = (load_file(tmp_path / name / "adaptor.safetensors") for name in ("one", "two"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    logs = [json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]) for name in ("one", "two")]
+    assert logs[1]["validation_loss"] == pytest.approx(logs[0]["validation_loss"], abs=1e-4)
 
 
 KILLED = """

@@ -6,6 +6,8 @@ import torch
 from transformers import OPTConfig, OPTForCausalLM
 
 from maccap.config import DecodingSettings, TrainingSettings
+from maccap.datasets.captions import Caption, write_captions
+from maccap.features import write_store
 from maccap.language_model import LanguageModel
 from maccap.pretraining import opt_tokenizer, pretrain_clip, pretrain_lm, sample_texts
 
@@ -38,6 +40,16 @@ def tiny_lm(seed: int = 0) -> LanguageModel:
         num_attention_heads=2, max_position_embeddings=64, init_std=0.2, bos_token_id=2, eos_token_id=2, pad_token_id=1,
     )  # fmt: skip
     return LanguageModel(OPTForCausalLM(config).eval().requires_grad_(False), tokenizer)
+
+
+def text_files(folder: Path, features: torch.Tensor, texts: list[str], shards: int = 1) -> tuple[list[Path], Path]:
+    """Feature shards and the caption table of some texts, as the rules write them."""
+    table = folder / "captions.train.jsonl"
+    write_captions(table, [Caption(i, f"{i}.jpg", "train", 1000 + i, text) for i, text in enumerate(texts)])
+    paths = [folder / f"captions.train.{i + 1}-of-{shards}.safetensors" for i in range(shards)]
+    for path, rows in zip(paths, torch.arange(len(features)).tensor_split(shards)):
+        write_store(path, {"features": features[rows]}, (1000 + rows).tolist(), "float32")
+    return paths, table
 
 
 def make_models(folder: Path) -> tuple[Path, Path]:

@@ -1,15 +1,29 @@
-"""Pictures from a folder, a zip archive or single files, as upright RGB."""
+"""Pictures from a folder, a zip or tar archive or single files, as upright RGB."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from ..artifacts import atomic
 from ..errors import DataError
+from .archives import read_members
+from .captions import ImageEntry
+
+
+@contextmanager
+def _opened(data: bytes, source: str) -> Iterator[Image.Image]:
+    """The picture, of which only the header is read yet."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
+    except Exception as error:
+        raise DataError(f"{source}: cannot be read as a picture ({error}); replace or remove the file") from error
 
 
 def decode(data: bytes, source: str) -> Image.Image:
@@ -18,14 +32,11 @@ def decode(data: bytes, source: str) -> Image.Image:
     Raises:
         DataError: not a picture, or a truncated one.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):
-                upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-            return upright.convert("RGB")
-    except Exception as error:
-        raise DataError(f"{source}: cannot be read as a picture ({error}); replace or remove the file") from error
+    with _opened(data, source) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I"):
+            upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+        return upright.convert("RGB")
 
 
 def read_image(path: Path | str) -> Image.Image:
@@ -38,23 +49,27 @@ def read_image(path: Path | str) -> Image.Image:
 
 
 def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image]:
-    """The named pictures of a folder or a zip archive, in order.
+    """The named pictures of a folder, a zip or a tar archive, in order; see `read_members` for what a name means.
 
     Raises:
         DataError: the store or a picture is missing or damaged.
     """
-    store = Path(store)
-    if store.is_dir():
-        yield from (read_image(store / name) for name in names)
-        return
-    try:
-        with zipfile.ZipFile(store) as archive:
-            for name in names:
-                data = archive.read(name)
-                yield decode(data, f"{store}:{name}")
-    except KeyError as error:
-        raise DataError(f"{store}: holds no picture {error}; the archive and the captions do not match") from error
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{store}: cannot be read as a folder or zip archive ({error}); make it again") from error
+    for name, data in zip(names, read_members(store, names), strict=True):
+        yield decode(data, f"{store}:{name}")
+
+
+def pack_images(store: Path | str, entries: Sequence[ImageEntry], out: Path | str) -> None:
+    """Write the listed pictures of a store, as they are, into an uncompressed zip archive under their file names.
+
+    The same pictures give the same bytes. Memory is that of `read_members`.
+
+    Raises:
+        DataError: the store is missing or damaged, lacks a listed picture, or one has no picture's header; nothing is
+            left behind.
+    """
+    names = list(dict.fromkeys(entry.file_name for entry in entries))
+    with atomic(out) as part, zipfile.ZipFile(part, "w") as archive:
+        for name, data in zip(names, read_members(store, names), strict=True):
+            with _opened(data, f"{store}:{name}"):
+                pass
+            archive.writestr(zipfile.ZipInfo(name), data)

@@ -68,7 +68,7 @@ def read_graph(profile: str) -> Graph:
     from snakemake.exceptions import WorkflowError, print_exception
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 
-    config = ConfigSettings(config={} if profile == default_profile() else {"profile": profile})
+    config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
     as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True)
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         try:

@@ -81,7 +81,7 @@ def _needed_first(jobs: list[GraphJob]) -> list[list[str]]:
 
 
 def _stage(job: GraphJob, inputs: list[str], profile: str, own: bool) -> dict[str, Any]:
-    config = f"--config profile={profile} " if own else ""
+    config = f"--configfile config/{profile}.yaml " if own else ""
     run = f"snakemake --quiet all {config}--allowed-rules {job.rule} -- {job.outputs[0]}"
     sources = [check_file(profile)] if not job.upstream else []
     stage: dict[str, Any] = {"cmd": f"{run}  # rule {job.digest}", "deps": [*inputs, *job.upstream, *sources]}

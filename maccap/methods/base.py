@@ -9,7 +9,7 @@ from torch import nn
 
 from ..config import DecodingSettings, TrainingSettings
 from ..errors import EncoderError
-from ..features import ImageFeatures
+from ..features import ImageFeatures, TextFeatures
 
 
 class CaptioningMethod(ABC):
@@ -30,9 +30,9 @@ class CaptioningMethod(ABC):
 
     @abstractmethod
     def image_input(
-        self, images: ImageFeatures, memory: torch.Tensor, decoding: DecodingSettings, generator: torch.Generator
+        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
-        """What the adaptor reads for images, [B, draws, ...]; `memory` holds the training texts' features [M, d]."""
+        """What the adaptor reads for images, [B, draws, ...]; `memory` holds the training captions' features."""
 
 
 class PrefixMLP(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from ..config import DecodingSettings
-from ..features import ImageFeatures
+from ..features import ImageFeatures, TextFeatures
 from ..noise import inject_noise
 from .base import CaptioningMethod, PrefixMLP
 
@@ -23,6 +23,6 @@ class Method(CaptioningMethod):
         return inject_noise(features, self.training.noise_variance, generator=generator)
 
     def image_input(
-        self, images: ImageFeatures, memory: torch.Tensor, decoding: DecodingSettings, generator: torch.Generator
+        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
         return images.global_.unsqueeze(1)

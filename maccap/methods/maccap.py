@@ -6,8 +6,8 @@ import torch
 
 from ..adaptor import Adaptor
 from ..config import DecodingSettings
-from ..features import ImageFeatures
-from ..noise import inject_noise
+from ..features import ImageFeatures, TextFeatures
+from ..noise import image_noise, inject_noise
 from ..subregions import aggregate, fuse
 from .base import CaptioningMethod
 
@@ -32,10 +32,11 @@ class Method(CaptioningMethod):
         return inject_noise(copies, self.training.noise_variance, generator=generator)
 
     def image_input(
-        self, images: ImageFeatures, memory: torch.Tensor, decoding: DecodingSettings, generator: torch.Generator
+        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
         """Fused subregions under `draws` noise draws, [B, draws, subregions, d]."""
         regions = aggregate(images.tokens, images.attention, decoding.subregions, released=decoding.double_softmax)
         fused = fuse(images.global_, regions, decoding.patch_weight)
         draws = fused.unsqueeze(1).expand(-1, decoding.draws, -1, -1)
-        return inject_noise(draws, decoding.noise_variance, generator=generator)
+        noise = image_noise(seed, images.ids, tuple(draws.shape[1:]))
+        return inject_noise(draws, decoding.noise_variance, noise=noise)

@@ -1,6 +1,14 @@
 """Caption metrics, VQA accuracy and CLIPScore."""
 
-from .captions import CaptionScores, caption_scores, check_coverage, score_pairs, score_sets, spice_available
+from .captions import (
+    CaptionScores,
+    caption_scores,
+    check_coverage,
+    score_pairs,
+    score_sets,
+    spice_available,
+    supply_spice,
+)
 from .clipscore import clip_scores, ref_clip_scores
 from .java import ensure_java
 from .vqa import VqaAccuracy, vqa_accuracy
@@ -16,5 +24,6 @@ __all__ = [
     "score_pairs",
     "score_sets",
     "spice_available",
+    "supply_spice",
     "vqa_accuracy",
 ]

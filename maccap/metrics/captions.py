@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pycocoevalcap.spice
-from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
+from ..artifacts import atomic
 from ..errors import DataError, EnvironmentProblem
 from .java import ensure_java
 from .meteor import meteor_process, meteor_scores
@@ -27,14 +29,21 @@ SHOWN_IDS = 5
 Id = TypeVar("Id", bound=Hashable)
 Tokens = dict[int, list[str]]
 Scores = dict[str, tuple[float, Sequence[float]]]
+Rows = list[list[int]]
 
 
 @dataclass(frozen=True)
 class CaptionScores(Generic[Id]):
-    """Scores in percent by metric name: of the whole set, and of each image (BLEU there is sentence BLEU)."""
+    """Scores in percent by metric name: of the whole set, and of each image (BLEU there is sentence BLEU).
+
+    `statistics` holds, for the corpus metrics that are no means over images, what each image adds to them:
+    "BLEU" (length of the closest reference, 1- to 4-grams of the candidate, of these the matched ones: 9 integers)
+    and "METEOR" (23 integers, see `meteor_rows`).
+    """
 
     corpus: dict[str, float]
     per_item: dict[Id, dict[str, float]]
+    statistics: dict[Id, dict[str, list[int]]]
 
 
 def caption_scores(references: Mapping[Id, Sequence[str]], predictions: Mapping[Id, str]) -> dict[str, float]:
@@ -73,9 +82,10 @@ def score_pairs(
         truths = dict(zip(distinct, tokens, strict=False))
         scored = [(truths[id(r)], c) for (r, _), c in zip(pairs, tokens[len(distinct) :], strict=True)]
         scores = [_score(truth, candidates) for truth, candidates in scored]
-        for (truth, candidates), of_set in zip(scored, scores, strict=True):
-            of_set["METEOR"] = meteor_scores(meteor, truth, candidates)
-    return [_in_percent(list(references), of_set) for (references, _), of_set in zip(pairs, scores, strict=True)]
+        for (truth, candidates), (of_set, rows) in zip(scored, scores, strict=True):
+            corpus, per_item, rows["METEOR"] = meteor_scores(meteor, truth, candidates)
+            of_set["METEOR"] = corpus, per_item
+    return [_in_percent(list(references), *of_set) for (references, _), of_set in zip(pairs, scores, strict=True)]
 
 
 def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[Id, str], source: str) -> None:
@@ -104,8 +114,20 @@ def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[
 
 def spice_available() -> bool:
     """Whether SPICE's Stanford CoreNLP jars lie beside it; nothing here ever downloads them."""
-    folder = Path(pycocoevalcap.spice.__file__).parent / "lib"
-    return all((folder / name).is_file() for name in SPICE_JARS)
+    return all((_spice_folder() / name).is_file() for name in SPICE_JARS)
+
+
+def supply_spice(jars: Sequence[Path]) -> None:
+    """Copy Stanford CoreNLP's jars to where SPICE looks for them, beside itself, unless they lie there."""
+    for jar in jars:
+        place = _spice_folder() / jar.name
+        if not (place.is_file() and place.stat().st_size == jar.stat().st_size):
+            with atomic(place) as part:
+                shutil.copyfile(jar, part)
+
+
+def _spice_folder() -> Path:
+    return Path(pycocoevalcap.spice.__file__).parent / "lib"
 
 
 def _some(ids: Sequence[Hashable], noun: str) -> str:
@@ -138,15 +160,24 @@ def _tokenise(groups: Sequence[Sequence[Sequence[str]]]) -> list[Tokens]:
     return [{position: next(safe) for position in range(len(group))} for group in groups]
 
 
-def _score(truth: Tokens, candidates: Tokens) -> Scores:
-    """The corpus score and the scores per item, as fractions, of each metric but METEOR."""
-    bleu, bleu_per_item = Bleu(4).compute_score(truth, candidates, verbose=0)
-    scores: Scores = {f"BLEU-{n + 1}": (bleu[n], bleu_per_item[n]) for n in range(4)}
+def _score(truth: Tokens, candidates: Tokens) -> tuple[Scores, dict[str, Rows]]:
+    """The corpus score and the scores per item, as fractions, of each metric but METEOR; and BLEU's statistics."""
+    bleu = BleuScorer(n=4)
+    for position, references in truth.items():
+        bleu += (candidates[position][0], references)
+    corpus, per_item = bleu.compute_score(option="closest")
+    scores: Scores = {f"BLEU-{n + 1}": (corpus[n], per_item[n]) for n in range(4)}
     scores["ROUGE-L"] = Rouge().compute_score(truth, candidates)
     scores["CIDEr"] = Cider().compute_score(truth, candidates)
     if spice_available():
         scores["SPICE"] = _spice(truth, candidates)
-    return scores
+    return scores, {"BLEU": [_bleu_row(counts) for counts in bleu.ctest]}
+
+
+def _bleu_row(counts: Mapping[str, Any]) -> list[int]:
+    length = counts["testlen"]
+    closest = min(counts["reflen"], key=lambda reference: (abs(reference - length), reference))
+    return [closest, *counts["guess"], *counts["correct"]]
 
 
 def _spice(truth: Tokens, candidates: Tokens) -> tuple[float, list[float]]:
@@ -164,11 +195,12 @@ def _spice(truth: Tokens, candidates: Tokens) -> tuple[float, list[float]]:
     return float(np.mean(per_item)), per_item
 
 
-def _in_percent(ids: Sequence[Id], scores: Scores) -> CaptionScores[Id]:
+def _in_percent(ids: Sequence[Id], scores: Scores, rows: dict[str, Rows]) -> CaptionScores[Id]:
     scores = {name: scores[name] for name in METRICS if name in scores}
     corpus = {name: 100 * float(whole) for name, (whole, _) in scores.items()}
     per_item = {
         id_: {name: 100 * float(items[position]) for name, (_, items) in scores.items()}
         for position, id_ in enumerate(ids)
     }
-    return CaptionScores(corpus, per_item)
+    statistics = {id_: {name: of_set[i] for name, of_set in rows.items()} for i, id_ in enumerate(ids)}
+    return CaptionScores(corpus, per_item, statistics)

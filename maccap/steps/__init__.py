@@ -20,6 +20,10 @@ class Job:
         (path,) = self.inputs[name]
         return path
 
+    def folder(self, name: str) -> Path:
+        """The folder of a named input's files, such as a model's."""
+        return self.inputs[name][0].parent
+
     @property
     def seeds(self) -> list[int]:
         """The run seeds: the config's seed and its successors, one per repeat."""

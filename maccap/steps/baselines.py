@@ -6,20 +6,17 @@
 
 from ..config import DecodingSettings, settings
 from ..datasets.captions import read_captions, references
-from ..encoder import load_encoder
-from ..language_model import load_language_model
 from . import Job
-from .predict import write_predictions
+from .predict import load_models, seed_of, write_predictions
 
 
 def run(job: Job) -> None:
     decoding = settings(DecodingSettings, job.cfg, "decoding")
-    encoder = load_encoder(job.cfg["encoder.name"], job.cfg["encoder.pretrained"])
-    lm = load_language_model(job.cfg["language_model.name"])
-    texts = references(read_captions(job.input("captions"), split="test"))
+    encoder, lm = load_models(job)
+    texts = references(read_captions(job.input("captions")))
     alone = lm.generate(None, [""], beams=decoding.beams, max_new_tokens=decoding.max_new_tokens)[0]
     for out in job.outputs[::2]:
-        index = job.seeds.index(int(out.stem.removeprefix("s")))
+        index = job.seeds.index(seed_of(out))
         if out.parts[-3] == "blind":
             predictions = [{"image_id": image_id, "caption": alone} for image_id in texts]
         else:

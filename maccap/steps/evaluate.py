@@ -1,4 +1,8 @@
-"""All predictions of one test set -> caption metrics, one file each, with every image's own scores."""
+"""All predictions of one test set -> caption metrics, one file each, with every image's own scores.
+
+Predictions come in shards, `<trained on>/<experiment>/<tested on>/<seed>.<shard>.json`; those published by others come
+whole, and may leave images out: they are scored on the images that they have.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,41 +13,58 @@ from safetensors.numpy import load_file
 
 from ..artifacts import read_json, write_json
 from ..datasets.captions import read_captions, references
-from ..metrics import CaptionScores, check_coverage, clip_scores, ref_clip_scores, score_pairs
+from ..metrics import CaptionScores, check_coverage, clip_scores, ref_clip_scores, score_pairs, supply_spice
 from . import Job
 
 Features = dict[int, list[np.ndarray]]
 
 
 def run(job: Job) -> None:
-    rows = read_captions(job.input("captions"), split="test")
+    if job.inputs.get("spice"):
+        supply_spice(job.inputs["spice"])
+    rows = read_captions(job.input("captions"))
     all_references = references(rows)
-    image_store = load_file(job.input("images"))
-    images = dict(zip(map(int, image_store["ids"]), image_store["global"], strict=True))
+    images: dict[int, np.ndarray] = {}
+    for path in job.inputs["images"]:
+        store = load_file(path)
+        images |= dict(zip(map(int, store["ids"]), store["global"], strict=True))
     texts: Features = {}
-    for row, feature in zip(rows, load_file(job.input("text_features"))["features"], strict=True):
+    features = [feature for path in job.inputs["text_features"] for feature in load_file(path)["features"]]
+    for row, feature in zip(rows, features, strict=True):
         texts.setdefault(row.image_id, []).append(feature)
 
-    sets = [read_json(path) for path in job.inputs["predictions"]]
-    pairs = []
-    for path, predictions in zip(job.inputs["predictions"], sets, strict=True):
+    shards: dict[tuple[str, ...], list[Path]] = {}
+    for path in job.inputs["predictions"]:
+        shards.setdefault(_identity(path), []).append(path)
+    sets, pairs = [], []
+    for out in job.outputs:
+        predictions = [row for path in shards[_identity(out)] for row in read_json(path)]
         captions = {row["image_id"]: row["caption"] for row in predictions}
-        check_coverage(all_references, captions, str(path))
-        pairs.append((_own_references(all_references, predictions), captions))
-    for out, predictions, features, scores in zip(
-        job.outputs, sets, job.inputs["features"], score_pairs(pairs), strict=True
-    ):
-        _write(out, predictions, scores, load_file(features)["features"], images, texts)
+        asked = _asked(all_references, predictions)
+        check_coverage(asked, captions, str(shards[_identity(out)][0]))
+        sets.append(predictions)
+        pairs.append((asked, captions))
+    for out, predictions, scores in zip(job.outputs, sets, score_pairs(pairs), strict=True):
+        stores = [path.with_suffix(".features.safetensors") for path in shards[_identity(out)]]
+        captions_features = np.concatenate([load_file(path)["features"] for path in stores])
+        _write(out, predictions, scores, captions_features, images, texts)
+
+
+def _identity(path: Path) -> tuple[str, ...]:
+    """(trained on, experiment, tested on, seed) of a prediction or metric file."""
+    return *path.parts[-4:-1], path.name.split(".")[0]
+
+
+def _asked(everyone: dict[int, list[str]], predictions: list[dict[str, Any]]) -> Mapping[int, list[str]]:
+    """The references to score against: of the images that published predictions have; a human's without their own."""
+    if predictions[0].get("published"):
+        return {row["image_id"]: everyone[row["image_id"]] for row in predictions}
+    left_out = {row["image_id"]: row["left_out_reference"] for row in predictions if "left_out_reference" in row}
+    return {i: _without(texts, left_out.get(i)) for i, texts in everyone.items()} if left_out else everyone
 
 
 def _without(values: list[Any], index: int | None) -> list[Any]:
     return values if index is None else values[:index] + values[index + 1 :]
-
-
-def _own_references(everyone: dict[int, list[str]], predictions: list[dict[str, Any]]) -> Mapping[int, list[str]]:
-    """The references, without the one that a human prediction was taken from."""
-    left_out = {row["image_id"]: row["left_out_reference"] for row in predictions if "left_out_reference" in row}
-    return {i: _without(texts, left_out.get(i)) for i, texts in everyone.items()} if left_out else everyone
 
 
 def _write(
@@ -63,4 +84,6 @@ def _write(
     for row, c, r in zip(predictions, clip, ref_clip, strict=True):
         own = scores.per_item[row["image_id"]] | {"CLIPScore": c, "RefCLIPScore": r}
         per_item[str(row["image_id"])] = {name: round(float(value), 4) for name, value in own.items()}
-    write_json(out, {"corpus": corpus, "images": len(predictions), "per_item": per_item}, indent=None)
+    statistics = {str(image_id): own for image_id, own in scores.statistics.items()}
+    report = {"corpus": corpus, "images": len(predictions), "of": len(images)}
+    write_json(out, report | {"per_item": per_item, "statistics": statistics}, indent=None)

@@ -1,14 +1,17 @@
-"""Caption table -> text features of one split per output (`captions.<split>.safetensors`)."""
+"""Caption tables -> text features of one shard per output (`captions.<split>.<shard>.safetensors`)."""
 
-from ..datasets.captions import read_captions
+from ..datasets.captions import CaptionTable
+from ..devices import pick_device
 from ..encoder import load_encoder
-from ..features import write_store
+from ..features import shard_rows, write_store
 from . import Job
 
 
 def run(job: Job) -> None:
-    encoder = load_encoder(job.cfg["encoder.name"], job.cfg["encoder.pretrained"])
+    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"])))
+    tables = {path.name.split(".")[1]: path for path in job.inputs["captions"]}
     for out in job.outputs:
-        rows = read_captions(job.input("captions"), split=out.name.split(".")[1])
+        table = CaptionTable(tables[out.name.split(".")[1]])
+        rows = [table[row] for row in shard_rows(out.name, len(table))]
         features = encoder.text_features([row.caption for row in rows], job.cfg["encoder.batch_size"])
         write_store(out, {"features": features}, [row.caption_id for row in rows], job.cfg["encoder.dtype"])

@@ -2,12 +2,26 @@
 
 from pathlib import Path
 
+from maccap.assets import HubAsset, read_registry
+from maccap.errors import ConfigError
 from maccap.keys import leaves
 from maccap.modules import closure
+from maccap.profile import Profile
+from snakemake.exceptions import WorkflowError
 
 ARTIFACTS = f"artifacts/{config['profile']}"
 RESULTS = f"results/{config['profile']}"
-SEEDS = [f"s{config['seed'] + i}" for i in range(config["repeats"])]
+LOGS = f"logs/{config['profile']}"
+DOWNLOADS = "artifacts/downloads"
+MODEL_FILES = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+
+try:
+    PROFILE = Profile(config)
+    ASSETS = read_registry(config["registry"]) if "registry" in config else {}
+except ConfigError as error:
+    raise WorkflowError(str(error))
+SEEDS = PROFILE.seeds
+USED_ASSETS = set()  # filled by `asset` while the rules are read
 
 # glibc hands large freed tensors back to the system at once and pays in page faults; keeping them saves a fifth.
 shell.prefix("export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296; ")
@@ -17,22 +31,23 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     trained="|".join(config["datasets"]),
     run="|".join(config["runs"]),
-    form="prefix|caption",
-    answers="prefix|caption|majority",
-    table="[a-z_]+",
+    shard=r"\d+-of-\d+",
 
 
-def pick(*keys):
+def pick(*keys, optional=()):
     """A params function giving {dotted config key: value}, so that Snakemake tracks names as well as values."""
 
     def params(wildcards):
         picked = {}
-        for key in keys:
-            key = key.format(**wildcards)
+        for key in (*keys, *optional):
+            name = key.format(**wildcards)
             value = config
-            for part in key.split("."):
+            for part in name.split("."):
+                if key in optional and part not in value:
+                    break
                 value = value[part]
-            picked |= leaves(key, value)
+            else:
+                picked |= leaves(name, value)
         return picked
 
     return params
@@ -49,46 +64,71 @@ def code(name, *methods):
     return closure("steps.runner", f"steps.{name}", *(f"methods.{method}" for method in methods))
 
 
-def model_files(name):
-    """The files of a model in a local folder; nothing for a model from a hub."""
-    return sorted(str(path) for path in Path(name).glob("*") if path.suffix != ".md")
+def asset(name):
+    """The file of an asset, where the rule `download` puts it; or the user's own folder of its files."""
+    local = config.get("local", {}).get(name)
+    if local and Path(local).is_dir():
+        return local
+    if name not in ASSETS:
+        raise WorkflowError(f"asset {name!r} is not in {config.get('registry', 'a registry: name one in the profile')}")
+    USED_ASSETS.add(name)
+    return f"{DOWNLOADS}/{ASSETS[name].file}"
 
 
-def run_of(experiment):
-    """The run that an experiment decodes with; None for the baselines `blind` and `human`."""
-    return config["experiments"][experiment].get("run")
+def source(about):
+    """The file that a config entry `{asset: NAME}` or `{file: PATH}` means."""
+    return asset(about["asset"]) if "asset" in about else about["file"]
 
 
-def decoding_of(experiments):
-    """Config keys of what differs from `decoding` in each experiment; labels and claims are the tables' business."""
-    return [f"experiments.{name}.decoding" for name in experiments if "decoding" in config["experiments"][name]]
+def folder_files(folder):
+    """The files of a model in a local folder."""
+    return sorted(str(path) for path in Path(folder).glob("*") if path.suffix != ".md")
 
 
-def asked():
-    """Every (trained on, experiment, tested on) that a table shows, in order, each once."""
-    cells = [
-        (*pair.split("-"), experiment)
-        for spec in config["tables"].values()
-        for pair in spec.get("pairs", [])
-        for experiment in spec["experiments"]
+def encoder():
+    """The files of the profile's encoder, all in one folder."""
+    if Path(config["encoder"]["name"]).is_dir():
+        return folder_files(config["encoder"]["name"])
+    return expand(f"{ARTIFACTS}/models/encoder/{{file}}", file=["open_clip_config.json", "open_clip_model.safetensors"])
+
+
+def language_model(name=config["language_model"]["name"]):
+    """The files of a language model, all in one folder."""
+    if Path(name).is_dir():
+        return folder_files(name)
+    if not Path(name).is_file() and (name.count("/") > 1 or name[0] in "./~"):
+        raise WorkflowError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
+    return expand(f"{ARTIFACTS}/models/{slug(name)}/{{file}}", file=MODEL_FILES)
+
+
+def slug(name):
+    """A model's name as a folder's."""
+    return name.strip("/").replace("/", "--")
+
+
+def text_features(dataset, split):
+    return [
+        f"{ARTIFACTS}/features/{dataset}/captions.{split}.{shard}.safetensors"
+        for shard in PROFILE.text_shards(dataset, split)
     ]
-    return list(dict.fromkeys((trained, experiment, tested) for trained, tested, experiment in cells))
 
 
-ASKED = asked()
-RUNS = sorted({(trained, run_of(experiment)) for trained, experiment, _ in ASKED if run_of(experiment)})
+def image_features(dataset):
+    return [
+        f"{ARTIFACTS}/features/{dataset}/images.test.{shard}.safetensors" for shard in PROFILE.image_shards(dataset)
+    ]
 
 
 def adaptors(trained, run):
     return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/adaptor.safetensors" for seed in SEEDS]
 
 
-def predictions(cells):
-    """Files of the predictions of (trained on, experiment, tested on), two per seed."""
+def predictions(cells, shard=None):
+    """Files of the predictions of (trained on, experiment, tested on), two each: of every shard, or of number `shard`."""
     return [
-        f"{ARTIFACTS}/predictions/{trained}/{experiment}/{tested}/{seed}{suffix}"
+        f"{ARTIFACTS}/predictions/{trained}/{experiment}/{tested}/{part}{suffix}"
         for trained, experiment, tested in cells
-        for seed in SEEDS
+        for part in PROFILE.prediction_parts(experiment, tested, shard)
         for suffix in (".json", ".features.safetensors")
     ]
 
@@ -97,20 +137,29 @@ def metrics(cells):
     return [
         f"{RESULTS}/metrics/captions/{trained}/{experiment}/{tested}/{seed}.json"
         for trained, experiment, tested in cells
-        for seed in SEEDS
+        for seed in PROFILE.seeds_of(experiment)
     ]
+
+
+def answers(trained, dataset, answerer):
+    """VQA results of every seed and shard."""
+    return [
+        f"{ARTIFACTS}/answers/{trained}/{dataset}/{answerer}/{part}.json"
+        for part in PROFILE.answer_parts(answerer, dataset)
+    ]
+
+
+def answer_metrics(trained, dataset, answerer):
+    return [f"{RESULTS}/metrics/vqa/{trained}/{answerer}/{dataset}/{seed}.json" for seed in SEEDS]
 
 
 def table_metrics(wildcards):
     """The metric files behind a table, in the order of its rows."""
-    spec, datasets = config["tables"][wildcards.table], config["datasets"]
-    if wildcards.table in ("nearness", "gap"):
-        return expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=datasets)
-    if "forms" in spec:
-        return expand(f"{RESULTS}/metrics/vqa/{spec['dataset']}/{{form}}/{{seed}}.json", form=spec["forms"], seed=SEEDS)
-    pairs = [pair.split("-") for pair in spec["pairs"]]
-    return metrics((trained, experiment, tested) for trained, tested in pairs for experiment in spec["experiments"])
+    cells = PROFILE.cells_of(wildcards.table)
+    if cells is None:
+        return [f"{RESULTS}/metrics/gap/{dataset}.json" for dataset in PROFILE.captioned_tests]
+    return metrics(cells) + [path for cell in PROFILE.answers_of(wildcards.table) for path in answer_metrics(*cell)]
 
 
 def all_logs(wildcards):
-    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in RUNS for seed in SEEDS]
+    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in PROFILE.runs for seed in SEEDS]

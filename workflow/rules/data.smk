@@ -1,3 +1,30 @@
+def download_cfg(wildcards):
+    """The registry's entry of a file, where first downloads are recorded, and the user's own copy, if any."""
+    (entry,) = (entry for entry in ASSETS.values() if getattr(entry, "file", None) == wildcards.file)
+    local = {key: path for key, path in [("local", config["local"].get(entry.name))] if path}
+    return entry.parameters() | {"lock": config["lock"]} | local
+
+
+rule download:
+    input:
+        code=code("download"),
+    output:
+        f"{DOWNLOADS}/{{file}}",
+    log:
+        f"{LOGS}/download/{{file}}.log",
+    wildcard_constraints:
+        file="|".join(entry.file for entry in ASSETS.values() if not isinstance(entry, HubAsset)) or "none",
+    priority: 1000
+    conda:
+        "../../environment.yml"
+    resources:
+        downloads=1,
+    params:
+        cfg=download_cfg,
+    shell:
+        step("download")
+
+
 rule scenes:
     input:
         code=code("scenes"),
@@ -10,7 +37,9 @@ rule scenes:
             split=["train", "test"],
         ),
     log:
-        f"logs/{config['profile']}/scenes/{{dataset}}.log",
+        f"{LOGS}/scenes/{{dataset}}.log",
+    wildcard_constraints:
+        dataset="|".join(name for name, about in config["datasets"].items() if about["format"] == "scenes") or "none",
     conda:
         "../../environment.yml"
     params:
@@ -19,17 +48,81 @@ rule scenes:
         step("scenes")
 
 
-rule captions:
-    input:
-        code=code("captions"),
-        splits=f"{ARTIFACTS}/data/{{dataset}}/dataset.json",
-    output:
-        f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
-    log:
-        f"logs/{config['profile']}/captions/{{dataset}}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cfg=pick(),
-    shell:
-        step("captions", "splits")
+# One rule per data set, because each format has inputs of its own; those that it lacks are empty.
+for dataset, about in config["datasets"].items():
+    files = {key: source(about[key]) if key in about else [] for key in ("captions", "train", "val", "test")}
+    if about["format"] == "scenes":
+        files["captions"] = f"{ARTIFACTS}/data/{dataset}/dataset.json"
+
+    if about["format"] != "vqa":
+
+        rule:
+            name:
+                f"captions_{dataset}"
+            input:
+                **files,
+                code=code("captions"),
+            output:
+                expand(f"{ARTIFACTS}/data/{dataset}/captions.{{split}}.jsonl", split=PROFILE.splits(dataset)),
+                [f"{ARTIFACTS}/data/{dataset}/images.jsonl"] if dataset in PROFILE.captioned_tests else [],
+            log:
+                f"{LOGS}/captions/{dataset}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                cfg=pick(
+                    f"datasets.{dataset}.format",
+                    optional=[f"datasets.{dataset}.{key}" for key in ("captions", "train", "val", "test")],
+                ),
+            shell:
+                step("captions", "captions", "train", "val", "test")
+
+    else:
+        files = {
+            f"{split}_{part}": source(about[part][split])
+            for part in ("questions", "annotations")
+            for split in ("train", "test")
+        }
+
+        rule:
+            name:
+                f"questions_{dataset}"
+            input:
+                **files,
+                code=code("questions"),
+            output:
+                expand(
+                    f"{ARTIFACTS}/data/{dataset}/vqa_{{part}}.{{split}}.json",
+                    part=["questions", "annotations"],
+                    split=["train", "test"],
+                ),
+                f"{ARTIFACTS}/data/{dataset}/images.jsonl",
+            log:
+                f"{LOGS}/questions/{dataset}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                cfg=pick(f"datasets.{dataset}.picture"),
+            shell:
+                step("questions", "train_questions", "test_questions", "train_annotations", "test_annotations")
+
+    if "images" in about:
+        store = source(about["images"])
+
+        rule:
+            name:
+                f"pack_images_{dataset}"
+            input:
+                code=code("pack_images"),
+                images=f"{ARTIFACTS}/data/{dataset}/images.jsonl",
+                store=[] if Path(store).is_dir() else store,
+            output:
+                f"{ARTIFACTS}/data/{dataset}/images.zip",
+            log:
+                f"{LOGS}/pack_images/{dataset}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                cfg={"store": store},
+            shell:
+                step("pack-images", "images", "store")

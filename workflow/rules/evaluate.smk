@@ -1,57 +1,79 @@
-# One rule per test set, because the caption metrics' Java takes long to start.
-for tested in config["datasets"]:
-    cells = [cell for cell in ASKED if cell[2] == tested]
-
-    rule:
-        name:
-            f"evaluate_{tested}"
-        input:
-            code=code("evaluate"),
-            captions=f"{ARTIFACTS}/data/{tested}/captions.jsonl",
-            images=f"{ARTIFACTS}/features/{tested}/images.test.safetensors",
-            text_features=f"{ARTIFACTS}/features/{tested}/captions.test.safetensors",
-            predictions=predictions(cells)[::2],
-            features=predictions(cells)[1::2],
-        output:
-            metrics(cells),
-        log:
-            f"logs/{config['profile']}/evaluate/{tested}.log",
-        conda:
-            "../../environment.yml"
-        params:
-            cfg=pick(),
-        shell:
-            step("evaluate", "captions", "images", "text_features", "predictions", "features")
-
-
-rule evaluate_answers:
+rule corenlp:
     input:
-        code=code("evaluate_answers"),
-        questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
-        annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json",
-        results=expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{answers}}}}/{{seed}}.json", seed=SEEDS),
+        code=code("corenlp"),
+        archive=lambda wildcards: asset(config["spice"]),
     output:
-        expand(f"{RESULTS}/metrics/vqa/{{{{dataset}}}}/{{{{answers}}}}/{{seed}}.json", seed=SEEDS),
+        expand(f"{DOWNLOADS}/spice/stanford-corenlp-3.6.0{{kind}}.jar", kind=["", "-models"]),
     log:
-        f"logs/{config['profile']}/evaluate_answers/{{dataset}}-{{answers}}.log",
+        f"{LOGS}/corenlp.log",
     conda:
         "../../environment.yml"
     params:
         cfg=pick(),
     shell:
-        step("evaluate-answers", "questions", "annotations", "results")
+        step("corenlp", "archive")
+
+
+# One rule per test set, because the caption metrics' Java takes long to start.
+for tested in PROFILE.captioned_tests:
+    cells = [cell for cell in PROFILE.evaluated if cell[2] == tested]
+    if cells:
+
+        rule:
+            name:
+                f"evaluate_{tested}"
+            input:
+                code=code("evaluate"),
+                captions=f"{ARTIFACTS}/data/{tested}/captions.test.jsonl",
+                images=image_features(tested),
+                text_features=text_features(tested, "test"),
+                predictions=predictions(cells)[::2],
+                features=predictions(cells)[1::2],
+                spice=rules.corenlp.output if "spice" in config else [],
+            output:
+                metrics(cells),
+            log:
+                f"{LOGS}/evaluate/{tested}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                cfg=pick(),
+            shell:
+                step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice")
+
+
+for trained, dataset, answerer in PROFILE.answered:
+
+    rule:
+        name:
+            f"evaluate_answers_{trained}_{dataset}_{answerer}".replace("-", "_")
+        input:
+            code=code("evaluate_answers"),
+            questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
+            annotations=f"{ARTIFACTS}/data/{dataset}/vqa_annotations.test.json",
+            results=answers(trained, dataset, answerer),
+        output:
+            answer_metrics(trained, dataset, answerer),
+        log:
+            f"{LOGS}/evaluate_answers/{trained}-{dataset}-{answerer}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            cfg=pick(),
+        shell:
+            step("evaluate-answers", "questions", "annotations", "results")
 
 
 rule gap:
     input:
         code=code("gap"),
-        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
-        images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
-        text_features=f"{ARTIFACTS}/features/{{dataset}}/captions.test.safetensors",
+        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl",
+        images=lambda wildcards: image_features(wildcards.dataset),
+        text_features=lambda wildcards: text_features(wildcards.dataset, "test"),
     output:
         f"{RESULTS}/metrics/gap/{{dataset}}.json",
     log:
-        f"logs/{config['profile']}/gap/{{dataset}}.log",
+        f"{LOGS}/gap/{{dataset}}.log",
     conda:
         "../../environment.yml"
     params:

@@ -1,98 +1,174 @@
-# One rule per trained run: it decodes every experiment that uses the run, on every test set asked for.
-for trained, run in RUNS:
-    cells = [cell for cell in ASKED if (cell[0], run_of(cell[1])) == (trained, run)]
+# One rule per trained run and shard: it decodes every experiment that uses the run, on every test set asked for.
+for trained, run in PROFILE.runs:
+    cells = [cell for cell in PROFILE.predicted if (cell[0], PROFILE.run_of(cell[1])) == (trained, run)]
+    for shard in range(max(len(PROFILE.image_shards(cell[2])) for cell in cells)):
+        tests = sorted({cell[2] for cell in cells if shard < len(PROFILE.image_shards(cell[2]))})
 
-    rule:
-        name:
-            f"predict_{trained}_{run}".replace("-", "_")
-        input:
-            code=code("predict", config["runs"][run]["method"]),
-            weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
-            images=expand(
-                f"{ARTIFACTS}/features/{{tested}}/images.test.safetensors", tested=sorted({cell[2] for cell in cells})
-            ),
-            memory=f"{ARTIFACTS}/features/{trained}/captions.train.safetensors",
-            adaptors=adaptors(trained, run),
-        output:
-            predictions(cells),
-        log:
-            f"logs/{config['profile']}/predict/{trained}-{run}.log",
-        priority: len(cells)
-        conda:
-            "../../environment.yml"
-        resources:
-            gpu=1,
-        params:
-            cfg=pick(
-                "seed",
-                "repeats",
-                "encoder",
-                "language_model",
-                "training",
-                "decoding",
-                f"runs.{run}",
-                *decoding_of(sorted({cell[1] for cell in cells})),
-            ),
-        shell:
-            step("predict", "weights", "images", "memory", "adaptors")
+        rule:
+            name:
+                f"predict_{trained}_{run}_{shard + 1}".replace("-", "_")
+            input:
+                code=code("predict", config["runs"][run]["method"]),
+                encoder=encoder(),
+                language_model=language_model(),
+                images=[image_features(tested)[shard] for tested in tests],
+                memory=text_features(trained, "train"),
+                adaptors=adaptors(trained, run),
+            output:
+                predictions(cells, shard),
+            log:
+                f"{LOGS}/predict/{trained}-{run}.{shard + 1}.log",
+            priority: len(cells)
+            conda:
+                "../../environment.yml"
+            resources:
+                gpu=min(1, config["gpus"]),
+            params:
+                cfg=pick(
+                    "seed",
+                    "repeats",
+                    "gpus",
+                    "encoder",
+                    "language_model",
+                    "training",
+                    "decoding",
+                    f"runs.{run}",
+                    optional=[
+                        f"datasets.{trained}.training",
+                        *dict.fromkeys(f"experiments.{cell[1]}.decoding" for cell in cells),
+                    ],
+                ),
+            shell:
+                step("predict", "encoder", "language_model", "images", "memory", "adaptors")
 
 
 rule baselines:
     input:
         code=code("baselines"),
-        weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
-        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.jsonl",
+        encoder=encoder(),
+        language_model=language_model(),
+        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl",
     output:
-        predictions(("{dataset}", baseline, "{dataset}") for baseline in ("blind", "human")),
+        [
+            f"{ARTIFACTS}/predictions/{{dataset}}/{baseline}/{{dataset}}/{seed}.1-of-1{suffix}"
+            for baseline in ("blind", "human")
+            for seed in SEEDS
+            for suffix in (".json", ".features.safetensors")
+        ],
     log:
-        f"logs/{config['profile']}/baselines/{{dataset}}.log",
+        f"{LOGS}/baselines/{{dataset}}.log",
     conda:
         "../../environment.yml"
     resources:
-        gpu=1,
+        gpu=min(1, config["gpus"]),
     params:
-        cfg=pick("seed", "repeats", "encoder", "language_model", "decoding"),
+        cfg=pick("seed", "repeats", "gpus", "encoder", "language_model", "training.precision", "decoding"),
     shell:
-        step("baselines", "weights", "captions")
+        step("baselines", "encoder", "language_model", "captions")
 
 
-rule answer:
-    input:
-        code=code("answer", "maccap"),
-        weights=model_files(config["encoder"]["name"]) + model_files(config["language_model"]["name"]),
-        questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
-        images=f"{ARTIFACTS}/features/{{dataset}}/images.test.safetensors",
-        memory=f"{ARTIFACTS}/features/{{dataset}}/captions.train.safetensors",
-        adaptors=adaptors("{dataset}", "maccap"),
-        predictions=predictions([("{dataset}", "maccap", "{dataset}")])[::2],
-    output:
-        expand(f"{ARTIFACTS}/answers/{{{{dataset}}}}/{{{{form}}}}/{{seed}}.json", seed=SEEDS),
-    log:
-        f"logs/{config['profile']}/answer/{{dataset}}-{{form}}.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        gpu=1,
-    params:
-        cfg=pick("seed", "repeats", "encoder", "language_model", "training", "decoding", "answering", "runs.maccap"),
-    shell:
-        step("answer", "weights", "questions", "images", "memory", "adaptors", "predictions")
+# Captions that others published, scored like everyone else's.
+for experiment, about in config["experiments"].items():
+    cells = [cell for cell in PROFILE.evaluated if cell[1] == experiment and "published" in about]
+    if cells:
+
+        rule:
+            name:
+                f"published_{experiment}".replace("-", "_")
+            input:
+                code=code("published"),
+                encoder=encoder(),
+                images=[f"{ARTIFACTS}/data/{tested}/images.jsonl" for _, _, tested in cells],
+                published=[asset(about["published"][f"{trained}-{tested}"]) for trained, _, tested in cells],
+            output:
+                predictions(cells),
+            log:
+                f"{LOGS}/published/{experiment}.log",
+            conda:
+                "../../environment.yml"
+            resources:
+                gpu=min(1, config["gpus"]),
+            params:
+                cfg=pick("gpus", "encoder", "decoding", f"experiments.{experiment}"),
+            shell:
+                step("published", "encoder", "images", "published")
 
 
-rule majority:
-    input:
-        code=code("majority"),
-        questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json",
-        annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json",
-        train_questions=f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.train.json",
-        train_annotations=f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.train.json",
-    output:
-        [f"{ARTIFACTS}/answers/{{dataset}}/majority/{seed}.json" for seed in SEEDS],
-    log:
-        f"logs/{config['profile']}/majority/{{dataset}}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cfg=pick(),
-    shell:
-        step("majority", "questions", "annotations", "train_questions", "train_annotations")
+# Questions, per way of answering and shard of the test images.
+for trained, dataset, answerer in PROFILE.answered:
+    about = config["answerers"][answerer]
+    files = answers(trained, dataset, answerer)
+    if about["context"] == "majority":
+
+        rule:
+            name:
+                f"majority_{trained}_{dataset}"
+            input:
+                code=code("majority"),
+                questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
+                annotations=f"{ARTIFACTS}/data/{dataset}/vqa_annotations.test.json",
+                train_questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.train.json",
+                train_annotations=f"{ARTIFACTS}/data/{dataset}/vqa_annotations.train.json",
+            output:
+                files,
+            log:
+                f"{LOGS}/majority/{trained}-{dataset}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                cfg=pick(),
+            shell:
+                step("majority", "questions", "annotations", "train_questions", "train_annotations")
+
+    else:
+        experiment, lm = about["experiment"], about.get("language_model", config["language_model"]["name"])
+        run = PROFILE.run_of(experiment)
+        shards = PROFILE.image_shards(dataset)
+        for number, shard in enumerate(shards):
+
+            rule:
+                name:
+                    f"answer_{trained}_{dataset}_{answerer}_{number + 1}".replace("-", "_")
+                input:
+                    code=code("answer", config["runs"][run]["method"]),
+                    encoder=encoder(),
+                    language_model=language_model(lm),
+                    questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
+                    images=image_features(dataset)[number],
+                    memory=text_features(trained, "train"),
+                    adaptors=adaptors(trained, run),
+                    predictions=predictions([(trained, experiment, dataset)], number)[::2],
+                output:
+                    files[number :: len(shards)],
+                log:
+                    f"{LOGS}/answer/{trained}-{dataset}-{answerer}.{number + 1}.log",
+                conda:
+                    "../../environment.yml"
+                resources:
+                    gpu=min(1, config["gpus"]),
+                params:
+                    cfg=pick(
+                        "seed",
+                        "repeats",
+                        "gpus",
+                        "encoder",
+                        "language_model",
+                        "training",
+                        "decoding",
+                        "answering",
+                        f"answerers.{answerer}",
+                        f"experiments.{experiment}",
+                        f"runs.{run}",
+                        optional=[f"datasets.{trained}.training"],
+                    ),
+                shell:
+                    step(
+                        "answer",
+                        "encoder",
+                        "language_model",
+                        "questions",
+                        "images",
+                        "memory",
+                        "adaptors",
+                        "predictions",
+                    )

@@ -11,7 +11,7 @@ rule pretrain_clip:
             file=["open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"],
         ),
     log:
-        f"logs/{config['profile']}/pretrain/clip.log",
+        f"{LOGS}/pretrain/clip.log",
     conda:
         "../../environment.yml"
     threads: 2
@@ -36,7 +36,7 @@ rule pretrain_lm:
             ],
         ),
     log:
-        f"logs/{config['profile']}/pretrain/lm.log",
+        f"{LOGS}/pretrain/lm.log",
     conda:
         "../../environment.yml"
     threads: 1

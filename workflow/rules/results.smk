@@ -1,3 +1,13 @@
+def table_cfg(wildcards):
+    """What a table needs to name its rows and to judge the claims behind them."""
+    about = config["tables"][wildcards.table]
+    rows = [f"experiments.{name}" for name in about.get("experiments", [])]
+    rows += [f"answerers.{name}" for name in about.get("answerers", [])]
+    labels = [f"{key}.label" for key in (*(f"datasets.{name}" for name in config["datasets"]), *rows)]
+    claims = [f"{key}.{claim}" for key in rows for claim in ("lowers", "raises")]
+    return pick("profile", "reduced", "tables.{table}", *labels, optional=claims)(wildcards)
+
+
 rule table:
     input:
         code=code("table"),
@@ -5,27 +15,58 @@ rule table:
     output:
         expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
     log:
-        f"logs/{config['profile']}/table/{{table}}.log",
+        f"{LOGS}/table/{{table}}.log",
+    wildcard_constraints:
+        table="|".join(config["tables"]),
     conda:
         "../../environment.yml"
     params:
-        cfg=pick("profile", "experiments", "tables.{table}"),
+        cfg=table_cfg,
     shell:
         step("table", "metrics")
+
+
+# What was published, beside what came out here.
+if "reported" in config:
+    COMPARED = [cell for cell in PROFILE.evaluated if "reported_as" in config["experiments"][cell[1]]]
+    ANSWERED = [row for row in PROFILE.answered if "reported_as" in config["answerers"][row[2]]]
+
+    rule reported:
+        input:
+            code=code("reported"),
+            metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
+            reported=config["reported"]["file"],
+        output:
+            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "csv", "md", "tex"]),
+        log:
+            f"{LOGS}/table/reported.log",
+        conda:
+            "../../environment.yml"
+        params:
+            cfg=pick(
+                "profile",
+                "reduced",
+                "reported.tolerance",
+                *(f"datasets.{name}.label" for name in config["datasets"]),
+                *dict.fromkeys(f"experiments.{cell[1]}" for cell in COMPARED),
+                *dict.fromkeys(f"answerers.{row[2]}" for row in ANSWERED),
+            ),
+        shell:
+            step("reported", "metrics", "reported")
 
 
 rule gap_figure:
     input:
         code=code("figure"),
-        reports=expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=config["datasets"]),
+        reports=expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=PROFILE.captioned_tests),
     output:
         expand(f"{RESULTS}/figures/gap.{{suffix}}", suffix=["png", "svg"]),
     log:
-        f"logs/{config['profile']}/figure/gap.log",
+        f"{LOGS}/figure/gap.log",
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(),
+        cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
     shell:
         step("figure", "reports")
 
@@ -37,10 +78,10 @@ rule training_figure:
     output:
         expand(f"{RESULTS}/figures/training.{{suffix}}", suffix=["png", "svg", "csv"]),
     log:
-        f"logs/{config['profile']}/figure/training.log",
+        f"{LOGS}/figure/training.log",
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(),
+        cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
     shell:
         step("figure", "logs")

@@ -1,10 +1,11 @@
 rule train:
     input:
         code=lambda wildcards: code("train", config["runs"][wildcards.run]["method"]),
-        weights=model_files(config["language_model"]["name"]),
-        captions=f"{ARTIFACTS}/data/{{trained}}/captions.jsonl",
-        train_features=f"{ARTIFACTS}/features/{{trained}}/captions.train.safetensors",
-        val_features=f"{ARTIFACTS}/features/{{trained}}/captions.val.safetensors",
+        language_model=language_model(),
+        train_captions=f"{ARTIFACTS}/data/{{trained}}/captions.train.jsonl",
+        val_captions=f"{ARTIFACTS}/data/{{trained}}/captions.val.jsonl",
+        train_features=lambda wildcards: text_features(wildcards.trained, "train"),
+        val_features=lambda wildcards: text_features(wildcards.trained, "val"),
     output:
         expand(
             f"{ARTIFACTS}/runs/{{{{trained}}}}/{{{{run}}}}/{{seed}}/{{file}}",
@@ -12,13 +13,22 @@ rule train:
             file=["adaptor.safetensors", "run.json", "log.jsonl"],
         ),
     log:
-        f"logs/{config['profile']}/train/{{trained}}-{{run}}.log",
+        f"{LOGS}/train/{{trained}}-{{run}}.log",
     priority: 100
     conda:
         "../../environment.yml"
     resources:
-        gpu=1,
+        gpu=config["gpus"],
     params:
-        cfg=pick("seed", "repeats", "encoder", "language_model", "training", "runs.{run}"),
+        cfg=pick(
+            "seed",
+            "repeats",
+            "gpus",
+            "encoder",
+            "language_model",
+            "training",
+            "runs.{run}",
+            optional=["datasets.{trained}.training"],
+        ),
     shell:
-        step("train", "weights", "captions", "train_features", "val_features")
+        step("train", "language_model", "train_captions", "val_captions", "train_features", "val_features")

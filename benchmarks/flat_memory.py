@@ -1,0 +1,107 @@
+"""Memory of training against the size of the corpus: synthetic captions with random features, 10,000 to 3 million.
+
+    python benchmarks/flat_memory.py [--folder DIR] [--steps 200]
+
+Each size runs in a process of its own: a caption table and float16 features of 512 dimensions in shards of 200,000 are
+written, then a MacCap adaptor trains in front of a small OPT. Reported: anonymous memory (RssAnon, what the process
+itself holds; mapped files do not count) when the data are open and after the last step, time to open, and speed.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
+SHARD, DIM = 200_000, 512
+
+
+def anonymous_megabytes() -> float:
+    return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def write_corpus(folder: Path, count: int) -> tuple[list[Path], Path]:
+    import torch
+
+    from maccap.datasets.captions import Caption, write_captions
+    from maccap.features import write_store
+
+    table = folder / "captions.train.jsonl"
+    nouns = ("boat", "dog", "house", "street", "child", "kite", "plate", "train")
+    rows = (
+        Caption(i, "", "train", i, f"A {nouns[i % 8]} and {i % 97} more things near the {nouns[i // 8 % 8]}.")
+        for i in range(count)
+    )
+    write_captions(table, rows)
+    starts = range(0, count, SHARD)
+    paths = [folder / f"captions.train.{n}-of-{len(starts)}.safetensors" for n in range(1, len(starts) + 1)]
+    for path, start in zip(paths, starts):
+        ids = list(range(start, min(start + SHARD, count)))
+        write_store(path, {"features": torch.randn(len(ids), DIM)}, ids, "float16")
+    return paths, table
+
+
+def train(folder: Path, count: int, steps: int) -> dict[str, float]:
+    """One size, in this process."""
+    import torch
+
+    from maccap.methods import load_method
+    from maccap.training import TextSet, Trainer
+    from tests.tiny import TRAINING, tiny_lm
+
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    shards = sorted(folder.glob("*.safetensors"), key=lambda path: int(path.name.split(".")[2].split("-")[0]))
+    data = TextSet.read(shards, folder / "captions.train.jsonl")
+    opened = time.perf_counter() - start
+    epochs = max(1, -(-steps * 32 // count))
+    settings = replace(TRAINING, batch_size=32, epochs=epochs, copies=10, validate_every=10**9, checkpoint_every=10**9)
+    trainer = Trainer(load_method("maccap", settings), tiny_lm(), data, data, settings, 0, folder / "run", {})
+    open_memory, start = anonymous_megabytes(), time.perf_counter()
+    for _ in range(steps):
+        trainer._one_step()
+        trainer.step += 1
+    seconds = time.perf_counter() - start
+    return {
+        "captions": count, "open_seconds": opened, "open_megabytes": open_memory,
+        "trained_megabytes": anonymous_megabytes(), "steps_per_second": steps / seconds,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="needs 4 GB")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--size", type=int, help="run one size in this process")
+    arguments = parser.parse_args()
+    if arguments.size:
+        print(json.dumps(train(arguments.folder, arguments.size, arguments.steps)))
+        return
+    print("| captions | open (s) | anonymous memory, open (MB) | after training (MB) | steps per second |")
+    print("|--:|--:|--:|--:|--:|")
+    for size in SIZES:
+        folder = Path(tempfile.mkdtemp(dir=arguments.folder))
+        try:
+            write_corpus(folder, size)
+            command = [sys.executable, __file__, "--folder", str(folder), "--size", str(size)]
+            done = subprocess.run(
+                [*command, "--steps", str(arguments.steps)], check=True, capture_output=True, text=True
+            )
+            row = json.loads(done.stdout.splitlines()[-1])
+            print(
+                f"| {size:,} | {row['open_seconds']:.1f} | {row['open_megabytes']:.0f} | "
+                f"{row['trained_megabytes']:.0f} | {row['steps_per_second']:.1f} |",
+                flush=True,
+            )
+        finally:
+            shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

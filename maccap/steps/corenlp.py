@@ -1,0 +1,23 @@
+"""Stanford CoreNLP's archive -> the two jars that SPICE needs; a Java that SPICE cannot use is named now, not later."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from ..archives import unpack
+from ..artifacts import atomic
+from ..metrics.java import require_java_for_spice
+from . import Job
+
+
+def run(job: Job) -> None:
+    require_java_for_spice()
+    job.outputs[0].parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=job.outputs[0].parent) as folder:
+        found = {
+            path.name: path
+            for path in unpack(job.input("archive"), Path(folder), [f"*/{out.name}" for out in job.outputs])
+        }
+        for out in job.outputs:
+            with atomic(out) as part:
+                shutil.copyfile(found[out.name], part)

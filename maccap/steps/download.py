@@ -1,0 +1,35 @@
+"""One asset -> its file below the folder of downloads, or the `index.json` beside a model's files.
+
+The asset comes as `Asset.parameters()`, beside `lock` (the lock file's path) and, optionally, `local` (the user's own
+copy of a file). A file is kept under `.kept/` as well, as
+a hard link: Snakemake deletes the output of a job that it repeats, and gigabytes need not come twice.
+"""
+
+import os
+from pathlib import Path, PurePosixPath
+
+from ..asset_lock import AssetLock
+from ..assets import HubAsset, from_parameters
+from ..download import fetch
+from ..errors import ConfigError
+from ..hub import INDEX, fetch_model
+from . import Job
+
+KEPT = ".kept"
+
+
+def run(job: Job) -> None:
+    asset = from_parameters(job.cfg)
+    lock = AssetLock(job.cfg["lock"])
+    (out,) = job.outputs
+    file = PurePosixPath(INDEX if isinstance(asset, HubAsset) else asset.file)
+    if out.parts[-len(file.parts) :] != file.parts:
+        raise ConfigError(f"{out}: the output of {asset.name} must end with {file}")
+    folder = Path(*out.parts[: -len(file.parts)])
+    if isinstance(asset, HubAsset):
+        fetch_model(asset, folder, lock)
+        return
+    kept = fetch(asset, folder / KEPT, lock, local=job.cfg.get("local"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.unlink(missing_ok=True)
+    os.link(kept, out)

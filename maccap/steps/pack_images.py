@@ -1,0 +1,12 @@
+"""The pictures that a test split needs, out of a folder or an archive -> one zip of theirs alone."""
+
+from pathlib import Path
+
+from ..datasets.captions import read_images_table
+from ..datasets.images import pack_images
+from . import Job
+
+
+def run(job: Job) -> None:
+    store = job.input("store") if "store" in job.inputs else Path(job.cfg["store"])
+    pack_images(store, read_images_table(job.input("images")), job.outputs[0])
