@@ -222,3 +222,20 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     resumed.forget()
     assert not state.exists()
     assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".part")]
+
+
+def test_training_on_several_gpus_becomes_their_launcher(monkeypatch):
+    """What would be executed; nothing is launched here."""
+    from maccap.steps import runner
+
+    def become(_, command):
+        raise SystemExit(command)
+
+    monkeypatch.setattr(os, "execv", become)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    with pytest.raises(SystemExit) as launched:
+        runner.run_step("train", {}, [], {"gpus": 2}, ["train", "--output", "x"])
+    command = launched.value.code
+    assert command[command.index("--num_processes") + 1] == "2"
+    assert command[-5:] == ["-m", "maccap", "train", "--output", "x"]
+    assert "--multi_gpu" in command

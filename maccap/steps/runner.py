@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import now, record
+from ..devices import claim_gpus
 from . import Job
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
@@ -20,11 +21,13 @@ def run_step(
 ) -> None:
     """Run `steps/<name>.py`; the records are written only when it succeeds.
 
-    Training on several GPUs replaces this process by `accelerate launch` of the same command, once per GPU; the first
-    of these processes writes the records.
+    A step whose config says `gpus` claims them first. Training on several replaces this process by `accelerate launch`
+    of the same command, once per GPU; the first of these processes writes the records.
     """
-    if name == "train" and cfg["gpus"] > 1 and DISTRIBUTED not in os.environ:
-        _launch(cfg["gpus"], arguments)
+    if "gpus" in cfg and DISTRIBUTED not in os.environ:
+        claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))
+        if name == "train" and (visible := _visible_gpus()) > 1:
+            _launch(visible, arguments)
     started = now()
     import_module(f".{name}", __package__).run(Job(inputs, outputs, cfg))
     if os.environ.get(DISTRIBUTED, "0") == "0":
@@ -32,10 +35,13 @@ def run_step(
         record(outputs, files, cfg, "maccap " + shlex.join(arguments), started)
 
 
-def _launch(processes: int, arguments: list[str]) -> None:
-    """Claim the GPUs, if there are any, and become their launcher."""
-    from ..devices import claim_gpus
+def _visible_gpus() -> int:
+    """How many GPUs CUDA_VISIBLE_DEVICES shows this process."""
+    return len([gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu])
 
-    claim_gpus(processes)
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(processes)]
-    os.execv(sys.executable, [*launcher, "--num_machines", "1", "--dynamo_backend", "no", "-m", "maccap", *arguments])
+
+def _launch(processes: int, arguments: list[str]) -> None:
+    """Become the launcher of the same command, once per GPU."""
+    options = ["--multi_gpu", "--num_processes", str(processes), "--num_machines", "1", "--main_process_port", "0"]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *options, "--dynamo_backend", "no"]
+    os.execv(sys.executable, [*launcher, "-m", "maccap", *arguments])

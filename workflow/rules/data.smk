@@ -6,6 +6,7 @@ def download_cfg(wildcards):
 
 
 rule download:
+    localrule: True
     input:
         code=code("download"),
     output:

@@ -19,6 +19,7 @@ def model_source(wildcards):
 
 
 rule download_model:
+    localrule: True
     input:
         code=code("download"),
     output:

@@ -1,0 +1,1 @@
+"""Where a number comes from: records read back, traced, verified and exported."""
