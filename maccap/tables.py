@@ -78,7 +78,9 @@ def tidy(table: Table) -> pd.DataFrame:
 def to_metrics(table: Table) -> dict[str, dict[str, float]]:
     """{row: {column: value}}, the form in which `dvc metrics` compares numbers."""
     return {
-        ", ".join(row.labels): {column: c.value for column, c in zip(table.columns, row.cells, strict=True) if c}
+        ", ".join(row.labels): {
+            column: c.value for column, c in zip(table.columns, row.cells, strict=True) if isinstance(c, Cell)
+        }
         for row in table.rows
     }
 
