@@ -22,9 +22,10 @@ from tests.checkout import Checkout, make_checkout, ran, restored
 EVERYTHING = {
     "scenes-coco", "captions-coco", "text-features-coco", "image-features-coco", "train-coco-maccap",
     "predict-coco-maccap", "evaluate-coco", "gap-coco", "gap-figure", "training-figure", "table-in-domain",
-    "table-nearness",
+    "table-nearness", "trace-page",
 }  # fmt: skip
-SCORED = {"evaluate-coco", "table-in-domain"}
+TABLES = {"table-in-domain", "table-nearness", "trace-page"}
+SCORED = {"evaluate-coco", "table-in-domain", "trace-page"}
 DECODED = {"predict-coco-maccap"} | SCORED
 TRAINED = {"train-coco-maccap", "training-figure"} | DECODED
 
@@ -99,7 +100,7 @@ def built(tmp_path_factory) -> Checkout:
     """A checkout that Snakemake has run, recorded, committed and pushed to a DVC remote in a local folder."""
     folder = tmp_path_factory.mktemp("built")
     checkout = make_checkout(folder / "work")
-    assert "stale (12 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
+    assert "stale (13 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
     assert checkout.snakemake_run() == EVERYTHING
     checkout.record()
     checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
@@ -127,7 +128,7 @@ def test_one_table_alone_can_be_pulled(built, tmp_path):
     clone = built.clone(tmp_path / "clone", "table-in-domain")
     results = clone.folder / "results/tiny"
     found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
-    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")}
+    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex", "html")}
     assert found == tables | {f"{table}.prov.json" for table in tables}
     assert not (clone.folder / "artifacts").exists()
     assert clone.snakemake_plan("--", "results/tiny/tables/in_domain.md") == set()
@@ -181,9 +182,9 @@ CHANGES = {
     "a library module of decoding": (comment("maccap/captioning.py"), DECODED),
     "a library module of training": (comment("maccap/training.py"), TRAINED),
     "the module of the caption metrics": (comment("maccap/metrics/captions.py"), SCORED),
-    "the module of the tables": (comment("maccap/paper_tables.py"), {"table-in-domain", "table-nearness"}),
+    "the module of the tables": (comment("maccap/paper_tables.py"), TABLES),
     "a module under everything": (comment("maccap/artifacts.py"), EVERYTHING),
-    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), {"table-in-domain", "table-nearness"}),
+    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), TABLES),
     "an image replaced": (replace_image, {"image-features-coco", "gap-coco", "gap-figure", "table-nearness"} | DECODED),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", 'step("gap", ', 'step("gap",  '), set()),
     "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
@@ -280,16 +281,14 @@ def test_a_new_seed_without_sync_fails_before_any_job(built, tmp_path):
 def test_experiments_here_and_elsewhere(built, tmp_path):
     clone = built.clone(tmp_path / "clone")
     label = "config/tiny.yaml:experiments.maccap.label"
-    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == {
-        "table-in-domain", "table-nearness",
-    }  # fmt: skip
+    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == TABLES
     agree_on_nothing(clone)
     assert "MacCap" in clone.text("results/tiny/tables/in_domain.md")
     clone("dvc", "exp", "apply", "elsewhere")
     agree_on_nothing(clone)
     assert "Elsewhere" in clone.text("results/tiny/tables/in_domain.md")
     clone.restore()
-    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == {"table-in-domain", "table-nearness"}
+    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == TABLES
     agree_on_nothing(clone)
     assert "Here" in clone.text("results/tiny/tables/in_domain.md")
 

@@ -153,12 +153,12 @@ def answer_metrics(trained, dataset, answerer):
     return [f"{RESULTS}/metrics/vqa/{trained}/{answerer}/{dataset}/{seed}.json" for seed in SEEDS]
 
 
-def table_metrics(wildcards):
+def table_metrics(table):
     """The metric files behind a table, in the order of its rows."""
-    cells = PROFILE.cells_of(wildcards.table)
+    cells = PROFILE.cells_of(table)
     if cells is None:
         return [f"{RESULTS}/metrics/gap/{dataset}.json" for dataset in PROFILE.captioned_tests]
-    return metrics(cells) + [path for cell in PROFILE.answers_of(wildcards.table) for path in answer_metrics(*cell)]
+    return metrics(cells) + [path for cell in PROFILE.answers_of(table) for path in answer_metrics(*cell)]
 
 
 def all_logs(wildcards):
