@@ -16,7 +16,9 @@ rule table:
         code=code("table"),
         metrics=lambda wildcards: table_metrics(wildcards.table),
     output:
-        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex", "html"]),
+        expand(
+            f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex", "html"]
+        ),
     log:
         f"{LOGS}/table/{{table}}.log",
     wildcard_constraints:
