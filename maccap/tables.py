@@ -75,10 +75,14 @@ def tidy(table: Table) -> pd.DataFrame:
     return long if any(long["text"]) else long.drop(columns="text")
 
 
-def to_metrics(table: Table) -> dict[str, dict[str, float]]:
+def to_metrics(table: Table) -> dict[str, dict[str, float | str]]:
     """{row: {column: value}}, the form in which `dvc metrics` compares numbers."""
     return {
-        ", ".join(row.labels): {column: c.value for column, c in zip(table.columns, row.cells, strict=True) if c}
+        ", ".join(row.labels): {
+            column: c.value if isinstance(c, Cell) else c
+            for column, c in zip(table.columns, row.cells, strict=True)
+            if c is not None
+        }
         for row in table.rows
     }
 
