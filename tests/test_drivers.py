@@ -86,7 +86,7 @@ def test_outside_the_project_one_line_says_so(planned, tmp_path):
 def test_parameters_from_elsewhere_than_the_config_are_part_of_the_command(planned):
     commands = []
     for value in (1, 1, 2):
-        planned.edit("workflow/rules/results.smk", "cfg=pick(", f"extra={value},\n        cfg=pick(")
+        planned.edit("workflow/rules/results.smk", "cfg=table_cfg,", f"extra={value},\n        cfg=table_cfg,")
         planned.sync("--profile", "tiny")
         stages = yaml.safe_load(planned.text("dvc.yaml"))["stages"]
         commands.append((stages["table-in-domain"]["cmd"], stages["train-coco-maccap"]["cmd"]))
