@@ -75,13 +75,11 @@ def tidy(table: Table) -> pd.DataFrame:
     return long if any(long["text"]) else long.drop(columns="text")
 
 
-def to_metrics(table: Table) -> dict[str, dict[str, float | str]]:
+def to_metrics(table: Table) -> dict[str, dict[str, float]]:
     """{row: {column: value}}, the form in which `dvc metrics` compares numbers."""
     return {
         ", ".join(row.labels): {
-            column: c.value if isinstance(c, Cell) else c
-            for column, c in zip(table.columns, row.cells, strict=True)
-            if c is not None
+            column: c.value for column, c in zip(table.columns, row.cells, strict=True) if isinstance(c, Cell)
         }
         for row in table.rows
     }
