@@ -34,5 +34,5 @@ rule all:
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
 
 
-if "estimate" in config and workflow.is_main_process:
+if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:
     print(announcement(PROFILE, ASSETS, USED_ASSETS, Path(DOWNLOADS)), file=sys.stderr)
