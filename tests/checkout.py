@@ -14,9 +14,10 @@ TINY = {
     "profile": "tiny",
     "repeats": 1,
     "scenes": {"train": 24, "val": 4, "test": 8, "questions": 1},
-    "datasets": ["coco"],
+    "datasets": {"coco": {"label": "COCO", "format": "scenes"}},
     "runs": {"maccap": {"method": "maccap"}},
-    "experiments": {"maccap": {"label": "MacCap", "run": "maccap"}},
+    "experiments": {"maccap": {"label": "MacCap", "run": "maccap", "reported_as": "MacCap"}},
+    "reported": {"file": "workflow/resources/reported.csv", "tolerance": 1.0},
     "tables": {"in_domain": {"pairs": ["coco-coco"], "experiments": ["maccap"]}, "nearness": {}},
 }
 SMALLER = {

@@ -57,7 +57,7 @@ def _cells(table: str, numbers: list[Number], everything: Chain, archive: Archiv
             chain = chain_of([found.table], archive, files)
             depths = chain.depths()
             ordered = sorted(chain.jobs, key=lambda job: -depths[job.number])
-            past[files] = " ← ".join(_job_link(number_of[job.record.job], job) for job in ordered)
+            past[files] = ", ".join(_job_link(number_of[job.record.job], job) for job in ordered)
         anchor = escape(cell_anchor(table, found.row.labels, found.column))
         verdict = "" if found.agrees else ' class="bad"'
         values = "".join(
@@ -67,7 +67,7 @@ def _cells(table: str, numbers: list[Number], everything: Chain, archive: Archiv
         yield (
             f'<section id="{anchor}"><h3>{escape(", ".join(filter(None, found.row.labels)))} · '
             f"{escape(found.column)}: {escape(found.printed)}</h3>\n<p{verdict}>{escape(origin_text(found))}</p>\n"
-            f"<ul>\n{values}</ul>\n<p>{past[files]}</p>\n</section>\n"
+            f"<ul>\n{values}</ul>\n<p>Jobs behind it, the last first: {past[files]}</p>\n</section>\n"
         )
 
 
