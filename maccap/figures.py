@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .artifacts import atomic, read_json
+from .artifacts import read_json, write_figure
 
 STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
@@ -24,11 +24,8 @@ COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
 
 
 def save(figure: Any, outputs: list[Path]) -> None:
-    """Write the figure to each output by its suffix, without a date, so that equal figures have equal bytes."""
     for path in outputs:
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        with atomic(path) as part:
-            figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=160, bbox_inches="tight")
+        write_figure(path, figure)
     plt.close(figure)
 
 

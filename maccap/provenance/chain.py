@@ -17,7 +17,8 @@ from .records import Record, read_record
 HASHED_BYTES = 32 * 2**20  # larger files are left to `maccap verify`
 MADE_IN = ("artifacts", "results")
 SAME, CHANGED, MISSING, UNREAD = "ok", "CHANGED", "MISSING", "not hashed"
-FOR_OTHERS = re.compile(r"/(?P<kind>predictions|answers|captions|vqa|runs)/(?P<names>.+)/(?P<seed>s\d+|published)[./]")
+LANE = re.compile(r"/(predictions|answers|captions|vqa|runs)/(?P<names>.+)/(?P<seed>s\d+|published)[./]")
+PICTURES = re.compile(r"/features/(?P<dataset>[^/]+)/images\.")
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,9 @@ def chain_of(roots: Sequence[str], archive: Archive, only: Collection[str] | Non
             _differs(chain, name, reader)
         for source, digest in record.inputs.items():
             if (source in only) if only is not None and name in roots else _belongs(name, source):
-                job.reads += [] if source in job.reads else [source]
-                todo.append((source, digest, job))
+                if source not in job.reads:
+                    job.reads.append(source)
+                    todo.append((source, digest, job))
             else:
                 job.others[source] = digest
     for job in jobs.values():
@@ -215,21 +217,24 @@ def _differs(chain: Chain, name: str, reader: Job | None) -> None:
 
 
 def _belongs(output: str, source: str) -> bool:
-    """Whether a job read a file for this output, and not only for another one of another seed or experiment.
+    """Whether a job read a file for this output, and not only for another one of another seed, row or test set.
 
     Runs, predictions, answers and their metrics carry the seed in their names; predictions, answers and metrics also
-    what was trained, decoded and tested on. A metric file needs only predictions of its own names, in any order.
+    what was trained, decoded and tested on. A metric file needs only predictions or answers of its own names, in any
+    order; predictions need only pictures of their own test set.
     """
     ours, theirs = _lane(output), _lane(source)
+    if pictures := PICTURES.search(source):
+        return not ours or pictures["dataset"] in ours[0][1:]
     if not ours or not theirs:
         return True
-    return ours[1] == theirs[1] and ("/metrics/" not in output or ours[0] == theirs[0])
+    return ours[1] == theirs[1] and ("/metrics/" not in output or sorted(ours[0]) == sorted(theirs[0]))
 
 
 def _lane(path: str) -> tuple[list[str], str] | None:
-    """(sorted names, seed) in an artifact's path."""
-    found = FOR_OTHERS.search(path)
-    return (sorted(found["names"].split("/")), found["seed"]) if found else None
+    """(names, that of the training data first; seed) in an artifact's path."""
+    found = LANE.search(path)
+    return (found["names"].split("/"), found["seed"]) if found else None
 
 
 def shared(values: Iterable[Any]) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from grandalf.graphs import Edge, Graph, Vertex
+from grandalf.graphs import Edge, Vertex, graph_core
 from grandalf.layouts import SugiyamaLayout
 
 matplotlib.use("Agg")
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Curve
 
-from ..figures import save
+from ..artifacts import write_figure
 from .chain import CHANGED, MISSING, Chain, Job
 from .text import folders, seeds_text
 
@@ -60,9 +60,7 @@ def draw(chain: Chain, output: Path, title: str | None = None) -> None:
     drawn = [Edge(vertices[a], vertices[b]) for a, b in edges]
     for edge in drawn:
         edge.view = _Route()
-    graph = Graph(list(vertices.values()), drawn)
-    (component,) = graph.C
-    layout = SugiyamaLayout(component)
+    layout = SugiyamaLayout(graph_core(list(vertices.values()), drawn))
     layout.xspace, layout.yspace = 0.16, 0.7
     layout.dw = layout.dh = 0.02  # of the points through which edges pass a layer
     layout.init_all(optimize=True)
@@ -152,7 +150,7 @@ def _paint(boxes: list[Box], routes: list[tuple[str, list[tuple[float, float]]]]
                 place = (corner[0] + PAD, corner[1] + box.w - PAD - LINE * (i + 0.5))
                 weight = "bold" if not i else "normal"
                 axes.text(*place, line, va="center", ha="left", weight=weight, zorder=3)
-        save(figure, [output])
+        write_figure(output, figure)
 
 
 def _curve(points: list[tuple[float, float]]) -> Curve:

@@ -43,7 +43,7 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
 def _number(found: Number) -> Iterator[str]:
     """What is printed, what it was computed from, and whether that still gives it."""
     yield f"{', '.join(filter(None, found.row.labels))} · {found.column}: {found.printed}"
-    yield f"  {origin_text(found)}"
+    yield from textwrap.wrap(origin_text(found), WIDTH, initial_indent="  ", subsequent_indent="    ")
     yield from (f"  {value:10.4f}  {file}" for file, value in zip(found.cell.files, found.values, strict=True))
 
 
@@ -83,7 +83,9 @@ def parameters_text(parameters: dict[str, Any]) -> str:
     sections: dict[str, list[str]] = {}
     for key, value in parameters.items():
         section, _, name = key.rpartition(".")
-        sections.setdefault(section, []).append(f"{name} {value if isinstance(value, str) else json.dumps(value)}")
+        sections.setdefault(section, []).append(
+            f"{name} {value if value and isinstance(value, str) else json.dumps(value)}"
+        )
     return "; ".join((f"{section}: " if section else "") + ", ".join(pairs) for section, pairs in sections.items())
 
 
@@ -167,4 +169,4 @@ class _Tree:
             yield "with", text if first == job.number else f"what [{first}] above has"
         yield from ((key, text) for key, text in setting(job).items() if text != self.common[key])
         if job.others:
-            yield "besides", f"read {len(job.others)} files for other outputs of the same job"
+            yield "besides", f"read {len(job.others)} files for other rows or outputs"
