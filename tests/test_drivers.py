@@ -105,7 +105,7 @@ def built(tmp_path_factory) -> Checkout:
     checkout.record()
     checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
     checkout.commit("results")
-    checkout("dvc", "push", "--quiet")
+    checkout("dvc", "push", "--quiet", "--run-cache")
     return checkout
 
 
