@@ -27,12 +27,10 @@ include: "workflow/rules/pretrain.smk"
 rule all:
     default_target: True
     input:
-        expand(
-            f"{RESULTS}/tables/{{table}}.md",
-            table=[*config["tables"], *(["reported"] if "reported" in config else [])],
-        ),
+        expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+        f"{RESULTS}/trace.html",
 
 
-if "estimate" in config and workflow.is_main_process:
+if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:
     print(announcement(PROFILE, ASSETS, USED_ASSETS, Path(DOWNLOADS)), file=sys.stderr)
