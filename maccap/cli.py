@@ -10,7 +10,7 @@ from pathlib import Path
 from .assets import REGISTRY
 from .drivers import commands as drivers
 from .errors import MaccapError
-from .provenance import trace
+from .provenance import crate, trace
 from .steps.runner import run_step
 
 NOT_STEPS = ("runner",)
@@ -26,6 +26,8 @@ def main(argv: list[str] | None = None) -> int:
             from .own_pictures import caption_pictures
 
             caption_pictures(parsed.paths, parsed.run, parsed.config, parsed.output, parsed.explain)
+        elif parsed.command == "crate":
+            crate.run(parsed)
         elif parsed.command == "dvc":
             drivers.run(parsed)
         elif parsed.command == "mirror":
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--config", type=Path, default=Path("config/mini.yaml"), help="profile with `decoding` settings")
     own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
+    crate.add_parser(commands)
     drivers.add_parser(commands)
     mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
     mirror.add_argument("folder", type=Path, metavar="DIR")
