@@ -17,8 +17,8 @@ import pytest
 
 from maccap.errors import DataError
 from maccap.metrics.bootstrap import corpus_score, interval
-from maccap.paper_tables import build
 from maccap.reported import COLUMNS, METRICS, Reported, read_reported, verdict
+from maccap.reported_table import reported_table
 from maccap.tables import Cell, Row, Table, tidy, write_table
 
 CSV = Path(__file__).parents[1] / "workflow" / "resources" / "reported.csv"
@@ -252,13 +252,16 @@ def results(tmp_path: Path) -> tuple[list[Path], dict]:
     files.append(metric_file(captions / "coco" / "magic" / "coco" / "published.json", 9, images=58))
     files.append(metric_file(captions / "coco" / "blind" / "coco" / "s1.json", 4))
     for form in ("caption", "majority"):
-        vqa = tmp_path / "metrics" / "vqa" / "coco" / form / "s1.json"
+        vqa = tmp_path / "metrics" / "vqa" / "coco" / form / "vqav2" / "s1.json"
         vqa.parent.mkdir(parents=True)
         statistics = {str(image): {"VQA accuracy": [50.0, 2]} for image in range(5)}
         vqa.write_text(json.dumps({"overall": 25.0, "statistics": statistics}))
         files.append(vqa)
     cfg = {
-        "profile": "paper", "reported": str(CSV), "reduced": False, "experiments.ours.label": "CapDec, OPT",
+        "profile": "paper", "reported.tolerance": 1.0, "reduced": False, "experiments.ours.label": "CapDec, OPT",
+        "datasets.coco.label": "COCO", "datasets.flickr30k.label": "Flickr30k", "datasets.vqav2.label": "VQA v2",
+        "answerers.caption.label": "caption first", "answerers.caption.reported_as": "MacCap",
+        "answerers.majority.label": "majority",
         "experiments.ours.reported_as": "CapDec", "experiments.magic.label": "MAGIC, rescored",
         "experiments.magic.reported_as": "MAGIC", "experiments.blind.label": "blind",
     }  # fmt: skip
@@ -271,7 +274,7 @@ def by_row(table: Table) -> dict[tuple[str, ...], dict]:
 
 def test_the_table(results: tuple[list[Path], dict]) -> None:
     files, cfg = results
-    table = build("reported", files, cfg)
+    table = reported_table(files, read_reported(CSV), cfg)
     rows = by_row(table)
     ours = rows["COCO → COCO", "CapDec", "CapDec, OPT", "CIDEr"]
     contents = [json.loads(path.read_text()) for path in files[:3]]
@@ -291,7 +294,7 @@ def test_the_table(results: tuple[list[Path], dict]) -> None:
     )
     assert any("CoreNLP" in note for note in table.notes)
     assert "MAGIC, rescored, COCO → COCO: predictions as published, for 58 of 60 images." in table.notes
-    assert rows["COCO → VQA v2", "MacCap", "MacCap, generated caption as context", "VQA accuracy"]["verdict"] == ""
+    assert rows["COCO → VQA v2", "MacCap", "caption first", "VQA accuracy"]["verdict"] == ""
     assert [row.labels[2] for row in table.rows].index("") == 6 + 6 + 1  # what was run comes first
     assert rows["no text → COCO", "ZeroCap", "", "SPICE"]["verdict"] == "not run"
     assert not [labels for labels in rows if "blind" in labels[2] or labels[1:3] == ("MacCap", "")]
@@ -302,14 +305,14 @@ def test_the_table(results: tuple[list[Path], dict]) -> None:
 
 def test_a_reduced_table_has_no_verdict_but_that(results: tuple[list[Path], dict]) -> None:
     files, cfg = results
-    table = build("reported", files, cfg | {"reduced": True})
+    table = reported_table(files, read_reported(CSV), cfg | {"reduced": True})
     assert {row.cells[4] for row in table.rows} == {"reduced run", "not run"}
     assert table.notes[0].startswith("Reduced run")
 
 
 def test_the_tolerance_of_the_config_counts(results: tuple[list[Path], dict]) -> None:
     files, cfg = results
-    table = build("reported", files, cfg | {"verdict.tolerance": 100.0})
+    table = reported_table(files, read_reported(CSV), cfg | {"reported.tolerance": 100.0})
     assert {row.cells[4] for row in table.rows if row.cells[1]} == {"reproduced", ""}
     assert any("by at most 100 " in note for note in table.notes)
 
@@ -317,7 +320,7 @@ def test_the_tolerance_of_the_config_counts(results: tuple[list[Path], dict]) ->
 def test_text_cells_reach_every_format(results: tuple[list[Path], dict], tmp_path: Path) -> None:
     files, cfg = results
     outputs = [tmp_path / f"reported.{suffix}" for suffix in ("json", "csv", "md", "tex")]
-    write_table(build("reported", files, cfg), outputs)
+    write_table(reported_table(files, read_reported(CSV), cfg), outputs)
     assert json.loads(outputs[0].read_text())["rows"][0]["cells"][0] == "69.2"
     lines = list(csv.DictReader(outputs[1].open(encoding="utf-8")))
     assert list(lines[0]) == ["trained → tested", "method", "ours", "metric", "column", "value", "sd", "n", "text"]
