@@ -27,11 +27,8 @@ include: "workflow/rules/pretrain.smk"
 rule all:
     default_target: True
     input:
-        expand(
-            f"{RESULTS}/tables/{{table}}.md",
-            table=[*config["tables"], *(["reported"] if "reported" in config else [])],
-        ),
-        expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+        RESULT_FILES,
+        f"{RESULTS}/files.sha256",
 
 
 if "estimate" in config and workflow.is_main_process:

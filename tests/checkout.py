@@ -112,10 +112,11 @@ class Checkout:
         return clone
 
     def data_hashes(self) -> dict[str, str]:
-        """{file: md5} of what the stages in `dvc.lock` made, without the records, which hold times."""
+        """{file: md5} of what the stages in `dvc.lock` made, without records, which hold times, and lists of them."""
         stages = yaml.safe_load(self.text("dvc.lock"))["stages"].values()
         outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
-        return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(".prov.json"))}
+        timed = (".prov.json", ".sha256")
+        return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(timed))}
 
 
 def ran(out: str) -> set[str]:

@@ -22,10 +22,11 @@ from tests.checkout import Checkout, make_checkout, ran, restored
 EVERYTHING = {
     "scenes-coco", "captions-coco", "text-features-coco-1", "image-features-coco-1-of-1", "train-coco-maccap",
     "predict-coco-maccap-1", "evaluate-coco", "gap-coco", "gap-figure", "training-figure", "table-in-domain",
-    "table-nearness", "reported",
+    "table-nearness", "reported", "manifest",
 }  # fmt: skip
-GAP = {"gap-coco", "gap-figure", "table-nearness"}
-SCORED = {"evaluate-coco", "table-in-domain", "reported"}
+GAP = {"gap-coco", "gap-figure", "table-nearness", "manifest"}
+LABELLED = {"table-in-domain", "reported", "manifest"}
+SCORED = {"evaluate-coco"} | LABELLED
 DECODED = {"predict-coco-maccap-1"} | SCORED
 TRAINED = {"train-coco-maccap", "training-figure"} | DECODED
 
@@ -100,7 +101,7 @@ def built(tmp_path_factory) -> Checkout:
     """A checkout that Snakemake has run, recorded, committed and pushed to a DVC remote in a local folder."""
     folder = tmp_path_factory.mktemp("built")
     checkout = make_checkout(folder / "work")
-    assert "stale (13 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
+    assert "stale (14 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
     assert checkout.snakemake_run() == EVERYTHING
     checkout.record()
     checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
@@ -182,11 +183,11 @@ CHANGES = {
     "a library module of decoding": (comment("maccap/captioning.py"), DECODED),
     "a library module of training": (comment("maccap/training.py"), TRAINED),
     "the module of the caption metrics": (comment("maccap/metrics/captions.py"), SCORED),
-    "the module of the tables": (comment("maccap/paper_tables.py"), {"table-in-domain", "table-nearness", "reported"}),
-    "the module of one table": (comment("maccap/reported_table.py"), {"reported"}),
+    "the module of the tables": (comment("maccap/paper_tables.py"), LABELLED | {"table-nearness"}),
+    "the module of one table": (comment("maccap/reported_table.py"), {"reported", "manifest"}),
     "a module under everything": (comment("maccap/artifacts.py"), EVERYTHING),
-    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), {"table-in-domain", "reported"}),
-    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), {"reported"}),
+    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), LABELLED),
+    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), {"reported", "manifest"}),
     "an image replaced": (replace_image, DECODED | GAP | {"image-features-coco-1-of-1"}),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", 'step("gap", ', 'step("gap",  '), set()),
     "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
@@ -283,17 +284,14 @@ def test_a_new_seed_without_sync_fails_before_any_job(built, tmp_path):
 def test_experiments_here_and_elsewhere(built, tmp_path):
     clone = built.clone(tmp_path / "clone")
     label = "config/tiny.yaml:experiments.maccap.label"
-    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == {
-        "table-in-domain",
-        "reported",
-    }
+    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == LABELLED
     agree_on_nothing(clone)
     assert "MacCap" in clone.text("results/tiny/tables/in_domain.md")
     clone("dvc", "exp", "apply", "elsewhere")
     agree_on_nothing(clone)
     assert "Elsewhere" in clone.text("results/tiny/tables/in_domain.md")
     clone.restore()
-    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == {"table-in-domain", "reported"}
+    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == LABELLED
     agree_on_nothing(clone)
     assert "Here" in clone.text("results/tiny/tables/in_domain.md")
 

@@ -85,3 +85,27 @@ rule training_figure:
         cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
     shell:
         step("figure", "logs")
+
+
+RESULT_FILES = [
+    *expand(f"{RESULTS}/tables/{{table}}.md", table=[*config["tables"], *(["reported"] if "reported" in config else [])]),
+    *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+]
+
+
+rule manifest:
+    input:
+        code=code("manifest"),
+        results=RESULT_FILES,
+        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+    output:
+        f"{RESULTS}/files.sha256",
+        f"{RESULTS}/setup.sha256",
+    log:
+        f"{LOGS}/manifest.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("manifest", "results", "config")
