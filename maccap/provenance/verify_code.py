@@ -38,7 +38,11 @@ def code(project: Project) -> Outcome:
             if path not in project.records and not _made(path):
                 wanted.setdefault((commit, path), set()).add(digest)
     outcome.files = {path for _, path in wanted if path}
-    held = _sha256_of_blobs(project.root, wanted)
+    try:
+        held = _sha256_of_blobs(project.root, wanted)
+    except (OSError, subprocess.CalledProcessError) as error:
+        outcome.notes.append(f"the code is not checked: there is no git repository here ({error})")
+        return outcome
     changed = set()
     for (commit, path), digests in wanted.items():
         if not path:

@@ -110,7 +110,7 @@ def _times(project: Project, name: str, record: Record, content: dict[str, Any],
 
 def dvc_lock(project: Project) -> Outcome:
     """Every lock file speaks of the files and parameters that are there and that the records name."""
-    outcome = Outcome("dvc.lock")
+    outcome = Outcome("dvc_lock")
     locks = [Path("dvc.lock"), Path("pipelines") / project.profile / "dvc.lock"]
     locks = [lock for path in locks for lock in (path, path.parent / "dag-check/dvc.lock")]
     there = [lock for lock in locks if (project.root / lock).is_file()]

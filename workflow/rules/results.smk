@@ -88,7 +88,9 @@ rule training_figure:
 
 
 RESULT_FILES = [
-    *expand(f"{RESULTS}/tables/{{table}}.md", table=[*config["tables"], *(["reported"] if "reported" in config else [])]),
+    *expand(
+        f"{RESULTS}/tables/{{table}}.md", table=[*config["tables"], *(["reported"] if "reported" in config else [])]
+    ),
     *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
 ]
 
