@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from ..errors import EnvironmentProblem
 from ..steps import Job
 from .verify_project import Outcome, Project
 
-FROM_FEATURES = ("evaluate_answers", "gap")  # and `evaluate`, all of whose jobs share their Java programs
-FROM_METRICS = ("table", "reported")
 PRINTED = 1e-4  # the last decimal of stored scores
 
 
@@ -30,6 +27,8 @@ def numbers(project: Project) -> list[Outcome]:
     Raises:
         EnvironmentProblem: there is no Java.
     """
+    from ..steps import evaluate_answers, gap, reported, table
+
     metrics, tables = Outcome("metrics"), Outcome("tables")
     with tempfile.TemporaryDirectory() as folder:
         shadow = Path(folder)
@@ -38,12 +37,8 @@ def numbers(project: Project) -> list[Outcome]:
                 (shadow / path.name).symlink_to(path)
         with contextlib.chdir(shadow):
             _evaluate(project, metrics)
-            for name, outcome in (
-                *((step, metrics) for step in FROM_FEATURES),
-                *((step, tables) for step in FROM_METRICS),
-            ):
-                module = import_module(f"..steps.{name}", __package__)
-                for job in _jobs(project, name, outcome):
+            for module, outcome in ((evaluate_answers, metrics), (gap, metrics), (table, tables), (reported, tables)):
+                for job in _jobs(project, module.__name__.rpartition(".")[2], outcome):
                     _attempt(outcome, [job], partial(module.run, job))
                     for out in job.outputs:
                         _compare(project, outcome, out)
