@@ -31,5 +31,5 @@ rule all:
         f"{RESULTS}/files.sha256",
 
 
-if "estimate" in config and workflow.is_main_process:
+if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:
     print(announcement(PROFILE, ASSETS, USED_ASSETS, Path(DOWNLOADS)), file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 from .assets import REGISTRY
 from .drivers import commands as drivers
 from .errors import MaccapError
-from .provenance import verify
+from .provenance import crate, trace, verify
 from .steps.arguments import add_arguments, inputs_of
 from .steps.runner import run_step
 
@@ -26,12 +26,16 @@ def main(argv: list[str] | None = None) -> int:
             from .own_pictures import caption_pictures
 
             caption_pictures(parsed.paths, parsed.run, parsed.config, parsed.output, parsed.explain)
+        elif parsed.command == "crate":
+            crate.run(parsed)
         elif parsed.command == "dvc":
             drivers.run(parsed)
         elif parsed.command == "mirror":
             from .mirror import build_mirror
 
             build_mirror(parsed.folder, parsed.registry, parsed.assets)
+        elif parsed.command == "trace":
+            return trace.run(parsed)
         elif parsed.command == "verify":
             return verify.run(parsed)
         else:
@@ -51,11 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--config", type=Path, default=Path("config/mini.yaml"), help="profile with `decoding` settings")
     own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
+    crate.add_parser(commands)
     drivers.add_parser(commands)
     mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
     mirror.add_argument("folder", type=Path, metavar="DIR")
     mirror.add_argument("assets", nargs="*", metavar="ASSET", help="names in the registry (default: all)")
     mirror.add_argument("--registry", type=Path, default=REGISTRY, metavar="FILE", help="default: %(default)s")
+    trace.add_parser(commands)
     verify.add_parser(commands)
     for name in STEPS:
         add_arguments(commands.add_parser(name.replace("_", "-"), help=f"rule {name}"))

@@ -22,11 +22,12 @@ from tests.checkout import Checkout, make_checkout, ran, restored
 EVERYTHING = {
     "scenes-coco", "captions-coco", "text-features-coco-1", "image-features-coco-1-of-1", "train-coco-maccap",
     "predict-coco-maccap-1", "evaluate-coco", "gap-coco", "gap-figure", "training-figure", "table-in-domain",
-    "table-nearness", "reported", "manifest",
+    "table-nearness", "reported", "trace-page", "manifest",
 }  # fmt: skip
-GAP = {"gap-coco", "gap-figure", "table-nearness", "manifest"}
-LABELLED = {"table-in-domain", "reported", "manifest"}
-SCORED = {"evaluate-coco"} | LABELLED
+LAST = {"trace-page", "manifest"}
+GAP = {"gap-coco", "gap-figure", "table-nearness"} | LAST
+RENAMED = {"table-in-domain", "reported"} | LAST
+SCORED = {"evaluate-coco"} | RENAMED
 DECODED = {"predict-coco-maccap-1"} | SCORED
 TRAINED = {"train-coco-maccap", "training-figure"} | DECODED
 
@@ -87,7 +88,7 @@ def test_outside_the_project_one_line_says_so(planned, tmp_path):
 def test_parameters_from_elsewhere_than_the_config_are_part_of_the_command(planned):
     commands = []
     for value in (1, 1, 2):
-        planned.edit("workflow/rules/results.smk", "cfg=pick(", f"extra={value},\n        cfg=pick(")
+        planned.edit("workflow/rules/results.smk", "cfg=table_cfg,", f"extra={value},\n        cfg=table_cfg,")
         planned.sync("--profile", "tiny")
         stages = yaml.safe_load(planned.text("dvc.yaml"))["stages"]
         commands.append((stages["table-in-domain"]["cmd"], stages["train-coco-maccap"]["cmd"]))
@@ -101,7 +102,7 @@ def built(tmp_path_factory) -> Checkout:
     """A checkout that Snakemake has run, recorded, committed and pushed to a DVC remote in a local folder."""
     folder = tmp_path_factory.mktemp("built")
     checkout = make_checkout(folder / "work")
-    assert "stale (14 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
+    assert "stale (15 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
     assert checkout.snakemake_run() == EVERYTHING
     checkout.record()
     checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
@@ -129,7 +130,7 @@ def test_one_table_alone_can_be_pulled(built, tmp_path):
     clone = built.clone(tmp_path / "clone", "table-in-domain")
     results = clone.folder / "results/tiny"
     found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
-    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")}
+    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex", "html")}
     assert found == tables | {f"{table}.prov.json" for table in tables}
     assert not (clone.folder / "artifacts").exists()
     assert clone.snakemake_plan("--", "results/tiny/tables/in_domain.md") == set()
@@ -183,11 +184,11 @@ CHANGES = {
     "a library module of decoding": (comment("maccap/captioning.py"), DECODED),
     "a library module of training": (comment("maccap/training.py"), TRAINED),
     "the module of the caption metrics": (comment("maccap/metrics/captions.py"), SCORED),
-    "the module of the tables": (comment("maccap/paper_tables.py"), LABELLED | {"table-nearness"}),
-    "the module of one table": (comment("maccap/reported_table.py"), {"reported", "manifest"}),
+    "the module of the tables": (comment("maccap/paper_tables.py"), RENAMED | {"table-nearness"}),
+    "the module of one table": (comment("maccap/reported_table.py"), {"reported"} | LAST),
     "a module under everything": (comment("maccap/artifacts.py"), EVERYTHING),
-    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), LABELLED),
-    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), {"reported", "manifest"}),
+    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), RENAMED),
+    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), {"reported"} | LAST),
     "an image replaced": (replace_image, DECODED | GAP | {"image-features-coco-1-of-1"}),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", 'step("gap", ', 'step("gap",  '), set()),
     "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
@@ -284,14 +285,14 @@ def test_a_new_seed_without_sync_fails_before_any_job(built, tmp_path):
 def test_experiments_here_and_elsewhere(built, tmp_path):
     clone = built.clone(tmp_path / "clone")
     label = "config/tiny.yaml:experiments.maccap.label"
-    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == LABELLED
+    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == RENAMED
     agree_on_nothing(clone)
     assert "MacCap" in clone.text("results/tiny/tables/in_domain.md")
     clone("dvc", "exp", "apply", "elsewhere")
     agree_on_nothing(clone)
     assert "Elsewhere" in clone.text("results/tiny/tables/in_domain.md")
     clone.restore()
-    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == LABELLED
+    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == RENAMED
     agree_on_nothing(clone)
     assert "Here" in clone.text("results/tiny/tables/in_domain.md")
 

@@ -20,17 +20,18 @@ from .verify_project import Outcome, Project
 PACKAGE = Path(__file__).parents[2]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 NETWORK = ("download",)
+TIMED = ("manifest", "trace_page")  # made from records, which hold times
 LAST_WORDS = 300  # characters of a failed job's output
 
 
 def rerun(project: Project, count: int, seed: int) -> Outcome:
     """Run `count` jobs again, drawn by `seed`, with this code.
 
-    Downloads are not drawn, and the manifest, which lists records and so depends on times. On the CPU every other step
-    gives the same bytes on the same machine and library versions.
+    Downloads are not drawn, nor what is made from records, which hold times. On the CPU every other step gives the same
+    bytes on the same machine and library versions.
     """
     outcome = Outcome("rerun")
-    drawn = {command: job for command, (step, job) in project.calls.items() if step not in (*NETWORK, "manifest")}
+    drawn = {command: job for command, (step, job) in project.calls.items() if step not in (*NETWORK, *TIMED)}
     for command in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
         _rerun(project, outcome, command, drawn[command])
     return outcome

@@ -1,3 +1,6 @@
+TABLES = [*config["tables"], *(["reported"] if "reported" in config else [])]
+
+
 def table_cfg(wildcards):
     """What a table needs to name its rows and to judge the claims behind them."""
     about = config["tables"][wildcards.table]
@@ -11,9 +14,11 @@ def table_cfg(wildcards):
 rule table:
     input:
         code=code("table"),
-        metrics=table_metrics,
+        metrics=lambda wildcards: table_metrics(wildcards.table),
     output:
-        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
+        expand(
+            f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex", "html"]
+        ),
     log:
         f"{LOGS}/table/{{table}}.log",
     wildcard_constraints:
@@ -37,7 +42,7 @@ if "reported" in config:
             metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
             reported=config["reported"]["file"],
         output:
-            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
+            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex", "html"]),
         log:
             f"{LOGS}/table/reported.log",
         conda:
@@ -87,11 +92,27 @@ rule training_figure:
         step("figure", "logs")
 
 
+rule trace_page:
+    input:
+        code=code("trace_page"),
+        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
+        metrics=list(dict.fromkeys(path for table in config["tables"] for path in table_metrics(table))),
+    output:
+        f"{RESULTS}/trace.html",
+    log:
+        f"{LOGS}/trace.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick("profile"),
+    shell:
+        step("trace-page", "tables", "metrics")
+
+
 RESULT_FILES = [
-    *expand(
-        f"{RESULTS}/tables/{{table}}.md", table=[*config["tables"], *(["reported"] if "reported" in config else [])]
-    ),
+    *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
     *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+    f"{RESULTS}/trace.html",
 ]
 
 
