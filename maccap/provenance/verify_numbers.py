@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import provenance_path, write_json
+from ..artifacts import code_version, provenance_path, write_json
 from ..assets import stays_inside
 from ..errors import EnvironmentProblem
 from ..steps import Job
@@ -42,6 +42,9 @@ def numbers(project: Project) -> list[Outcome]:
                     _attempt(outcome, [job], partial(module.run, job))
                     for out in job.outputs:
                         _compare(project, outcome, out)
+    here, commits = code_version()["commit"], {record.code.get("commit") for record in project.records.values()}
+    if commits != {here}:
+        metrics.notes.append(f"made again with the code of {here}; the records name {', '.join(map(str, commits))}")
     tables.notes.append("figures are not drawn again, only hashed")
     return [metrics, tables]
 
