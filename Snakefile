@@ -27,9 +27,8 @@ include: "workflow/rules/pretrain.smk"
 rule all:
     default_target: True
     input:
-        expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
-        expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
-        f"{RESULTS}/trace.html",
+        RESULT_FILES,
+        f"{RESULTS}/files.sha256",
 
 
 if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import sys
 from pathlib import Path
 
 from .assets import REGISTRY
 from .drivers import commands as drivers
 from .errors import MaccapError
-from .provenance import crate, trace
+from .provenance import crate, trace, verify
+from .steps.arguments import add_arguments, inputs_of
 from .steps.runner import run_step
 
-NOT_STEPS = ("runner",)
+NOT_STEPS = ("runner", "arguments")
 STEPS = sorted({path.stem for path in (Path(__file__).parent / "steps").glob("[a-z]*.py")}.difference(NOT_STEPS))
 
 
@@ -36,9 +36,10 @@ def main(argv: list[str] | None = None) -> int:
             build_mirror(parsed.folder, parsed.registry, parsed.assets)
         elif parsed.command == "trace":
             return trace.run(parsed)
+        elif parsed.command == "verify":
+            return verify.run(parsed)
         else:
-            inputs = {name: [Path(path) for path in paths] for name, *paths in parsed.input}
-            run_step(parsed.command.replace("-", "_"), inputs, parsed.output, parsed.cfg, arguments)
+            run_step(parsed.command.replace("-", "_"), inputs_of(parsed), parsed.output, parsed.cfg, arguments)
     except MaccapError as error:
         print(f"maccap {parsed.command}: {error}", file=sys.stderr)
         return 2
@@ -61,11 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     mirror.add_argument("assets", nargs="*", metavar="ASSET", help="names in the registry (default: all)")
     mirror.add_argument("--registry", type=Path, default=REGISTRY, metavar="FILE", help="default: %(default)s")
     trace.add_parser(commands)
+    verify.add_parser(commands)
     for name in STEPS:
-        step = commands.add_parser(name.replace("_", "-"), help=f"rule {name}")
-        step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
-        step.add_argument("--output", nargs="+", type=Path, required=True, metavar="PATH")
-        step.add_argument("--cfg", type=ast.literal_eval, default={}, help="dotted config keys as a Python dict")
+        add_arguments(commands.add_parser(name.replace("_", "-"), help=f"rule {name}"))
     return parser
 
 

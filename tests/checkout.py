@@ -112,10 +112,10 @@ class Checkout:
         return clone
 
     def data_hashes(self) -> dict[str, str]:
-        """{file: md5} of what the stages in `dvc.lock` made, without the records and their page, which hold times."""
+        """{file: md5} of what the stages in `dvc.lock` made, but records, their lists and page, which hold times."""
         stages = yaml.safe_load(self.text("dvc.lock"))["stages"].values()
         outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
-        timed = (".prov.json", "/trace.html")
+        timed = (".prov.json", ".sha256", "/trace.html")
         return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(timed))}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -77,13 +78,14 @@ def score_pairs(
     distinct = {id(references): references for references, _ in pairs}
     groups: list[list[Sequence[str]]] = [list(references.values()) for references in distinct.values()]
     groups += [[[predictions[id_]] for id_ in references] for references, predictions in pairs]
-    with meteor_process() as meteor:  # it loads while the other metrics are computed
+    with meteor_process() as meteor, ThreadPoolExecutor(1) as beside:  # Java loads and scores beside the other metrics
         tokens = _tokenise(groups)
         truths = dict(zip(distinct, tokens, strict=False))
         scored = [(truths[id(r)], c) for (r, _), c in zip(pairs, tokens[len(distinct) :], strict=True)]
+        waiting = [beside.submit(meteor_scores, meteor, truth, candidates) for truth, candidates in scored]
         scores = [_score(truth, candidates) for truth, candidates in scored]
-        for (truth, candidates), (of_set, rows) in zip(scored, scores, strict=True):
-            corpus, per_item, rows["METEOR"] = meteor_scores(meteor, truth, candidates)
+        for (of_set, rows), future in zip(scores, waiting, strict=True):
+            corpus, per_item, rows["METEOR"] = future.result()
             of_set["METEOR"] = corpus, per_item
     return [_in_percent(list(references), *of_set) for (references, _), of_set in zip(pairs, scores, strict=True)]
 

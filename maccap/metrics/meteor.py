@@ -18,14 +18,20 @@ WORDS, FUNCTION_WORDS, STAGES, CHUNKS, WORD_MATCHES = slice(2), slice(2, 4), sli
 
 
 class RecordingMeteor(Meteor):
-    """pycocoevalcap's scorer; `lines` collects what its Java says of each caption."""
+    """pycocoevalcap's scorer; `lines` collects what its Java says of each caption, asked once."""
 
     lines: list[str]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[tuple[str, ...], str] = {}
+
     def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
-        line: str = super()._stat(hypothesis_str, reference_list)
-        self.lines.append(line)
-        return line
+        asked = (hypothesis_str, *reference_list)
+        if asked not in self.known:
+            self.known[asked] = super()._stat(hypothesis_str, reference_list)
+        self.lines.append(self.known[asked])
+        return self.known[asked]
 
 
 @contextlib.contextmanager

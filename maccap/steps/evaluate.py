@@ -4,7 +4,8 @@ Predictions come in shards, `<trained on>/<experiment>/<tested on>/<seed>.<shard
 whole, and may leave images out: they are scored on the images that they have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,33 @@ from . import Job
 Features = dict[int, list[np.ndarray]]
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What one metric file is computed from; features [d] by image id, those of the captions in `stores`."""
+
+    out: Path
+    predictions: list[dict[str, Any]]
+    references: Mapping[int, list[str]]
+    stores: list[Path]
+    images: dict[int, np.ndarray]
+    texts: Features
+
+    @property
+    def captions(self) -> dict[int, str]:
+        return {row["image_id"]: row["caption"] for row in self.predictions}
+
+
 def run(job: Job) -> None:
+    for evaluation, report in reports(evaluations(job)):
+        write_json(evaluation.out, report, indent=None)
+
+
+def evaluations(job: Job) -> list[Evaluation]:
+    """What each of the job's outputs is computed from.
+
+    Raises:
+        DataError: predictions and references are not of the same images.
+    """
     if job.inputs.get("spice"):
         supply_spice(job.inputs["spice"])
     rows = read_captions(job.input("captions"))
@@ -36,18 +63,22 @@ def run(job: Job) -> None:
     shards: dict[tuple[str, ...], list[Path]] = {}
     for path in job.inputs["predictions"]:
         shards.setdefault(_identity(path), []).append(path)
-    sets, pairs = [], []
+    found = []
     for out in job.outputs:
-        predictions = [row for path in shards[_identity(out)] for row in read_json(path)]
-        captions = {row["image_id"]: row["caption"] for row in predictions}
+        parts = shards[_identity(out)]
+        predictions = [row for path in parts for row in read_json(path)]
+        stores = [path.with_suffix(".features.safetensors") for path in parts]
         asked = _asked(all_references, predictions)
-        check_coverage(asked, captions, str(shards[_identity(out)][0]))
-        sets.append(predictions)
-        pairs.append((asked, captions))
-    for out, predictions, scores in zip(job.outputs, sets, score_pairs(pairs), strict=True):
-        stores = [path.with_suffix(".features.safetensors") for path in shards[_identity(out)]]
-        captions_features = np.concatenate([load_file(path)["features"] for path in stores])
-        _write(out, predictions, scores, captions_features, images, texts)
+        found.append(Evaluation(out, predictions, asked, stores, images, texts))
+        check_coverage(asked, found[-1].captions, str(parts[0]))
+    return found
+
+
+def reports(evaluations: Sequence[Evaluation]) -> Iterator[tuple[Evaluation, dict[str, Any]]]:
+    """The content of each metric file, with one start of each Java program for all."""
+    scored = score_pairs([(evaluation.references, evaluation.captions) for evaluation in evaluations])
+    for evaluation, scores in zip(evaluations, scored, strict=True):
+        yield evaluation, _report(evaluation, scores)
 
 
 def _identity(path: Path) -> tuple[str, ...]:
@@ -67,14 +98,9 @@ def _without(values: list[Any], index: int | None) -> list[Any]:
     return values if index is None else values[:index] + values[index + 1 :]
 
 
-def _write(
-    out: Path,
-    predictions: list[dict[str, Any]],
-    scores: CaptionScores[int],
-    captions: np.ndarray,
-    images: dict[int, np.ndarray],
-    texts: Features,
-) -> None:
+def _report(evaluation: Evaluation, scores: CaptionScores[int]) -> dict[str, Any]:
+    predictions, images, texts = evaluation.predictions, evaluation.images, evaluation.texts
+    captions = np.concatenate([load_file(path)["features"] for path in evaluation.stores])
     image_rows = np.stack([images[row["image_id"]] for row in predictions])
     others = [np.stack(_without(texts[row["image_id"]], row.get("left_out_reference"))) for row in predictions]
     clip = 100 * clip_scores(image_rows, captions)
@@ -86,4 +112,4 @@ def _write(
         per_item[str(row["image_id"])] = {name: round(float(value), 4) for name, value in own.items()}
     statistics = {str(image_id): own for image_id, own in scores.statistics.items()}
     report = {"corpus": corpus, "images": len(predictions), "of": len(images)}
-    write_json(out, report | {"per_item": per_item, "statistics": statistics}, indent=None)
+    return report | {"per_item": per_item, "statistics": statistics}

@@ -107,3 +107,28 @@ rule trace_page:
         cfg=pick("profile"),
     shell:
         step("trace-page", "tables", "metrics")
+
+
+RESULT_FILES = [
+    *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
+    *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+    f"{RESULTS}/trace.html",
+]
+
+
+rule manifest:
+    input:
+        code=code("manifest"),
+        results=RESULT_FILES,
+        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+    output:
+        f"{RESULTS}/files.sha256",
+        f"{RESULTS}/setup.sha256",
+    log:
+        f"{LOGS}/manifest.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("manifest", "results", "config")
