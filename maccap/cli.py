@@ -10,6 +10,7 @@ from pathlib import Path
 from .assets import REGISTRY
 from .drivers import commands as drivers
 from .errors import MaccapError
+from .provenance import trace
 from .steps.runner import run_step
 
 NOT_STEPS = ("runner",)
@@ -31,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
             from .mirror import build_mirror
 
             build_mirror(parsed.folder, parsed.registry, parsed.assets)
+        elif parsed.command == "trace":
+            return trace.run(parsed)
         else:
             inputs = {name: [Path(path) for path in paths] for name, *paths in parsed.input}
             run_step(parsed.command.replace("-", "_"), inputs, parsed.output, parsed.cfg, arguments)
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     mirror.add_argument("folder", type=Path, metavar="DIR")
     mirror.add_argument("assets", nargs="*", metavar="ASSET", help="names in the registry (default: all)")
     mirror.add_argument("--registry", type=Path, default=REGISTRY, metavar="FILE", help="default: %(default)s")
+    trace.add_parser(commands)
     for name in STEPS:
         step = commands.add_parser(name.replace("_", "-"), help=f"rule {name}")
         step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))

@@ -12,11 +12,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
 
 from .errors import DataError
-from .latex import escape
-from .tables import Cell
+from .tables import Cell, Table
 
 UNNAMED = ("in_domain", "cross_domain")  # their rows say all
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -24,7 +22,7 @@ SIGNS = {
     "→": "to", "Δ": "delta", "≠": "not", "±": "plus minus", "%": "percent", "@": "at", "²": "squared", "+": "plus",
     "≤": "at most", "≥": "at least", "<": "below", ">": "above",
 }  # fmt: skip
-NUMBER = re.compile(r"[-−]?\d+(\.\d+)?")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 HEADER = """\
 % Numbers of the tables as macros; write \\MacCapCocoCider{} where a space follows.
 % Name: the row's labels from the last to the first, then the column; digits are spelled out; ...Sd is the spread.
@@ -48,40 +46,38 @@ def _capitalised(word: str) -> str:
     return re.sub(r"[A-Z]{2,}", lambda run: run[0].capitalize(), word)
 
 
-def macros(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """{name without backslash: number as printed} of every number in the tables' JSON, by table name.
+def macros(tables: Mapping[str, Table]) -> dict[str, str]:
+    """{name without backslash: number as printed} of every number in the tables, which come by name.
 
     Raises:
         DataError: two numbers would have one name.
     """
     found: dict[str, tuple[str, str]] = {}
-    for table, content in tables.items():
-        for row in content["rows"]:
-            for column, cell in zip(content["columns"], row["cells"], strict=True):
-                own = () if table in UNNAMED else (table,)
-                name = macro_name(*own, *reversed(row["labels"]), column)
-                place = f"{table}: {', '.join(row['labels'])}, {column}"
-                for ending, text in _printed(cell, content["digits"]).items():
-                    if name + ending in found:
+    for name, table in tables.items():
+        for row in table.rows:
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                own = () if name in UNNAMED else (name,)
+                macro = macro_name(*own, *reversed(row.labels), column)
+                place = f"{name}: {', '.join(row.labels)}, {column}"
+                for ending, text in _printed(cell, table.digits).items():
+                    if macro + ending in found:
                         raise DataError(
-                            f"macro \\{name}{ending} would stand for “{found[name + ending][1]}” and for “{place}”; "
+                            f"macro \\{macro}{ending} would stand for “{found[macro + ending][1]}” and for “{place}”; "
                             "give the rows labels that differ in letters or digits"
                         )
-                    found[name + ending] = (text, place)
-    return {name: text for name, (text, _) in found.items()}
+                    found[macro + ending] = (text, place)
+    return {macro: text for macro, (text, _) in found.items()}
 
 
-def _printed(cell: Mapping[str, Any] | str | None, digits: int) -> dict[str, str]:
+def _printed(cell: Cell | str | None, digits: int) -> dict[str, str]:
     """{ending of the name: text}; nothing for what is no number."""
-    if isinstance(cell, str):
-        return {"": cell} if NUMBER.fullmatch(cell) else {}
-    if cell is None:
-        return {}
-    mean, _, spread = Cell(**cell).text(digits).partition(" ± ")
+    if not isinstance(cell, Cell):
+        return {"": cell} if cell and NUMBER.fullmatch(cell) else {}
+    mean, _, spread = cell.text(digits).partition(" ± ")
     return {"": mean, "Sd": spread} if spread else {"": mean}
 
 
-def to_macros(tables: Mapping[str, Mapping[str, Any]]) -> str:
+def to_macros(tables: Mapping[str, Table]) -> str:
     """The LaTeX file of all macros."""
     lines = [f"\\newcommand{{\\{name}}}{{{_signed(text)}}}\n" for name, text in macros(tables).items()]
     return HEADER + "".join(lines)
@@ -89,4 +85,4 @@ def to_macros(tables: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _signed(text: str) -> str:
     """A number with a true minus sign, in text and in mathematics."""
-    return rf"\ensuremath{{{text}}}" if text.startswith("-") else escape(text)
+    return rf"\ensuremath{{{text}}}" if text.startswith("-") else text

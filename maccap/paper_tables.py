@@ -9,7 +9,7 @@ from typing import Any
 
 from .artifacts import read_json
 from .config import labels
-from .tables import Cell, Row, Table, cell, read_metric
+from .tables import DIFFERENCE, Cell, Row, Table, cell, pointer, read_metric
 
 CAPTION_METRICS = (
     "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "CLIPScore", "RefCLIPScore",
@@ -20,11 +20,7 @@ SPICE_ABSENT = "SPICE is empty where Stanford CoreNLP 3.6.0 was not supplied."
 
 def _cells(files: list[str], columns: Iterable[str]) -> list[Cell | None]:
     """One cell per corpus metric over the seeds' files."""
-    cells: list[Cell | None] = []
-    for column in columns:
-        values = [read_metric(path, "corpus", column) for path in files]
-        cells.append(cell([v for v in values if v is not None], files) if None not in values else None)
-    return cells
+    return [_over_seeds(files, "corpus", column) for column in columns]
 
 
 def grouped(files: list[Path]) -> dict[tuple[str, str, str], list[str]]:
@@ -71,7 +67,8 @@ def ablation(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         ours = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in paths]
         delta = None
         if paths != reference:
-            delta = cell([a - b for a, b in zip(ours, base, strict=True)], [*paths, *reference])
+            pairs = zip(ours, base, strict=True)
+            delta = cell([a - b for a, b in pairs], [*paths, *reference], pointer("corpus", "CIDEr"), DIFFERENCE)
             for key, sign in (("lowers", -1), ("raises", 1)):
                 if claim := cfg.get(f"experiments.{experiment}.{key}"):
                     label = cfg[f"experiments.{experiment}.label"]
@@ -114,7 +111,7 @@ def _by_answerer(files: list[Path], cfg: dict[str, Any]) -> dict[str, list[str]]
 
 def _over_seeds(paths: list[str], *keys: str) -> Cell | None:
     values = [read_metric(path, *keys) for path in paths]
-    return cell([v for v in values if v is not None], paths) if None not in values else None
+    return cell([v for v in values if v is not None], paths, pointer(*keys)) if None not in values else None
 
 
 def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
@@ -124,7 +121,7 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     for path in files:
         report = read_json(path)["nearness"]
         for kind, values in report.items():
-            cells: list[Cell | None] = [Cell(values[key], None, 1, [str(path)]) for key in columns]
+            cells = [cell([values[key]], [str(path)], pointer("nearness", kind, key)) for key in columns]
             rows.append(Row([names[path.stem], kind], cells))
         best = max((name for name in report if name.startswith("subregions")), key=lambda name: report[name]["best"])
         nearer = report[best]["best"] > report["global"]["best"]
@@ -149,8 +146,9 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     for path in files:
         report = read_json(path)
         values = report["gap"]
-        recalls = [Cell(value, None, 1, [str(path)]) for value in report["retrieval"].values()]
-        rows.append(Row([names[path.stem]], [*(Cell(values[key], None, 1, [str(path)]) for key in columns), *recalls]))
+        found = {pointer("gap", key): values[key] for key in columns}
+        found |= {pointer("retrieval", key): value for key, value in report["retrieval"].items()}
+        rows.append(Row([names[path.stem]], [cell([value], [str(path)], at) for at, value in found.items()]))
         zero = values["mean_norm"] < 2 * values["mean_norm_if_zero_mean"]
         normal = values["dimensions_not_normal"] < 0.1
         notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from .config import labels
 from .metrics.bootstrap import RESAMPLES, VQA, aligned_statistics, interval
 from .paper_tables import SPICE_ABSENT, grouped
 from .reported import CLOSE, Reported, verdict
-from .tables import Cell, Row, Table, cell
+from .tables import BOUND, Cell, Row, Table, cell, pointer
 
 NO_TEXT = "none"
 
@@ -74,9 +75,10 @@ def _comparison(
     cells: list[Cell | None] = [None, None, None]
     mean, bounds = None, None
     if values and None not in values:
-        ours = cell(values, list(reports))
+        at = pointer("overall") if entry.metric == VQA else pointer("corpus", entry.metric)
+        ours = cell(values, list(reports), at)
         mean, bounds = ours.value, interval(entry.metric, aligned_statistics(reports, entry.metric))
-        cells = [ours, *(Cell(end, None, ours.n, ours.files) for end in bounds)]
+        cells = [ours, *(replace(ours, value=end, sd=None, kind=BOUND) for end in bounds)]
     value = None if entry.value is None else float(entry.value)
     said = verdict(value, entry.precision, mean, bounds, cfg["reported.tolerance"], cfg["reduced"])
     printed = "" if entry.value is None else str(entry.value)

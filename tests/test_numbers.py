@@ -1,6 +1,5 @@
 """LaTeX: names of numbers, escaping, and documents that really compile."""
 
-import json
 import re
 import shutil
 import string
@@ -13,7 +12,7 @@ from maccap.errors import DataError
 from maccap.latex import ESCAPES, LONG, escape
 from maccap.numbers import macro_name, macros
 from maccap.steps.runner import run_step
-from maccap.tables import Cell, Row, Table, write_table
+from maccap.tables import Cell, Row, Table, read_table, write_table
 
 SPECIAL = '± → Δ % “quotes” ‘single’ ≠ – — ² ³ é ü × ≤ ≥ μ σ − … & _ # { } $ ~ ^ \\ < > | " end'
 PACKAGES = ("array", "booktabs", "graphicx", "longtable", "lscape")
@@ -71,33 +70,28 @@ def test_names_have_letters_only_and_follow_the_rule(parts, name):
 
 
 def test_every_number_of_the_tables_is_a_macro_with_its_printed_value(tables):
-    contents = {path.stem: json.loads(path.read_text()) for path in tables}
+    contents = {path.stem: read_table(path) for path in tables}
     found = macros(contents)
     assert found["MacCapCocoCider"] == "76.8"
     assert found["MacCapFlickrThreeZeroKBleuFour"] == "10.0"
     assert found["MacCapFlickrThreeZeroKBleuFourSd"] == f"{1.25:.1f}"
-    cells = [cell for table in contents.values() for row in table["rows"] for cell in row["cells"]]
-    numbers = [cell for cell in cells if isinstance(cell, dict)]
-    assert len(found) == len(numbers) + sum(cell["sd"] is not None for cell in numbers) + cells.count("34.5")
+    cells = [cell for table in contents.values() for row in table.rows for cell in row.cells]
+    numbers = [cell for cell in cells if isinstance(cell, Cell)]
+    assert len(found) == len(numbers) + sum(cell.sd is not None for cell in numbers) + cells.count("34.5")
 
 
 def test_printed_numbers_that_are_text_are_macros_and_words_are_not():
     rows = [Row(["CIDEr"], ["49.3", number(48.0, None), "close", None])]
     table = Table("Reported", ["metric"], ["reported", "reproduced", "verdict", "source"], rows)
-    content = {"columns": table.columns, "digits": 1, "rows": [{"labels": ["CIDEr"], "cells": [
-        "49.3", vars(rows[0].cells[1]), "close", None]}]}  # fmt: skip
-    assert macros({"reported": content}) == {"ReportedCiderReported": "49.3", "ReportedCiderReproduced": "48.0"}
+    assert macros({"reported": table}) == {"ReportedCiderReported": "49.3", "ReportedCiderReproduced": "48.0"}
 
 
-def test_two_numbers_of_one_name_are_an_error_that_names_both(tmp_path):
-    path = write(captions_table([["COCO", "MacCap!"], ["COCO", "MacCap?"]]), tmp_path, "in_domain")
+def test_two_numbers_of_one_name_are_an_error_that_names_both():
     with pytest.raises(DataError, match=r"MacCapCocoBleuFour.*MacCap!.*MacCap\?"):
-        macros({"in_domain": json.loads(path.read_text())})
-    clash = [Row(["a"], [number(1.0), number(2.0, None)])]
-    table = Table("t", ["x"], ["b", "b sd"], clash)
-    path = write(table, tmp_path, "vqa")
+        macros({"in_domain": captions_table([["COCO", "MacCap!"], ["COCO", "MacCap?"]])})
+    spread_and_column = Table("t", ["x"], ["b", "b sd"], [Row(["a"], [number(1.0), number(2.0, None)])])
     with pytest.raises(DataError, match="VqaABSd"):
-        macros({"vqa": json.loads(path.read_text())})
+        macros({"vqa": spread_and_column})
 
 
 def test_escaping_leaves_nothing_that_tex_reads_as_a_command():

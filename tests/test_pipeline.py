@@ -136,7 +136,7 @@ def run_everything(root: Path, cfg: dict) -> None:
         ("in_domain", metrics), ("ablation", metrics[:4]), ("vqa", answers), ("vqa_types", answers),
         ("nearness", [gap]), ("gap", [gap]),
     ):  # fmt: skip
-        outputs = [results / f"tables/{name}.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")]
+        outputs = [results / f"tables/{name}.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex", "html")]
         step("table", {"metrics": inputs}, outputs)
     step("figure", {"reports": [gap]}, [results / "figures/gap.png", results / "figures/gap.svg"])
     logs = [runs / f"s{seed}" / "log.jsonl" for seed in SEEDS]

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 
-def cell_anchor(table: str, row_labels: Sequence[str], column: str) -> str:
-    """The place of a number's trace: `in_domain-coco-maccap-cider` for ("in_domain", ["COCO", "MacCap"], "CIDEr").
+def slug(text: str) -> str:
+    """Letters and digits of any script in lower case, everything else as single hyphens between them."""
+    return re.sub(r"\W+", "-", text.lower()).strip("-")
 
-    Letters and digits of any script in lower case; everything else, and an empty label, is at most a hyphen.
-    """
-    return "-".join(
-        filter(None, (re.sub(r"\W+", "-", part.lower()).strip("-") for part in (table, *row_labels, column)))
-    )
+
+def cell_anchor(table: str, row_labels: Sequence[str], column: str) -> str:
+    """The place of a number's trace: `in_domain-coco-maccap-cider` for ("in_domain", ["COCO", "MacCap"], "CIDEr")."""
+    return "-".join(filter(None, map(slug, (table, *row_labels, column))))
 
 
 def artifact_anchor(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from ..config import section
 from ..provenance.records import Record, past_of
+from ..tables import Table
 
 SECTIONS = ("scenes", "encoder", "language_model", "training", "decoding", "answering")
 FORMATS = {
@@ -126,7 +127,7 @@ def _host(host: dict[str, Any]) -> str:
     return f"{host['system']} on {host['machine']}, {host['cores']} cores{gpu}"
 
 
-def not_run(cfg: dict[str, Any], tables: dict[str, dict[str, Any]]) -> list[str]:
+def not_run(cfg: dict[str, Any], tables: Mapping[str, Table]) -> list[str]:
     """What is missing from the tables, and why: one sentence each."""
     missing = []
     if cfg["reduced"]:
@@ -137,20 +138,17 @@ def not_run(cfg: dict[str, Any], tables: dict[str, dict[str, Any]]) -> list[str]
     if "spice" not in cfg:
         missing.append("SPICE: the profile names no Stanford CoreNLP 3.6.0 (key `spice`), which SPICE needs.")
     if "reported" in tables:
-        columns = tables["reported"]["columns"]
-        left = [row for row in tables["reported"]["rows"] if row["cells"][columns.index("reproduced")] is None]
+        table = tables["reported"]
+        left = [row for row in table.rows if row.cells[table.columns.index("reproduced")] is None]
         if left:
-            missing.append(f"{len(left)} of {len(tables['reported']['rows'])} published numbers in the table of "
-                           "reported numbers have no counterpart of ours: their method or data is not in the "
-                           "profile.")  # fmt: skip
+            missing.append(
+                f"{len(left)} of {len(table.rows)} published numbers in “{table.title}”: their method, data or metric "
+                "was not run here."
+            )
     else:
         missing.append("A comparison with published numbers: the profile names no file of them (key `reported`).")
     for table in tables.values():
-        empty = [
-            column
-            for i, column in enumerate(table["columns"])
-            if column != "SPICE" and all(row["cells"][i] is None for row in table["rows"])
-        ]
-        if empty:
-            missing.append(f"{', '.join(empty)} in “{table['title']}”: no metric file holds it.")
+        columns = zip(table.columns, zip(*(row.cells for row in table.rows)))
+        if empty := [column for column, cells in columns if column != "SPICE" and not any(cells)]:
+            missing.append(f"{', '.join(empty)} in “{table.title}”: no metric file holds it.")
     return missing

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..artifacts import read_json, sha256
+from ..artifacts import sha256
 from ..errors import DataError
 from ..profile import GAP_TABLES
 from ..provenance.anchors import artifact_anchor, cell_anchor
 from ..steps import Job
-from ..tables import Cell
+from ..tables import Cell, Table, read_table
 from . import about, pictures
 from .samples import image_samples, question_samples
 
@@ -31,7 +32,7 @@ def report_page(job: Job) -> str:
         DataError: an input is missing, damaged, or belongs to another run.
     """
     cfg = job.cfg
-    tables = {path.stem: read_json(path) for path in job.inputs["tables"]}
+    tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
     ordered = sorted(tables, key=lambda name: name in GAP_TABLES)
     shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
     pages = Environment(
@@ -62,30 +63,32 @@ def _figures(files: Sequence[Path]) -> dict[str, list[Path]]:
     return by_name
 
 
-def _table(name: str, table: dict[str, Any], number: int) -> dict[str, Any]:
-    """A table's JSON with its cells as the page shows them, and its number.
+def _table(name: str, table: Table, number: int) -> dict[str, Any]:
+    """A table as the template wants it.
 
     Raises:
         DataError: two numbers have one anchor.
     """
-    rows = []
-    anchors: set[str] = set()
-    for row in table["rows"]:
-        cells = [
-            _cell(cell, cell_anchor(name, row["labels"], column), table["digits"])
-            for column, cell in zip(table["columns"], row["cells"], strict=True)
-        ]
-        for anchor in (cell["anchor"] for cell in cells if cell["anchor"]):
-            if anchor in anchors:
-                raise DataError(f"table {name}: two numbers share the place {anchor}; give their rows other labels")
-            anchors.add(anchor)
-        rows.append({"labels": row["labels"], "cells": cells})
-    return table | {"rows": rows, "number": number}
+    anchors = [cell_anchor(name, row.labels, column) for row, column, _ in table.numbers()]
+    if twice := [anchor for anchor, count in Counter(anchors).items() if count > 1]:
+        raise DataError(f"table {name}: two numbers share the place {twice[0]}; give their rows other labels")
+    rows = [
+        {
+            "labels": row.labels,
+            "cells": [
+                _cell(cell, cell_anchor(name, row.labels, column), table.digits)
+                for column, cell in zip(table.columns, row.cells, strict=True)
+            ],
+        }
+        for row in table.rows
+    ]
+    about = {key: getattr(table, key) for key in ("title", "headers", "columns", "notes")}
+    return about | {"rows": rows, "number": number}
 
 
-def _cell(cell: dict[str, Any] | str | None, anchor: str, digits: int) -> dict[str, str]:
+def _cell(cell: Cell | str | None, anchor: str, digits: int) -> dict[str, str]:
     """`mean`, `spread` and `anchor` of a number; a text has only its `mean`."""
-    if not isinstance(cell, dict):
+    if not isinstance(cell, Cell):
         return {"mean": cell or "", "spread": "", "anchor": ""}
-    mean, _, spread = Cell(**cell).text(digits).partition(" ± ")
+    mean, _, spread = cell.text(digits).partition(" ± ")
     return {"mean": mean, "spread": spread, "anchor": anchor}

@@ -37,7 +37,7 @@ if "reported" in config:
             metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
             reported=config["reported"]["file"],
         output:
-            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "csv", "md", "tex"]),
+            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
         log:
             f"{LOGS}/table/reported.log",
         conda:
