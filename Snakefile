@@ -21,17 +21,17 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/pretrain.smk"
 
 
 rule all:
     default_target: True
     input:
-        expand(
-            f"{RESULTS}/tables/{{table}}.md",
-            table=[*config["tables"], *(["reported"] if "reported" in config else [])],
-        ),
+        expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+        f"{RESULTS}/tables/numbers.tex",
+        f"{RESULTS}/report.html",
 
 
 if "estimate" in config and workflow.is_main_process:

@@ -6,7 +6,6 @@ def download_cfg(wildcards):
 
 
 rule download:
-    localrule: True
     input:
         code=code("download"),
     output:
@@ -16,6 +15,7 @@ rule download:
     wildcard_constraints:
         file="|".join(entry.file for entry in ASSETS.values() if not isinstance(entry, HubAsset)) or "none",
     priority: 1000
+    localrule: True
     conda:
         "../../environment.yml"
     resources:

@@ -19,7 +19,6 @@ def model_source(wildcards):
 
 
 rule download_model:
-    localrule: True
     input:
         code=code("download"),
     output:
@@ -29,6 +28,7 @@ rule download_model:
     wildcard_constraints:
         model="|".join(NAMED_MODELS) or "none",
     priority: 1000
+    localrule: True
     conda:
         "../../environment.yml"
     resources:

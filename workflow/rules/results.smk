@@ -13,7 +13,13 @@ rule table:
         code=code("table"),
         metrics=table_metrics,
     output:
-        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
+        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "md", "tex"]),
+        report(
+            f"{RESULTS}/tables/{{table}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
     log:
         f"{LOGS}/table/{{table}}.log",
     wildcard_constraints:
@@ -37,7 +43,13 @@ if "reported" in config:
             metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
             reported=config["reported"]["file"],
         output:
-            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex"]),
+            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "md", "tex"]),
+            report(
+                f"{RESULTS}/tables/reported.csv",
+                caption="../report/reported.rst",
+                category="Tables",
+                labels={"table": "reported"},
+            ),
         log:
             f"{LOGS}/table/reported.log",
         conda:
@@ -60,7 +72,8 @@ rule gap_figure:
         code=code("figure"),
         reports=expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=PROFILE.captioned_tests),
     output:
-        expand(f"{RESULTS}/figures/gap.{{suffix}}", suffix=["png", "svg"]),
+        f"{RESULTS}/figures/gap.png",
+        report(f"{RESULTS}/figures/gap.svg", caption="../report/gap.rst", category="Figures", labels={"figure": "gap"}),
     log:
         f"{LOGS}/figure/gap.log",
     conda:
@@ -76,7 +89,14 @@ rule training_figure:
         code=code("figure"),
         logs=all_logs,
     output:
-        expand(f"{RESULTS}/figures/training.{{suffix}}", suffix=["png", "svg", "csv"]),
+        f"{RESULTS}/figures/training.png",
+        report(
+            f"{RESULTS}/figures/training.svg",
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"figure": "training"},
+        ),
+        f"{RESULTS}/figures/training.csv",
     log:
         f"{LOGS}/figure/training.log",
     conda:
