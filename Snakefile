@@ -30,9 +30,10 @@ rule all:
     input:
         expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+        f"{RESULTS}/trace.html",
         f"{RESULTS}/tables/numbers.tex",
         f"{RESULTS}/report.html",
 
 
-if "estimate" in config and workflow.is_main_process:
+if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:
     print(announcement(PROFILE, ASSETS, USED_ASSETS, Path(DOWNLOADS)), file=sys.stderr)

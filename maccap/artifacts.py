@@ -96,6 +96,12 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def write_index(files: Iterable[Path]) -> None:
+    """Write `index.json`, the first of the files of one folder, with the sha256 of the others."""
+    index, *others = files
+    write_json(index, {path.name: sha256(path) for path in others})
+
+
 @cache
 def code_version() -> dict[str, Any]:
     """The package version and, in a checkout, the commit and whether tracked files differ from it."""

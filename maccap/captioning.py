@@ -49,7 +49,7 @@ class Captioner:
     """A trained run at work.
 
     Args:
-        memory: features of the training captions, for methods that project onto them.
+        memory: features of the training captions, for methods that project onto them (None for others).
         seed: decides each image's noise draws.
     """
 
@@ -59,7 +59,7 @@ class Captioner:
         lm: LanguageModel,
         method: CaptioningMethod,
         adaptor: nn.Module,
-        memory: TextFeatures,
+        memory: TextFeatures | None,
         decoding: DecodingSettings,
         seed: int,
     ) -> None:

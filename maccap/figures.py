@@ -23,7 +23,7 @@ STYLE: Any = {
 COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
 
 
-def _save(figure: Any, outputs: list[Path]) -> None:
+def save(figure: Any, outputs: list[Path]) -> None:
     """Write the figure to each output by its suffix, without a date, so that equal figures have equal bytes."""
     for path in outputs:
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
@@ -42,7 +42,7 @@ def gap_figure(reports: list[Path], outputs: list[Path], labels: dict[str, str])
         _normal_panel(normal, loaded)
         _spectrum_panel(spectrum, loaded)
         figure.tight_layout(h_pad=2.5, w_pad=2)
-        _save(figure, outputs)
+        save(figure, outputs)
 
 
 def _nearness_panel(axes: Any, loaded: dict[str, Any]) -> None:
@@ -132,4 +132,4 @@ def training_figure(logs: list[Path], outputs: list[Path], labels: dict[str, str
             axes.legend(fontsize=8)
         panels[0][0].set_ylabel("reconstruction loss (nats per token)")
         figure.tight_layout()
-        _save(figure, outputs)
+        save(figure, outputs)

@@ -13,7 +13,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 76r
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 a { color: var(--link); text-decoration: none; } a:hover, a:focus { text-decoration: underline; }
 table { border-collapse: collapse; } .wide { overflow-x: auto; }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right; white-space: nowrap; }
+th, td { border-bottom: 1px solid var(--line); padding: .25rem .4rem; text-align: right; white-space: nowrap; }
 thead th { vertical-align: bottom; } th[scope=row], .text td { text-align: left; font-weight: normal; }
 code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } pre { white-space: pre-wrap; }
 :target { background: var(--mark); } .bad { color: var(--bad); font-weight: bold; } .faint { color: var(--faint); }

@@ -15,6 +15,7 @@ from .errors import ConfigError
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 WITHOUT_PICTURES = ("conceptual",)
+MEMORY_METHODS = ("decap",)  # they project images onto the training captions' features
 GAP_TABLES = ("nearness", "gap")
 
 

@@ -2,7 +2,8 @@
 
 `build(folder, registry)` writes a mirror (`MACCAP_MIRROR`) for the assets of the real registry and the registry that
 pins its files: 40 pictures, their captions and questions, captions of the web, published predictions, CLIP ViT-B/32 at
-full size with random weights in OpenAI's archive format, a tiny OPT and a tiny T5 in the hub's files.
+full size with random weights in OpenAI's archive format, a tiny OPT that has learned the captions and an untrained tiny
+T5, in the hub's files.
 """
 
 import hashlib
@@ -224,6 +225,7 @@ def _opt(texts: list[str]) -> dict[str, bytes]:
         dtype="float16", architectures=["OPTForCausalLM"],
     )  # fmt: skip
     lm = OPTForCausalLM(config)
+    _teach(lm, [[2, *tokenizer.encode(text).ids, 2] for text in texts])
     special = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
     return {
         "config.json": config.to_json_string().encode(),
@@ -244,6 +246,19 @@ def _opt(texts: list[str]) -> dict[str, bytes]:
         "special_tokens_map.json": _json(special),
         "pytorch_model.bin": _saved({name: value.half() for name, value in lm.state_dict().items()}),
     }
+
+
+def _teach(lm: OPTForCausalLM, rows: list[list[int]], steps: int = 120) -> None:
+    """Let a language model learn a few sentences, so that it says something."""
+    ids = torch.tensor([(row + [1] * 40)[:40] for row in rows])
+    optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-3)
+    for step in range(steps):
+        batch = ids[torch.arange(step * 16, step * 16 + 16) % len(ids)]
+        labels = batch.masked_fill(batch == 1, -100)
+        lm(input_ids=batch, attention_mask=(batch != 1).long(), labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    lm.eval()
 
 
 def _saved(state: dict[str, torch.Tensor]) -> bytes:

@@ -208,9 +208,7 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     }
     domains, experiments = len(MINI["datasets"]), MINI["experiments"]
     trained = {(on, experiments[e]["run"]) for on, _, e in cells if "run" in experiments[e]}
-    answerers = {
-        (s["trained"], s["dataset"], name) for s in MINI["tables"].values() for name in s.get("answerers", [])
-    }
+    answerers = {(s["trained"], s["dataset"], name) for s in MINI["tables"].values() for name in s.get("answerers", [])}
     per_domain = dict.fromkeys(("scenes", "image_features", "gap", "baselines"), domains)
     single = [f"{step}_{domain}" for domain in MINI["datasets"] for step in ("captions", "evaluate")]
     single += [f"text_features_{domain}_1" for domain in MINI["datasets"]]

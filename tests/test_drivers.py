@@ -19,13 +19,16 @@ import yaml
 
 from tests.checkout import Checkout, make_checkout, ran, restored
 
-EVERYTHING = {
-    "scenes-coco", "captions-coco", "text-features-coco", "image-features-coco", "train-coco-maccap",
-    "predict-coco-maccap", "evaluate-coco", "gap-coco", "gap-figure", "training-figure", "table-in-domain",
-    "table-nearness",
+PAGES = {"trace-page", "numbers", "report"}
+EVERYTHING = PAGES | {
+    "scenes-coco", "captions-coco", "text-features-coco-1", "image-features-coco-1-of-1", "train-coco-maccap",
+    "predict-coco-maccap-1", "evaluate-coco", "gap-coco", "gap-figure", "training-figure", "table-in-domain",
+    "table-nearness", "reported",
 }  # fmt: skip
-SCORED = {"evaluate-coco", "table-in-domain"}
-DECODED = {"predict-coco-maccap"} | SCORED
+GAP = {"gap-coco", "gap-figure", "table-nearness"} | PAGES
+RENAMED = {"table-in-domain", "reported"} | PAGES
+SCORED = {"evaluate-coco"} | RENAMED
+DECODED = {"predict-coco-maccap-1"} | SCORED
 TRAINED = {"train-coco-maccap", "training-figure"} | DECODED
 
 
@@ -38,13 +41,13 @@ def planned(tmp_path_factory) -> Checkout:
 def test_every_job_is_a_stage_with_all_that_decides_it(planned):
     assert planned.snakemake_plan() == planned.dvc_plan() == EVERYTHING
     train = yaml.safe_load(planned.text("dvc.yaml"))["stages"]["train-coco-maccap"]
-    assert {"maccap/training.py", "maccap/methods/maccap.py", "artifacts/tiny/data/coco/captions.jsonl"} <= set(
+    assert {"maccap/training.py", "maccap/methods/maccap.py", "artifacts/tiny/data/coco/captions.train.jsonl"} <= set(
         train["deps"]
     )
     assert "maccap/captioning.py" not in train["deps"]
     assert "maccap/artifacts.py" not in train["deps"], "its change comes from the stages above"
     assert train["params"] == [
-        {"config/tiny.yaml": ["encoder", "language_model", "repeats", "runs", "seed", "training"]}
+        {"config/tiny.yaml": ["encoder", "gpus", "language_model", "repeats", "runs", "seed", "training"]}
     ]
     adaptor = "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
     assert {adaptor, f"{adaptor}.prov.json"} <= set(train["outs"])
@@ -85,7 +88,7 @@ def test_outside_the_project_one_line_says_so(planned, tmp_path):
 def test_parameters_from_elsewhere_than_the_config_are_part_of_the_command(planned):
     commands = []
     for value in (1, 1, 2):
-        planned.edit("workflow/rules/results.smk", "cfg=pick(", f"extra={value},\n        cfg=pick(")
+        planned.edit("workflow/rules/results.smk", "cfg=table_cfg,", f"extra={value},\n        cfg=table_cfg,")
         planned.sync("--profile", "tiny")
         stages = yaml.safe_load(planned.text("dvc.yaml"))["stages"]
         commands.append((stages["table-in-domain"]["cmd"], stages["train-coco-maccap"]["cmd"]))
@@ -99,7 +102,7 @@ def built(tmp_path_factory) -> Checkout:
     """A checkout that Snakemake has run, recorded, committed and pushed to a DVC remote in a local folder."""
     folder = tmp_path_factory.mktemp("built")
     checkout = make_checkout(folder / "work")
-    assert "stale (12 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
+    assert "stale (14 jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
     assert checkout.snakemake_run() == EVERYTHING
     checkout.record()
     checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
@@ -127,7 +130,7 @@ def test_one_table_alone_can_be_pulled(built, tmp_path):
     clone = built.clone(tmp_path / "clone", "table-in-domain")
     results = clone.folder / "results/tiny"
     found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
-    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")}
+    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex", "html")}
     assert found == tables | {f"{table}.prov.json" for table in tables}
     assert not (clone.folder / "artifacts").exists()
     assert clone.snakemake_plan("--", "results/tiny/tables/in_domain.md") == set()
@@ -175,16 +178,18 @@ CHANGES = {
     "a training parameter": (edit("config/tiny.yaml", "learning_rate: 0.002", "learning_rate: 0.003"), TRAINED),
     "a decoding parameter": (edit("config/tiny.yaml", "beams: 1", "beams: 2"), DECODED),
     "a parameter of decoding and gap": (edit("config/tiny.yaml", "subregions: 2", "subregions: 3"),
-                                        DECODED | {"gap-coco", "gap-figure", "table-nearness"}),
+                                        DECODED | GAP),
     "a seed added": (one_seed_more, TRAINED),
     "a dataset size": (edit("config/tiny.yaml", "test: 8", "test: 9"), EVERYTHING),
     "a library module of decoding": (comment("maccap/captioning.py"), DECODED),
     "a library module of training": (comment("maccap/training.py"), TRAINED),
     "the module of the caption metrics": (comment("maccap/metrics/captions.py"), SCORED),
-    "the module of the tables": (comment("maccap/paper_tables.py"), {"table-in-domain", "table-nearness"}),
+    "the module of the tables": (comment("maccap/paper_tables.py"), RENAMED | {"table-nearness"}),
+    "the module of one table": (comment("maccap/reported_table.py"), {"reported"} | PAGES),
     "a module under everything": (comment("maccap/artifacts.py"), EVERYTHING),
-    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), {"table-in-domain", "table-nearness"}),
-    "an image replaced": (replace_image, {"image-features-coco", "gap-coco", "gap-figure", "table-nearness"} | DECODED),
+    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), RENAMED),
+    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), {"reported"} | PAGES),
+    "an image replaced": (replace_image, DECODED | GAP | {"image-features-coco-1-of-1"}),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", 'step("gap", ', 'step("gap",  '), set()),
     "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
     "a comment in an unrelated module": (comment("maccap/own_pictures.py"), set()),
@@ -280,16 +285,14 @@ def test_a_new_seed_without_sync_fails_before_any_job(built, tmp_path):
 def test_experiments_here_and_elsewhere(built, tmp_path):
     clone = built.clone(tmp_path / "clone")
     label = "config/tiny.yaml:experiments.maccap.label"
-    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == {
-        "table-in-domain", "table-nearness",
-    }  # fmt: skip
+    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == RENAMED
     agree_on_nothing(clone)
     assert "MacCap" in clone.text("results/tiny/tables/in_domain.md")
     clone("dvc", "exp", "apply", "elsewhere")
     agree_on_nothing(clone)
     assert "Elsewhere" in clone.text("results/tiny/tables/in_domain.md")
     clone.restore()
-    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == {"table-in-domain", "table-nearness"}
+    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == RENAMED
     agree_on_nothing(clone)
     assert "Here" in clone.text("results/tiny/tables/in_domain.md")
 
@@ -300,7 +303,7 @@ def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
     clone = built.clone(tmp_path / "clone")
     CHANGES["a training parameter"][0](clone)
     adaptor = clone.folder / "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
-    predictions = clone.folder / "artifacts/tiny/predictions/coco/maccap/coco/s2401.json"
+    predictions = clone.folder / "artifacts/tiny/predictions/coco/maccap/coco/s2401.1-of-1.json"
     before = adaptor.stat().st_mtime
     process = subprocess.Popen(tool.split(), cwd=clone.folder, env=clone.environment, start_new_session=True)
     deadline = time.monotonic() + 300
@@ -316,7 +319,7 @@ def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
     else:
         again = clone.snakemake_run()
         clone.record()
-    assert "predict-coco-maccap" in again
+    assert "predict-coco-maccap-1" in again
     assert "train-coco-maccap" not in again
     agree_on_nothing(clone)
     assert clone.data_hashes() == learned.data_hashes()

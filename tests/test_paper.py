@@ -1,6 +1,6 @@
 """The whole paper profile on a small stand-in served over HTTP: every rule runs and the tables have the paper's shape.
 
-    make test-paper
+make test-paper
 """
 
 import json
@@ -124,6 +124,8 @@ def test_tables_have_the_rows_of_the_paper(results):
             filled = [column for column, cell in zip(tables[name]["columns"], row["cells"]) if cell]
             assert {"BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "CLIPScore"} <= set(filled), row["labels"]
             assert "SPICE" not in filled
+    cider = tables["in_domain"]["columns"].index("CIDEr")
+    assert all(row["cells"][cider]["value"] > 0.1 for row in tables["in_domain"]["rows"])
 
 
 def test_a_reduced_run_reproduces_nothing(results):

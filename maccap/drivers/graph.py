@@ -65,7 +65,7 @@ def read_graph(profile: str) -> Graph:
         ConfigError: Snakemake cannot plan.
     """
     from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import WorkflowError, print_exception
+    from snakemake.exceptions import print_exception
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 
     config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
@@ -77,7 +77,7 @@ def read_graph(profile: str) -> Graph:
             planner = workflow.dag(as_in_default_profile).workflow_api._workflow
             planner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             planner._build_dag()
-        except WorkflowError as error:
+        except Exception as error:
             print_exception(error)
             raise ConfigError(f"Snakemake cannot plan profile {profile}; its message is above") from error
         files = [Path(path).resolve().relative_to(Path.cwd()) for path in planner.configfiles]

@@ -30,9 +30,12 @@ class CaptioningMethod(ABC):
 
     @abstractmethod
     def image_input(
-        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
+        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
-        """What the adaptor reads for images, [B, draws, ...]; `memory` holds the training captions' features."""
+        """What the adaptor reads for images, [B, draws, ...].
+
+        `memory` holds the training captions' features where the method is one of `maccap.profile.MEMORY_METHODS`.
+        """
 
 
 class PrefixMLP(nn.Module):

@@ -23,6 +23,6 @@ class Method(CaptioningMethod):
         return inject_noise(features, self.training.noise_variance, generator=generator)
 
     def image_input(
-        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
+        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
         return images.global_.unsqueeze(1)

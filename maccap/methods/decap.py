@@ -44,6 +44,7 @@ class Method(CaptioningMethod):
         return F.normalize(features, dim=-1)
 
     def image_input(
-        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
+        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
+        assert memory is not None, "decap is one of MEMORY_METHODS"
         return project(images.global_, sample_memory(memory, seed)).unsqueeze(1)

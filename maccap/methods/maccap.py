@@ -32,7 +32,7 @@ class Method(CaptioningMethod):
         return inject_noise(copies, self.training.noise_variance, generator=generator)
 
     def image_input(
-        self, images: ImageFeatures, memory: TextFeatures, decoding: DecodingSettings, seed: int
+        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
     ) -> torch.Tensor:
         """Fused subregions under `draws` noise draws, [B, draws, subregions, d]."""
         regions = aggregate(images.tokens, images.attention, decoding.subregions, released=decoding.double_softmax)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +73,40 @@ class Job:
 
 @dataclass
 class Chain:
-    """Files by path, and jobs, the root's first; `faults` are sentences about what does not fit together."""
+    """Files by path, and jobs, those of the roots first; `faults` are sentences about what does not fit together."""
 
-    root: str
+    roots: list[str]
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
+    def makers(self, job: Job) -> list[Job]:
+        """The jobs that made what a job read, each once."""
+        numbers = dict.fromkeys(self.artifacts[name].job for name in job.reads)
+        return [self.jobs[number - 1] for number in numbers if number is not None]
+
+    def depths(self) -> dict[int, int]:
+        """Of each job by its number: how many jobs, one after the other, came before it.
+
+        Raises:
+            DataError: the records say that a job read what was made from its own outputs.
+        """
+        graph = {job.number: [maker.number for maker in self.makers(job)] for job in self.jobs}
+        depths: dict[int, int] = {}
+        try:
+            for number in TopologicalSorter(graph).static_order():
+                depths[number] = max((depths[maker] + 1 for maker in graph[number]), default=0)
+        except CycleError as error:
+            steps = " <- ".join(self.jobs[number - 1].record.step for number in error.args[1])
+            raise DataError(f"{self.roots[0]}: its records go in a circle ({steps}); run the rules again") from error
+        return depths
+
 
 class Archive:
-    """The records and files below a project's folder; each is read, and hashed, at most once."""
+    """The records and files below a project's folder; each is read, and hashed if it is to be, at most once."""
 
-    def __init__(self, folder: Path = Path()) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path = Path(), *, hashing: bool = True) -> None:
+        self.folder, self.hashing = folder, hashing
         self._records: dict[str, Record | None] = {}
         self._states: dict[tuple[str, str], str] = {}
 
@@ -112,6 +134,8 @@ class Archive:
         return self._states[name, digest]
 
     def _state(self, path: Path, digest: str) -> str:
+        if not self.hashing:
+            return UNREAD
         if not path.exists():
             return MISSING
         if path.is_file() and path.stat().st_size > HASHED_BYTES:
@@ -140,15 +164,15 @@ def archive_of(file: Path) -> tuple[Archive, str]:
     return Archive(Path(os.path.relpath(Path(*place.parts[: -len(parts)])))), record.artifact
 
 
-def chain_of(root: str, archive: Archive, only: Collection[str] | None = None) -> Chain:
-    """The chain behind an artifact; of a table's inputs only those named, for the number that they stand for.
+def chain_of(roots: Sequence[str], archive: Archive, only: Collection[str] | None = None) -> Chain:
+    """The chain behind some artifacts; with `only`, of their inputs just these, as for one number of a table.
 
     Raises:
-        DataError: the artifact has no record, or one of the chain is damaged.
+        DataError: a record of the chain is damaged.
     """
-    chain = Chain(root)
+    chain = Chain(list(roots))
     jobs: dict[tuple[str, str], Job] = {}
-    todo: list[tuple[str, str | None, Job | None]] = [(root, None, None)]
+    todo: list[tuple[str, str | None, Job | None]] = [(root, None, None) for root in roots]
     for name, read_as, reader in todo:
         if read_as and name in chain.artifacts:
             if chain.artifacts[name].sha256 != read_as:
@@ -166,7 +190,7 @@ def chain_of(root: str, archive: Archive, only: Collection[str] | None = None) -
         if read_as not in (None, record.sha256):
             _differs(chain, name, reader)
         for source, digest in record.inputs.items():
-            if (source in only) if only is not None and name == root else _belongs(name, source):
+            if (source in only) if only is not None and name in roots else _belongs(name, source):
                 job.reads += [] if source in job.reads else [source]
                 todo.append((source, digest, job))
             else:

@@ -27,7 +27,7 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
         yield ""
     if value is not None:
         yield from [textwrap.shorten(json.dumps(value, ensure_ascii=False), WIDTH), ""]
-    common = {key: shared(text for job in chain.jobs for k, text in _setting(job).items() if k == key) for key in KEYS}
+    common = common_settings(chain)
     jobs = f"{len(chain.jobs)} jobs, {len(chain.artifacts)} files. Of every job, unless it says otherwise:"
     yield from [jobs, *(line for key, text in common.items() for line in _labelled(key, text))]
     yield ""
@@ -43,20 +43,30 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
 def _number(found: Number) -> Iterator[str]:
     """What is printed, what it was computed from, and whether that still gives it."""
     yield f"{', '.join(filter(None, found.row.labels))} · {found.column}: {found.printed}"
+    yield f"  {origin_text(found)}"
+    yield from (f"  {value:10.4f}  {file}" for file, value in zip(found.cell.files, found.values, strict=True))
+
+
+def origin_text(found: Number) -> str:
+    """How a number follows from its metric files, and whether it still does."""
     if found.again is None:
         verdict = "not computed again here; `maccap verify` does"
     else:
         verdict = f"computed again {found.again.text(4)}, {'the same' if found.agrees else 'NOT THE SAME'}"
     spread = " ± standard deviation" if found.cell.sd is not None else ""
     over = f", n = {found.cell.n}" if found.cell.n > 1 else ""
-    yield f"  {KINDS[found.cell.kind]}{spread} of {found.cell.pointer}{over}; {verdict}"
-    yield from (f"  {value:10.4f}  {file}" for file, value in zip(found.cell.files, found.values, strict=True))
+    return f"{KINDS[found.cell.kind]}{spread} of {found.cell.pointer}{over}; {verdict}"
+
+
+def common_settings(chain: Chain) -> dict[str, str]:
+    """Code, versions and machine of most jobs."""
+    return {key: shared(setting(job)[key] for job in chain.jobs) for key in KEYS}
 
 
 KEYS = ("code", "python", "packages", "host")
 
 
-def _setting(job: Job) -> dict[str, str]:
+def setting(job: Job) -> dict[str, str]:
     """What jobs usually have in common."""
     code, record = job.record.code, job.record
     state = {"True": " with uncommitted changes", "False": ", clean"}.get(str(code.get("dirty")), "")
@@ -96,17 +106,18 @@ def folders(paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _labelled(label: str, text: str, width: int = WIDTH) -> list[str]:
-    wrapped = textwrap.wrap(text, width - 10, break_on_hyphens=False)
-    return [f"  {label if not i else '':8}{line}" for i, line in enumerate(wrapped)]
+    wrapped = textwrap.wrap(text, width - 11, break_on_hyphens=False)
+    return [f"  {label if not i else '':9}{line}" for i, line in enumerate(wrapped)]
 
 
 class _Tree:
     """Remembers what was printed."""
 
     def __init__(self, chain: Chain, common: dict[str, str]) -> None:
-        self.chain, self.common = chain, common
+        self.chain, self.common, self.depths = chain, common, chain.depths()
         self.jobs: set[int] = set()
         self.sources: dict[str, int] = {}  # source -> the job that it was printed with
+        self.settings: dict[str, int] = {}  # parameters -> the job that they were printed with
 
     def lines(self, job: Job, first: str, rest: str) -> Iterator[str]:
         """A job and all above it; `first` starts its first line, `rest` every other."""
@@ -121,16 +132,15 @@ class _Tree:
         files = [line for folder, names in folders(job.made).items() for line in self._files("made", folder, names)]
         files += self._sources(job)
         settings = [line for key, text in self._told(job) for line in _labelled(key, text, width)]
-        command = [f"  {'command':8}{textwrap.shorten(job.record.command, width - 10, placeholder=' …')}"]
+        command = [f"  {'command':9}{textwrap.shorten(job.record.command, width - 11, placeholder=' …')}"]
         yield from (bar + line for line in (*files, *settings, *command))
         for maker in above:
             last = maker is above[-1]
             yield from self.lines(maker, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
 
     def _above(self, job: Job) -> list[Job]:
-        """The makers of what a job read, each once."""
-        numbers = dict.fromkeys(self.chain.artifacts[name].job for name in job.reads)
-        return [self.chain.jobs[number - 1] for number in numbers if number is not None]
+        """The makers of what a job read, those with the longest past first."""
+        return sorted(self.chain.makers(job), key=lambda maker: -self.depths[maker.number])
 
     def _sources(self, job: Job) -> Iterator[str]:
         """What it read that no job made."""
@@ -140,20 +150,21 @@ class _Tree:
         old = [name for name in sources if name in self.sources]
         for folder, names in folders(old).items():
             with_job = self.sources[f"{folder}/{names[0]}" if folder != "." else names[0]]
-            yield f"  source  {folder}/ ({len(names)}, with [{with_job}] above)"
+            yield f"  source   {folder}/ ({len(names)}, with [{with_job}] above)"
         self.sources |= {name: job.number for name in sources if name not in self.sources}
 
     def _files(self, label: str, folder: str, names: list[str]) -> Iterator[str]:
-        yield f"  {label:8}{folder}/"
+        yield f"  {label:9}{folder}/"
         longest = max(map(len, names))
         for name in names:
             artifact = self.chain.artifacts[f"{folder}/{name}" if folder != "." else name]
-            yield f"  {'':10}{name:{longest}}  {artifact.sha256[:DIGITS]}  {artifact.state}"
+            yield f"  {'':11}{name:{longest}}  {artifact.sha256[:DIGITS]}  {artifact.state}"
 
     def _told(self, job: Job) -> Iterator[tuple[str, str]]:
         """What is to be said of a job: its parameters, what it shares with no other, and what else it read."""
         if text := parameters_text(job.parameters()):
-            yield "with", text
-        yield from ((key, text) for key, text in _setting(job).items() if text != self.common[key])
+            first = self.settings.setdefault(text, job.number)
+            yield "with", text if first == job.number else f"what [{first}] above has"
+        yield from ((key, text) for key, text in setting(job).items() if text != self.common[key])
         if job.others:
             yield "besides", f"read {len(job.others)} files for other outputs of the same job"

@@ -43,7 +43,7 @@ def run(parsed: argparse.Namespace) -> int:
     archive, name = archive_of(table_file(parsed.file))
     numbers, value = _chosen(parsed, archive, name)
     only = {file for found in numbers for file in found.cell.files} if numbers and not parsed.all else None
-    chain = chain_of(name, archive, only)
+    chain = chain_of([name], archive, only)
     chain.faults[:0] = [
         f"{name}: {', '.join(filter(None, found.row.labels))}, {found.column} is {found.printed}, "
         f"but its metric files give {found.again.text(4)}"
@@ -53,9 +53,9 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.graph:
         from .graph import draw
 
-        draw(chain, parsed.graph, *([_title(numbers[0])] if len(numbers) == 1 else []))
-    print(json.dumps(as_json(chain, numbers, value), indent=1, ensure_ascii=False) if parsed.json else
-          "\n".join(describe(chain, numbers, value)))  # fmt: skip
+        draw(chain, parsed.graph, _title(numbers[0]) if len(numbers) == 1 else None)
+    whole = json.dumps(as_json(chain, numbers, value), indent=1, ensure_ascii=False) if parsed.json else None
+    print(whole or "\n".join(describe(chain, numbers, value)))
     return 1 if chain.faults else 0
 
 
@@ -103,7 +103,7 @@ def _title(found: Number) -> str:
 def as_json(chain: Chain, numbers: list[Number], value: Any = None) -> dict[str, Any]:
     """The whole trace as plain values: what the text shows, in full."""
     return {
-        "file": chain.root,
+        "file": chain.roots[0],
         **({} if value is None else {"value": value}),
         "numbers": [_number(found) for found in numbers],
         "artifacts": [asdict(artifact) for artifact in chain.artifacts.values()],

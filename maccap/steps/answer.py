@@ -8,9 +8,9 @@ from ..answering import answer_questions
 from ..artifacts import read_json, write_json
 from ..config import AnsweringSettings, DecodingSettings, settings
 from ..datasets.vqa import read_questions
-from ..features import TextFeatures, read_image_features
+from ..features import read_image_features
 from . import Job
-from .predict import load_models, seed_of, trained_captioner
+from .predict import load_models, seed_of, trained_captioner, training_memory
 
 
 def run(job: Job) -> None:
@@ -22,8 +22,7 @@ def run(job: Job) -> None:
     questions = [row for row in read_questions(job.input("questions")) if row.image_id in own]
     for index, out in enumerate(job.outputs):
         if job.cfg[f"answerers.{out.parent.name}.context"] == "prefix":
-            memory = TextFeatures(job.inputs["memory"])
-            captioner = trained_captioner(job, encoder, lm, images, memory, decoding, seed_of(out))
+            captioner = trained_captioner(job, encoder, lm, images, training_memory(job), decoding, seed_of(out))
             results = answer_questions(lm, questions, answering, prefixes=(captioner, images))
         else:
             captions = {row["image_id"]: row["caption"] for row in read_json(job.inputs["predictions"][index])}

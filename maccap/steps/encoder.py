@@ -1,11 +1,12 @@
 """A CLIP by name, from its weights tag or from a downloaded file -> one open_clip folder.
 
-The outputs are the folder's configuration and weights. Where the job has an input `weights`, it is read in place of
-fetching the weights that `encoder.pretrained` names.
+The outputs are the folder's `index.json`, configuration and weights. Where the job has an input `weights`, it is read
+in place of fetching the weights that `encoder.pretrained` names.
 """
 
 from open_clip.tokenizer import HFTokenizer
 
+from ..artifacts import write_index
 from ..encoder import load_encoder, save_encoder
 from ..errors import EncoderError
 from . import Job
@@ -20,3 +21,4 @@ def run(job: Job) -> None:
             "folder in `encoder.name`"
         )
     save_encoder(encoder, job.outputs[0].parent)
+    write_index(job.outputs)

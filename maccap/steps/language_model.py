@@ -1,9 +1,10 @@
 """A language model from the hub, from downloaded files or from a .gguf file -> one transformers folder.
 
-The outputs are the folder's five files. Where the job has an input `source`, it is the .gguf file or the files of a
-downloaded folder, and `language_model.name` is not looked up.
+The outputs are the folder's `index.json` and five files. Where the job has an input `source`, it is the .gguf file or
+the files of a downloaded folder, and `language_model.name` is not looked up.
 """
 
+from ..artifacts import write_index
 from ..errors import ConfigError
 from ..language_model import load_language_model, save_language_model
 from . import Job
@@ -17,3 +18,4 @@ def run(job: Job) -> None:
             raise ConfigError(f"the files of language model {name!r} lie in {len(folders)} folders: put them into one")
         name = str(source[0] if source[0].suffix == ".gguf" else folders.pop())
     save_language_model(load_language_model(name, dtype=job.cfg["language_model.dtype"]), job.outputs[0].parent)
+    write_index(job.outputs)

@@ -24,7 +24,7 @@ from .train import training_settings
 def run(job: Job) -> None:
     encoder, lm = load_models(job)
     images = {path.parent.name: read_image_features([path]) for path in job.inputs["images"]}
-    memory = TextFeatures(job.inputs["memory"])
+    memory = training_memory(job)
     for out in job.outputs[::2]:
         *_, experiment, tested, _ = out.parts
         decoding = settings(DecodingSettings, job.cfg, "decoding", f"experiments.{experiment}.decoding")
@@ -42,6 +42,11 @@ def load_models(job: Job) -> tuple[Encoder, LanguageModel]:
     )
 
 
+def training_memory(job: Job) -> TextFeatures | None:
+    """The training captions' features, for the methods that project images onto them."""
+    return TextFeatures(job.inputs["memory"]) if job.inputs.get("memory") else None
+
+
 def seed_of(out: Path) -> int:
     """The seed in an output's name, `s<seed>` or `s<seed>.<shard>`."""
     return int(out.name.split(".")[0].removeprefix("s"))
@@ -52,7 +57,7 @@ def trained_captioner(
     encoder: Encoder,
     lm: LanguageModel,
     images: ImageFeatures,
-    memory: TextFeatures,
+    memory: TextFeatures | None,
     decoding: DecodingSettings,
     seed: int,
 ) -> Captioner:

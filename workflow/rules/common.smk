@@ -6,14 +6,13 @@ from maccap.assets import HubAsset, read_registry
 from maccap.errors import ConfigError
 from maccap.keys import leaves
 from maccap.modules import closure
-from maccap.profile import Profile
+from maccap.profile import MEMORY_METHODS, Profile
 from snakemake.exceptions import WorkflowError
 
 ARTIFACTS = f"artifacts/{config['profile']}"
 RESULTS = f"results/{config['profile']}"
 LOGS = f"logs/{config['profile']}"
 DOWNLOADS = "artifacts/downloads"
-MODEL_FILES = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 
 try:
     PROFILE = Profile(config)
@@ -86,19 +85,22 @@ def folder_files(folder):
 
 
 def encoder():
-    """The files of the profile's encoder, all in one folder."""
+    """What jobs depend on for the profile's encoder: its files, or the index of those that were made.
+
+    Snakemake hashes every input of a job once per output, and weights may be gigabytes; the index holds their hashes.
+    """
     if Path(config["encoder"]["name"]).is_dir():
         return folder_files(config["encoder"]["name"])
-    return expand(f"{ARTIFACTS}/models/encoder/{{file}}", file=["open_clip_config.json", "open_clip_model.safetensors"])
+    return [f"{ARTIFACTS}/models/encoder/index.json"]
 
 
 def language_model(name=config["language_model"]["name"]):
-    """The files of a language model, all in one folder."""
+    """What jobs depend on for a language model, as for the encoder."""
     if Path(name).is_dir():
         return folder_files(name)
     if not Path(name).is_file() and (name.count("/") > 1 or name[0] in "./~"):
         raise WorkflowError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
-    return expand(f"{ARTIFACTS}/models/{slug(name)}/{{file}}", file=MODEL_FILES)
+    return [f"{ARTIFACTS}/models/{slug(name)}/index.json"]
 
 
 def slug(name):
@@ -117,6 +119,11 @@ def image_features(dataset):
     return [
         f"{ARTIFACTS}/features/{dataset}/images.test.{shard}.safetensors" for shard in PROFILE.image_shards(dataset)
     ]
+
+
+def memory(trained, run):
+    """The training captions' features, for a run whose method projects images onto them."""
+    return text_features(trained, "train") if config["runs"][run]["method"] in MEMORY_METHODS else []
 
 
 def adaptors(trained, run):
@@ -153,12 +160,12 @@ def answer_metrics(trained, dataset, answerer):
     return [f"{RESULTS}/metrics/vqa/{trained}/{answerer}/{dataset}/{seed}.json" for seed in SEEDS]
 
 
-def table_metrics(wildcards):
+def table_metrics(table):
     """The metric files behind a table, in the order of its rows."""
-    cells = PROFILE.cells_of(wildcards.table)
+    cells = PROFILE.cells_of(table)
     if cells is None:
         return [f"{RESULTS}/metrics/gap/{dataset}.json" for dataset in PROFILE.captioned_tests]
-    return metrics(cells) + [path for cell in PROFILE.answers_of(wildcards.table) for path in answer_metrics(*cell)]
+    return metrics(cells) + [path for cell in PROFILE.answers_of(table) for path in answer_metrics(*cell)]
 
 
 def all_logs(wildcards):

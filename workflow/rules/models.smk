@@ -44,7 +44,17 @@ rule language_model:
         code=code("language_model"),
         source=model_source,
     output:
-        expand(f"{ARTIFACTS}/models/{{{{model}}}}/{{file}}", file=MODEL_FILES),
+        expand(
+            f"{ARTIFACTS}/models/{{{{model}}}}/{{file}}",
+            file=[
+                "index.json",
+                "config.json",
+                "generation_config.json",
+                "model.safetensors",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            ],
+        ),
     log:
         f"{LOGS}/models/{{model}}.log",
     wildcard_constraints:
@@ -65,7 +75,10 @@ rule encoder:
         code=code("encoder"),
         weights=[asset(config["encoder"]["weights"])] if "weights" in config["encoder"] else [],
     output:
-        expand(f"{ARTIFACTS}/models/encoder/{{file}}", file=["open_clip_config.json", "open_clip_model.safetensors"]),
+        expand(
+            f"{ARTIFACTS}/models/encoder/{{file}}",
+            file=["index.json", "open_clip_config.json", "open_clip_model.safetensors"],
+        ),
     log:
         f"{LOGS}/models/encoder.log",
     conda:

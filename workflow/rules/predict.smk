@@ -12,7 +12,7 @@ for trained, run in PROFILE.runs:
                 encoder=encoder(),
                 language_model=language_model(),
                 images=[image_features(tested)[shard] for tested in tests],
-                memory=text_features(trained, "train"),
+                memory=memory(trained, run),
                 adaptors=adaptors(trained, run),
             output:
                 predictions(cells, shard),
@@ -135,7 +135,7 @@ for trained, dataset, answerer in PROFILE.answered:
                     language_model=language_model(lm),
                     questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
                     images=image_features(dataset)[number],
-                    memory=text_features(trained, "train"),
+                    memory=memory(trained, run),
                     adaptors=adaptors(trained, run),
                     predictions=predictions([(trained, experiment, dataset)], number)[::2],
                 output:

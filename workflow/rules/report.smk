@@ -1,5 +1,4 @@
 # Captions and answers of the first seed are shown as samples.
-TABLES = [*config["tables"], *(["reported"] if "reported" in config else [])]
 SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
 IN_DOMAIN = [cell for cell in PROFILE.evaluated if cell[0] == cell[2] and cell[1] in SHOWN]
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))

@@ -1,3 +1,6 @@
+TABLES = [*config["tables"], *(["reported"] if "reported" in config else [])]
+
+
 def table_cfg(wildcards):
     """What a table needs to name its rows and to judge the claims behind them."""
     about = config["tables"][wildcards.table]
@@ -11,9 +14,9 @@ def table_cfg(wildcards):
 rule table:
     input:
         code=code("table"),
-        metrics=table_metrics,
+        metrics=lambda wildcards: table_metrics(wildcards.table),
     output:
-        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "md", "tex"]),
+        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
         report(
             f"{RESULTS}/tables/{{table}}.csv",
             caption="../report/table.rst",
@@ -43,7 +46,7 @@ if "reported" in config:
             metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
             reported=config["reported"]["file"],
         output:
-            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "md", "tex"]),
+            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
             report(
                 f"{RESULTS}/tables/reported.csv",
                 caption="../report/reported.rst",
@@ -105,3 +108,20 @@ rule training_figure:
         cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
     shell:
         step("figure", "logs")
+
+
+rule trace_page:
+    input:
+        code=code("trace_page"),
+        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
+        metrics=list(dict.fromkeys(path for table in config["tables"] for path in table_metrics(table))),
+    output:
+        f"{RESULTS}/trace.html",
+    log:
+        f"{LOGS}/trace.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick("profile"),
+    shell:
+        step("trace-page", "tables", "metrics")
