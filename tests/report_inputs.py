@@ -25,9 +25,9 @@ EXPERIMENTS = ("maccap", "capdec", "human")
 QUESTION = "Is there a <b>kite</b> & a boat?"
 
 
-def config() -> dict:
-    """The mini profile's, as the rule hands it over, with fewer attended tokens."""
-    content = yaml.safe_load((ROOT / "config/mini.yaml").read_text(encoding="utf-8"))
+def config(profile: str = "mini") -> dict:
+    """A profile's, as the rule hands it over, with fewer attended tokens."""
+    content = yaml.safe_load((ROOT / f"config/{profile}.yaml").read_text(encoding="utf-8"))
     content["decoding"]["subregions"] = 4
     return leaves("", {key: value for key, value in content.items() if key != "pretraining"})
 
@@ -114,7 +114,8 @@ def questions(folder: Path) -> dict[str, list[Path]]:
 def make_inputs(folder: Path) -> dict[str, list[Path]]:
     """All named inputs of the step `report`, below `folder`."""
     results = folder / "results/mini"
-    inputs: dict[str, list[Path]] = {"tables": tables(results)}
+    methods = [ROOT / f"maccap/methods/{name}.py" for name in ("maccap", "capdec")]
+    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods}
     for name in DATASETS:
         for kind, path in dataset(folder, name).items():
             inputs.setdefault(kind, []).append(path)

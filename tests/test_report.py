@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from maccap.artifacts import write_json
 from maccap.errors import DataError
 from maccap.provenance.anchors import artifact_anchor, cell_anchor
 from maccap.report import about, pictures, samples
@@ -236,3 +237,19 @@ def test_a_profile_without_maccap_or_questions_has_no_samples(tmp_path):
     text = report_page(Job(inputs, [], config()))
     assert "<article" not in text
     assert 'href="#samples"' not in text
+
+
+def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
+    inputs = make_inputs(tmp_path)
+    published = tmp_path / "artifacts/mini/predictions/coco/magic/coco/published.json"
+    write_json(published, [{"image_id": IMAGES[0], "caption": "Published words.", "published": True}])
+    metrics = tmp_path / "results/mini/metrics/captions/coco/magic/coco/published.json"
+    write_json(metrics, {"per_item": {str(IMAGES[0]): {"CIDEr": 12.3}}})
+    inputs["predictions"].append(published)
+    inputs["metrics"].append(metrics)
+    text = report_page(Job(inputs, [], config("paper")))
+    assert "results of the paper profile" in text
+    assert "Reduced run." not in text
+    assert "captions alone, without pictures" in text
+    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in text, "not every image has published words"
+    assert "SPICE: the profile" not in text

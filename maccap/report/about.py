@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
+import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +87,10 @@ def _listed(values: dict[str, Any]) -> str:
     return "; ".join(f"{key}: {shown(value)}" for key, value in values.items())
 
 
-def method_texts(cfg: dict[str, Any]) -> list[str]:
-    """What each method that is trained does, in the words of its module."""
-    methods = dict.fromkeys(method for _, method, _ in run_rows(cfg))
-    modules = [import_module(f"..methods.{method}", __package__) for method in methods]
-    return [" ".join((inspect.getdoc(module) or "").split()) for module in modules]
+def method_texts(modules: Iterable[Path]) -> list[str]:
+    """What each method does, in the words of its module."""
+    texts = [ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) for module in modules]
+    return [" ".join(text.split()) for text in texts if text]
 
 
 def seeds(cfg: dict[str, Any]) -> list[int]:
@@ -132,11 +130,11 @@ def not_run(cfg: dict[str, Any], tables: Mapping[str, Table]) -> list[str]:
     missing = []
     if cfg["reduced"]:
         missing.append(
-            "The paper's own data and models: this profile is marked `reduced`, so no number here is the paper's, and "
+            "The paper's own data and models: this profile is marked “reduced”, so no number here is the paper's, and "
             "none counts as reproduced."
         )
     if "spice" not in cfg:
-        missing.append("SPICE: the profile names no Stanford CoreNLP 3.6.0 (key `spice`), which SPICE needs.")
+        missing.append("SPICE: the profile names no Stanford CoreNLP 3.6.0 (key “spice”), which SPICE needs.")
     if "reported" in tables:
         table = tables["reported"]
         left = [row for row in table.rows if row.cells[table.columns.index("reproduced")] is None]
@@ -146,7 +144,7 @@ def not_run(cfg: dict[str, Any], tables: Mapping[str, Table]) -> list[str]:
                 "was not run here."
             )
     else:
-        missing.append("A comparison with published numbers: the profile names no file of them (key `reported`).")
+        missing.append("A comparison with published numbers: the profile names no file of them (key “reported”).")
     for table in tables.values():
         columns = zip(table.columns, zip(*(row.cells for row in table.rows)))
         if empty := [column for column, cells in columns if column != "SPICE" and not any(cells)]:

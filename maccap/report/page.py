@@ -24,9 +24,9 @@ TRACE = "trace.html"
 def report_page(job: Job) -> str:
     """The whole page as HTML; equal inputs, config and environment give equal text.
 
-    Inputs: `tables` (JSON), `figures` (PNG and SVG of each); of the first seed, `metrics` and `predictions` of the
-    in-domain experiments, `answers` and `answer_metrics`; and of each test set `captions`, `images` (its table),
-    `pictures`, `features`, `questions`, `annotations`.
+    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules); of the first seed, `metrics`
+    and `predictions` of the in-domain experiments, `answers` and `answer_metrics`; and of each test set `captions`,
+    `images` (its table), `pictures`, `features`, `questions`, `annotations`.
 
     Raises:
         DataError: an input is missing, damaged, or belongs to another run.
@@ -43,6 +43,7 @@ def report_page(job: Job) -> str:
         cfg=cfg,
         about=about,
         seeds=about.seeds(cfg),
+        methods=about.method_texts(job.inputs["methods"]),
         labels={name: cfg[f"datasets.{name}.label"] for name in about.names(cfg, "datasets")},
         results={name: table for name, table in shown.items() if name not in GAP_TABLES},
         findings={name: table for name, table in shown.items() if name in GAP_TABLES},

@@ -29,7 +29,8 @@ rule numbers:
 
 rule report:
     input:
-        code=code("report", *dict.fromkeys(run["method"] for run in config["runs"].values())),
+        code=code("report"),
+        methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
         template=["maccap/report/page.css", "maccap/report/page.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
         figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=["gap", "training"], suffix=["png", "svg"]),
@@ -54,6 +55,7 @@ rule report:
     shell:
         step(
             "report",
+            "methods",
             "tables",
             "figures",
             "metrics",
