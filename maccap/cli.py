@@ -30,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
             crate.run(parsed)
         elif parsed.command == "dvc":
             drivers.run(parsed)
+        elif parsed.command == "doctor":
+            from .doctor import diagnose
+
+            return diagnose(ask_torch=parsed.torch)
         elif parsed.command == "mirror":
             from .mirror import build_mirror
 
@@ -56,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
     crate.add_parser(commands)
+    doctor = commands.add_parser("doctor", help="what this machine has, and what each profile needs")
+    doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
     drivers.add_parser(commands)
     mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
     mirror.add_argument("folder", type=Path, metavar="DIR")

@@ -90,12 +90,17 @@ def claim_gpus(count: int) -> None:
 
 def gpu_ids() -> list[str]:
     """UUIDs of this machine's NVIDIA GPUs, without starting CUDA; none where the driver is not installed."""
-    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    return query_gpus("uuid")
+
+
+def query_gpus(fields: str) -> list[str]:
+    """One line for each NVIDIA GPU with the fields, separated by commas, that `nvidia-smi --query-gpu` knows."""
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return []
-    return found.split()
+    return found.strip().splitlines()
 
 
 def _lock_some(gpus: list[str], count: int) -> list[str]:

@@ -17,8 +17,19 @@ def announcement(profile: Profile, assets: dict[str, Asset], needed: set[str], d
         needed: names of the assets that the profile uses.
         downloads: the folder where they lie once downloaded.
     """
+    missing, to_ask = missing_assets(profile, assets, needed, downloads)
+    lines = [f"{name} must be supplied by you: {ask}" for name, ask in to_ask.items()]
+    return "\n".join(
+        [f"The whole profile {profile.config['profile']}:", *estimate(work(profile, missing)).lines(), *lines]
+    )
+
+
+def missing_assets(
+    profile: Profile, assets: dict[str, Asset], needed: set[str], downloads: Path
+) -> tuple[dict[str, int | None], dict[str, str | None]]:
+    """Bytes by name of what is still to be downloaded, None if unknown; and where to ask for what the user supplies."""
     missing: dict[str, int | None] = {}
-    to_ask = []
+    to_ask: dict[str, str | None] = {}
     for name in sorted(needed):
         asset = assets[name]
         if isinstance(asset, HubAsset):
@@ -28,10 +39,8 @@ def announcement(profile: Profile, assets: dict[str, Asset], needed: set[str], d
             if asset.urls:
                 missing[name] = asset.size
             else:
-                to_ask.append(f"{name} must be supplied by you: {asset.ask}")
-    return "\n".join(
-        [f"The whole profile {profile.config['profile']}:", *estimate(work(profile, missing)).lines(), *to_ask]
-    )
+                to_ask[name] = asset.ask
+    return missing, to_ask
 
 
 def work(profile: Profile, downloads: dict[str, int | None]) -> Work:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .artifacts import read_json, write_json, write_text
 from .errors import DataError
+from .latex import latex_table
 from .pages import page
 from .provenance.anchors import cell_anchor
 
@@ -125,22 +126,8 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A `table` environment for the booktabs package."""
-    escaped = frame(table).map(_latex)
-    escaped.columns = [_latex(column) for column in escaped.columns]
-    layout = "l" * len(table.headers) + "r" * len(table.columns)
-    body = escaped.style.hide(axis="index").to_latex(hrules=True, column_format=layout)
-    notes = " ".join(_latex(note) for note in table.notes)
-    return (
-        "\\begin{table}\n\\centering\n"
-        f"\\caption{{{_latex(table.title)}. {notes}}}\n{body}\\end{{table}}\n"
-    )  # fmt: skip
-
-
-def _latex(text: str) -> str:
-    for plain, command in (("\\", "/"), ("%", "\\%"), ("&", "\\&"), ("_", "\\_"), ("#", "\\#"), ("±", "$\\pm$")):
-        text = text.replace(plain, command)
-    return text.replace("→", "$\\to$").replace("Δ", "$\\Delta$").replace("≠", "$\\neq$").replace("²", "$^2$")
+    """A table for LaTeX; a comment in it names the packages that it needs."""
+    return latex_table(table.title, table.notes, frame(table), len(table.headers))
 
 
 def to_html(table: Table, name: str) -> str:

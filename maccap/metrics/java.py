@@ -35,13 +35,19 @@ def ensure_java() -> str:
     )
 
 
-def require_java_for_spice() -> None:
-    """Raise EnvironmentProblem unless plain `java` is one that SPICE's libraries run on."""
+def java_version() -> int | None:
+    """The major version of the Java that `ensure_java` finds; None where it does not say."""
     result = subprocess.run([ensure_java(), "-version"], check=True, capture_output=True, text=True)
     found = re.search(r'version "(?:1\.)?(\d+)', result.stderr)
-    if not found or int(found[1]) not in SPICE_VERSIONS:
+    return int(found[1]) if found else None
+
+
+def require_java_for_spice() -> None:
+    """Raise EnvironmentProblem unless plain `java` is one that SPICE's libraries run on."""
+    version = java_version()
+    if version not in SPICE_VERSIONS:
         raise EnvironmentProblem(
-            f"SPICE runs on Java 8 or 11, and `java` here is {found[1] if found else 'unknown'}. Put such a Java first "
+            f"SPICE runs on Java 8 or 11, and `java` here is {version or 'unknown'}. Put such a Java first "
             "on PATH (conda: openjdk=11), or remove `spice` from the profile to score without SPICE."
         )
 

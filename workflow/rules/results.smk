@@ -16,8 +16,12 @@ rule table:
         code=code("table"),
         metrics=lambda wildcards: table_metrics(wildcards.table),
     output:
-        expand(
-            f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex", "html"]
+        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
+        report(
+            f"{RESULTS}/tables/{{table}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
         ),
     log:
         f"{LOGS}/table/{{table}}.log",
@@ -42,7 +46,13 @@ if "reported" in config:
             metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
             reported=config["reported"]["file"],
         output:
-            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "csv", "md", "tex", "html"]),
+            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
+            report(
+                f"{RESULTS}/tables/reported.csv",
+                caption="../report/reported.rst",
+                category="Tables",
+                labels={"table": "reported"},
+            ),
         log:
             f"{LOGS}/table/reported.log",
         conda:
@@ -65,7 +75,8 @@ rule gap_figure:
         code=code("figure"),
         reports=expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=PROFILE.captioned_tests),
     output:
-        expand(f"{RESULTS}/figures/gap.{{suffix}}", suffix=["png", "svg"]),
+        f"{RESULTS}/figures/gap.png",
+        report(f"{RESULTS}/figures/gap.svg", caption="../report/gap.rst", category="Figures", labels={"figure": "gap"}),
     log:
         f"{LOGS}/figure/gap.log",
     conda:
@@ -81,7 +92,14 @@ rule training_figure:
         code=code("figure"),
         logs=all_logs,
     output:
-        expand(f"{RESULTS}/figures/training.{{suffix}}", suffix=["png", "svg", "csv"]),
+        f"{RESULTS}/figures/training.png",
+        report(
+            f"{RESULTS}/figures/training.svg",
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"figure": "training"},
+        ),
+        f"{RESULTS}/figures/training.csv",
     log:
         f"{LOGS}/figure/training.log",
     conda:
@@ -113,6 +131,8 @@ RESULT_FILES = [
     *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
     *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
     f"{RESULTS}/trace.html",
+    f"{RESULTS}/tables/numbers.tex",
+    f"{RESULTS}/report.html",
 ]
 
 

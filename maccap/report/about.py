@@ -1,0 +1,152 @@
+"""What the page says of a run besides its numbers: settings, methods, environment, and what was not run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import section
+from ..provenance.records import Record, past_of
+from ..tables import Table
+
+SECTIONS = ("scenes", "encoder", "language_model", "training", "decoding", "answering")
+FORMATS = {
+    "scenes": "drawn scenes of the embedded world", "karpathy": "Karpathy's split",
+    "conceptual": "captions alone, without pictures", "vqa": "questions of VQA v2",
+}  # fmt: skip
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Everything that the records of a report's whole past name, without times: equal runs give equal values."""
+
+    pythons: list[str]
+    packages: Rows
+    hosts: list[str]
+    records: int
+
+
+def shown(value: Any) -> str:
+    """A config value as people write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    return "(empty)" if value == "" else str(value)
+
+
+def names(cfg: dict[str, Any], kind: str) -> list[str]:
+    """The entries of a section of entries, such as `datasets`, in the config's order."""
+    return list(dict.fromkeys(key.split(".")[0] for key in section(cfg, kind)))
+
+
+def setting_tables(cfg: dict[str, Any]) -> dict[str, Rows]:
+    """{section: [[key, value]]} of the plain settings."""
+    found = {name: [[key, shown(value)] for key, value in section(cfg, name).items()] for name in SECTIONS}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def dataset_rows(cfg: dict[str, Any]) -> Rows:
+    """Label, what it is, and its own settings of each data set."""
+    rows = []
+    for name in names(cfg, "datasets"):
+        own = section(cfg, f"datasets.{name}")
+        others = _listed({k: v for k, v in own.items() if k not in ("label", "format") and not k.startswith("size")})
+        rows.append([str(own["label"]), FORMATS[own["format"]], others])
+    return rows
+
+
+def run_rows(cfg: dict[str, Any]) -> Rows:
+    """Name, method and what differs from the profile's training settings of each trained run."""
+    runs = {name: section(cfg, f"runs.{name}") for name in names(cfg, "runs")}
+    return [
+        [name, own["method"], _listed({k.removeprefix("training."): v for k, v in own.items() if k != "method"})]
+        for name, own in runs.items()
+    ]
+
+
+def experiment_rows(cfg: dict[str, Any]) -> Rows:
+    """Label, run and what differs from the profile's decoding settings of each experiment."""
+    rows = []
+    for name in names(cfg, "experiments"):
+        own = section(cfg, f"experiments.{name}")
+        origin = own.get("run") or ("published predictions" if section(own, "published") else "no training")
+        differs = section(cfg, f"experiments.{name}.decoding")
+        rows.append([str(own["label"]), str(origin), _listed(differs)])
+    return rows
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return "; ".join(f"{key}: {shown(value)}" for key, value in values.items())
+
+
+def method_texts(modules: Iterable[Path]) -> list[str]:
+    """What each method does, in the words of its module."""
+    texts = [ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) for module in modules]
+    return [" ".join(text.split()) for text in texts if text]
+
+
+def seeds(cfg: dict[str, Any]) -> list[int]:
+    return [cfg["seed"] + i for i in range(cfg["repeats"])]
+
+
+def environment(files: Iterable[Path | str]) -> Environment:
+    """Python, packages and host classes of every job in the past of the files.
+
+    Raises:
+        DataError: a record is damaged.
+    """
+    records: dict[str, Record | None] = {}
+    for file in files:
+        if str(file) not in records:
+            records |= past_of(file)
+    known = [record for record in records.values() if record]
+    versions: dict[str, set[str]] = {}
+    for record in known:
+        for package, version in record.packages.items():
+            versions.setdefault(package, set()).add(version)
+    return Environment(
+        sorted({record.python for record in known}),
+        [[package, ", ".join(sorted(found))] for package, found in sorted(versions.items())],
+        sorted({_host(record.host) for record in known}),
+        len(known),
+    )
+
+
+def _host(host: dict[str, Any]) -> str:
+    gpu = f", GPU {host['gpu']}" if "gpu" in host else ", no GPU used"
+    return f"{host['system']} on {host['machine']}, {host['cores']} cores{gpu}"
+
+
+def not_run(cfg: dict[str, Any], tables: Mapping[str, Table]) -> list[str]:
+    """What is missing from the tables, and why: one sentence each."""
+    missing = []
+    if cfg["reduced"]:
+        missing.append(
+            "The paper's own data and models: this profile is marked “reduced”, so no number here is the paper's, and "
+            "none counts as reproduced."
+        )
+    if "spice" not in cfg:
+        missing.append("SPICE: the profile names no Stanford CoreNLP 3.6.0 (key “spice”), which SPICE needs.")
+    if "reported" in tables:
+        table = tables["reported"]
+        left = [row for row in table.rows if row.cells[table.columns.index("reproduced")] is None]
+        if left:
+            missing.append(
+                f"{len(left)} of {len(table.rows)} published numbers in “{table.title}”: their method, data or metric "
+                "was not run here."
+            )
+    else:
+        missing.append("A comparison with published numbers: the profile names no file of them (key “reported”).")
+    for table in tables.values():
+        columns = zip(table.columns, zip(*(row.cells for row in table.rows)))
+        if empty := [column for column, cells in columns if column != "SPICE" and not any(cells)]:
+            missing.append(f"{', '.join(empty)} in “{table.title}”: no metric file holds it.")
+    return missing

@@ -1,0 +1,95 @@
+"""The page: tables, figures, samples and settings put into the template."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..artifacts import sha256
+from ..errors import DataError
+from ..profile import GAP_TABLES
+from ..provenance.anchors import artifact_anchor, cell_anchor
+from ..steps import Job
+from ..tables import Cell, Table, read_table
+from . import about, pictures
+from .samples import image_samples, question_samples
+
+TRACE = "trace.html"
+
+
+def report_page(job: Job) -> str:
+    """The whole page as HTML; equal inputs, config and environment give equal text.
+
+    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules); of the first seed, `metrics`
+    and `predictions` of the in-domain experiments, `answers` and `answer_metrics`; and of each test set `captions`,
+    `images` (its table), `pictures`, `features`, `questions`, `annotations`.
+
+    Raises:
+        DataError: an input is missing, damaged, or belongs to another run.
+    """
+    cfg = job.cfg
+    tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
+    ordered = sorted(tables, key=lambda name: name in GAP_TABLES)
+    shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
+    pages = Environment(
+        loader=PackageLoader("maccap.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    return pages.get_template("page.html.j2").render(
+        cfg=cfg,
+        about=about,
+        seeds=about.seeds(cfg),
+        methods=about.method_texts(job.inputs["methods"]),
+        labels={name: cfg[f"datasets.{name}.label"] for name in about.names(cfg, "datasets")},
+        results={name: table for name, table in shown.items() if name not in GAP_TABLES},
+        findings={name: table for name, table in shown.items() if name in GAP_TABLES},
+        figures={name: pictures.figure(files) for name, files in _figures(job.inputs["figures"]).items()},
+        images=image_samples(job),
+        questions=question_samples(job),
+        environment=about.environment(path for paths in job.inputs.values() for path in paths),
+        missing=about.not_run(cfg, tables),
+        digests=[[path.stem, sha256(path)] for path in job.inputs["tables"]],
+        trace=lambda path: f"{TRACE}#{artifact_anchor(path)}",
+    )
+
+
+def _figures(files: Sequence[Path]) -> dict[str, list[Path]]:
+    by_name: dict[str, list[Path]] = {}
+    for path in files:
+        by_name.setdefault(path.stem, []).append(path)
+    return by_name
+
+
+def _table(name: str, table: Table, number: int) -> dict[str, Any]:
+    """A table as the template wants it.
+
+    Raises:
+        DataError: two numbers have one anchor.
+    """
+    anchors = [cell_anchor(name, row.labels, column) for row, column, _ in table.numbers()]
+    if twice := [anchor for anchor, count in Counter(anchors).items() if count > 1]:
+        raise DataError(f"table {name}: two numbers share the place {twice[0]}; give their rows other labels")
+    rows = [
+        {
+            "labels": row.labels,
+            "cells": [
+                _cell(cell, cell_anchor(name, row.labels, column), table.digits)
+                for column, cell in zip(table.columns, row.cells, strict=True)
+            ],
+        }
+        for row in table.rows
+    ]
+    about = {key: getattr(table, key) for key in ("title", "headers", "columns", "notes")}
+    return about | {"rows": rows, "number": number}
+
+
+def _cell(cell: Cell | str | None, anchor: str, digits: int) -> dict[str, str]:
+    """`mean`, `spread` and `anchor` of a number; a text has only its `mean`."""
+    if not isinstance(cell, Cell):
+        return {"mean": cell or "", "spread": "", "anchor": ""}
+    mean, _, spread = cell.text(digits).partition(" ± ")
+    return {"mean": mean, "spread": spread, "anchor": anchor}

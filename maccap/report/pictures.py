@@ -1,0 +1,92 @@
+"""Test pictures for the page: as data, and as the encoder crops them with their attended subregions."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from safetensors import safe_open
+
+from ..datasets.captions import read_images_table
+from ..datasets.images import read_images
+from ..errors import DataError
+from ..subregions import attended_tokens
+
+MAX_SIDE = 384  # pixels of a picture on the page
+INLINE_SVG = 300_000  # bytes; a larger drawing goes onto the page as its bitmap
+
+
+@dataclass(frozen=True)
+class Patch:
+    """An attended patch by its rank (from 1) and its place in the encoder's grid."""
+
+    rank: int
+    row: int
+    column: int
+
+
+def pictures(store: Path, table: Path, image_ids: Sequence[int]) -> dict[int, Image.Image]:
+    """The pictures of some images of a data set.
+
+    Raises:
+        DataError: an image is not in the table, or its picture cannot be read.
+    """
+    names = {entry.image_id: entry.file_name for entry in read_images_table(table)}
+    if unknown := sorted(set(image_ids) - set(names)):
+        raise DataError(f"{table}: has no image {unknown[0]}; the predictions belong to another test set")
+    wanted = list(dict.fromkeys(image_ids))
+    return dict(zip(wanted, read_images(store, [names[image_id] for image_id in wanted]), strict=True))
+
+
+def jpeg(picture: Image.Image, *, square: bool = False) -> str:
+    """A data URI of the picture, at most MAX_SIDE wide and high; `square` crops it as the encoder does."""
+    if square:
+        side = min(MAX_SIDE, *picture.size)
+        picture = ImageOps.fit(picture, (side, side))
+    else:
+        picture = ImageOps.contain(picture, (MAX_SIDE, MAX_SIDE)) if max(picture.size) > MAX_SIDE else picture
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=85)
+    return data_uri("image/jpeg", data.getvalue())
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def figure(files: Sequence[Path]) -> str:
+    """A data URI of one figure, given as PNG and SVG: the drawing if it is small."""
+    by_suffix = {path.suffix: path for path in files}
+    if by_suffix[".svg"].stat().st_size <= INLINE_SVG:
+        return data_uri("image/svg+xml", by_suffix[".svg"].read_bytes())
+    return data_uri("image/png", by_suffix[".png"].read_bytes())
+
+
+def attended(stores: Sequence[Path], image_ids: Sequence[int], k: int) -> tuple[int, dict[int, list[Patch]]]:
+    """The grid's width in patches, and for each image those of its k attended tokens that are patches, by rank.
+
+    The class token may be among the k; it stands for no place in the picture.
+    """
+    found: dict[int, list[Patch]] = {}
+    grid = 0
+    for store in stores:
+        with safe_open(store, "pt") as columns:
+            ids, attention = columns.get_tensor("ids").tolist(), columns.get_tensor("attention")
+        grid = int((attention.shape[-1] - 1) ** 0.5)
+        for image_id in set(image_ids) & set(ids):
+            tokens = attended_tokens(attention[ids.index(image_id)].float().unsqueeze(0), k)[0]
+            found[image_id] = _patches(tokens, grid)
+    return grid, found
+
+
+def _patches(tokens: torch.Tensor, grid: int) -> list[Patch]:
+    return [
+        Patch(rank, *divmod(token - 1, grid))
+        for rank, token in enumerate(tokens.tolist(), start=1)
+        if token  # 0 is the class token
+    ]

@@ -1,0 +1,71 @@
+# Captions and answers of the first seed are shown as samples.
+SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
+IN_DOMAIN = [cell for cell in PROFILE.evaluated if cell[0] == cell[2] and cell[1] in SHOWN]
+CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
+ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered))
+NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
+
+
+def of_first_seed(paths):
+    """The files of the first seed; published predictions have none."""
+    return [path for path in paths if Path(path).name.split(".")[0] in (SEEDS[0], "published")]
+
+
+rule numbers:
+    input:
+        code=code("numbers"),
+        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
+    output:
+        f"{RESULTS}/tables/numbers.tex",
+    log:
+        f"{LOGS}/numbers.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("numbers", "tables")
+
+
+rule report:
+    input:
+        code=code("report"),
+        methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
+        template=["maccap/report/page.css", "maccap/report/page.html.j2"],
+        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
+        figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=["gap", "training"], suffix=["png", "svg"]),
+        metrics=of_first_seed(metrics(IN_DOMAIN)),
+        predictions=of_first_seed(predictions(IN_DOMAIN)[::2]),
+        captions=expand(f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl", dataset=CAPTIONED),
+        images=expand(f"{ARTIFACTS}/data/{{dataset}}/images.jsonl", dataset=sorted({*CAPTIONED, *ASKED})),
+        pictures=expand(f"{ARTIFACTS}/data/{{dataset}}/images.zip", dataset=sorted({*CAPTIONED, *ASKED})),
+        features=[path for dataset in CAPTIONED for path in image_features(dataset)],
+        questions=expand(f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json", dataset=ASKED),
+        annotations=expand(f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json", dataset=ASKED),
+        answers=of_first_seed([path for cell in PROFILE.answered for path in answers(*cell)]),
+        answer_metrics=of_first_seed([path for cell in PROFILE.answered for path in answer_metrics(*cell)]),
+    output:
+        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(*(key for key in config if key not in NOT_SHOWN)),
+    shell:
+        step(
+            "report",
+            "methods",
+            "tables",
+            "figures",
+            "metrics",
+            "predictions",
+            "captions",
+            "images",
+            "pictures",
+            "features",
+            "questions",
+            "annotations",
+            "answers",
+            "answer_metrics",
+        )
