@@ -119,6 +119,16 @@ def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
     return assets
 
 
+def slug(model: str) -> str:
+    """A model's name, or a path to one, as the name of a folder."""
+    return model.strip("/").replace("/", "--")
+
+
+def looks_like_a_path(model: str) -> bool:
+    """Whether a model's name cannot be one of the hub, which are `name` or `owner/name`."""
+    return model.count("/") > 1 or model[0] in "./~"
+
+
 def stays_inside(name: str) -> bool:
     """Whether a relative path with `/`, joined to a folder, lies in that folder."""
     path = PurePosixPath(name)

@@ -11,6 +11,7 @@ import yaml
 from PIL import Image, ImageOps
 
 from .artifacts import atomic, read_json, write_json
+from .assets import slug
 from .captioning import Captioner, load_adaptor
 from .config import DecodingSettings, TrainingSettings, settings
 from .datasets.images import read_image
@@ -57,7 +58,7 @@ def load_captioner(run: Path, config: Path) -> Captioner:
     profile, trained_on = run.parents[3], run.parents[1].name
     encoder = load_encoder(model_folder(about["encoder"]["name"], profile / "models" / "encoder"))
     lm_name = about["language_model"]["name"]
-    lm = load_language_model(model_folder(lm_name, profile / "models" / lm_name.strip("/").replace("/", "--")))
+    lm = load_language_model(model_folder(lm_name, profile / "models" / slug(lm_name)))
     method = load_method(about["method"], TrainingSettings(**about["training"]))
     adaptor = load_adaptor(method, run / "adaptor.safetensors", about["feature_dim"], lm.dim)
     shards = sorted((profile / "features" / trained_on).glob("captions.train.*.safetensors"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .assets import Asset, HubAsset
+from .assets import Asset, HubAsset, slug
 from .estimate import Encoding, Generation, Training, Work, estimate
 from .profile import Profile
 
@@ -33,7 +33,7 @@ def missing_assets(
     for name in sorted(needed):
         asset = assets[name]
         if isinstance(asset, HubAsset):
-            if not (downloads / "models" / asset.hub.replace("/", "--") / "index.json").exists():
+            if not (downloads / "models" / slug(asset.hub) / "index.json").exists():
                 missing[name] = asset.size
         elif name not in profile.config["local"] and not (downloads / asset.file).exists():
             if asset.urls:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from maccap.assets import HubAsset, read_registry
+from maccap.assets import HubAsset, looks_like_a_path, read_registry, slug
 from maccap.errors import ConfigError
 from maccap.keys import leaves
 from maccap.modules import closure
@@ -98,14 +98,9 @@ def language_model(name=config["language_model"]["name"]):
     """What jobs depend on for a language model, as for the encoder."""
     if Path(name).is_dir():
         return folder_files(name)
-    if not Path(name).is_file() and (name.count("/") > 1 or name[0] in "./~"):
+    if not Path(name).is_file() and looks_like_a_path(name):
         raise WorkflowError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
     return [f"{ARTIFACTS}/models/{slug(name)}/index.json"]
-
-
-def slug(name):
-    """A model's name as a folder's."""
-    return name.strip("/").replace("/", "--")
 
 
 def text_features(dataset, split):
@@ -170,3 +165,45 @@ def table_metrics(table):
 
 def all_logs(wildcards):
     return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in PROFILE.runs for seed in SEEDS]
+
+
+# Frozen models by name are brought into one form, a folder of safetensors, whatever the download looked like.
+NAMES = [config["language_model"]["name"], *(about.get("language_model") for about in config["answerers"].values())]
+NAMED_MODELS = {slug(name): name for name in NAMES if name and not Path(name).is_dir()}
+STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
+HUB_ASSETS = {entry.hub: entry for entry in ASSETS.values() if isinstance(entry, HubAsset)}
+USED_ASSETS |= {HUB_ASSETS[name].name for name in NAMED_MODELS.values() if name in HUB_ASSETS}
+
+
+def download_cfg(wildcards):
+    """The registry's entry of a file, where first downloads are recorded, and the user's own copy, if any."""
+    (entry,) = (entry for entry in ASSETS.values() if getattr(entry, "file", None) == wildcards.file)
+    local = {key: path for key, path in [("local", config["local"].get(entry.name))] if path}
+    return entry.parameters() | {"lock": config["lock"]} | local
+
+
+def hub_asset(model):
+    """The registry's entry of a model, or, for any other of the hub, its standard files at the commit first seen."""
+    name = NAMED_MODELS[model]
+    return HUB_ASSETS.get(name, HubAsset(slug(name), name, None, STANDARD_FILES))
+
+
+def model_source(wildcards):
+    """The user's own .gguf file, or the index of the downloaded files."""
+    name = NAMED_MODELS[wildcards.model]
+    return name if Path(name).is_file() else f"{DOWNLOADS}/models/{wildcards.model}/index.json"
+
+
+def table_cfg(wildcards):
+    """What a table needs to name its rows and to judge the claims behind them."""
+    about = config["tables"][wildcards.table]
+    rows = [f"experiments.{name}" for name in about.get("experiments", [])]
+    rows += [f"answerers.{name}" for name in about.get("answerers", [])]
+    labels = [f"{key}.label" for key in (*(f"datasets.{name}" for name in config["datasets"]), *rows)]
+    claims = [f"{key}.{claim}" for key in rows for claim in ("lowers", "raises")]
+    return pick("profile", "reduced", "tables.{table}", *labels, optional=claims)(wildcards)
+
+
+def of_first_seed(paths):
+    """The files of the first seed; published predictions have none."""
+    return [path for path in paths if Path(path).name.split(".")[0] in (SEEDS[0], "published")]

@@ -1,10 +1,3 @@
-def download_cfg(wildcards):
-    """The registry's entry of a file, where first downloads are recorded, and the user's own copy, if any."""
-    (entry,) = (entry for entry in ASSETS.values() if getattr(entry, "file", None) == wildcards.file)
-    local = {key: path for key, path in [("local", config["local"].get(entry.name))] if path}
-    return entry.parameters() | {"lock": config["lock"]} | local
-
-
 rule download:
     input:
         code=code("download"),

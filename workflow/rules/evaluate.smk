@@ -1,7 +1,7 @@
 rule corenlp:
     input:
         code=code("corenlp"),
-        archive=lambda wildcards: asset(config["spice"]),
+        archive=asset(config["spice"]) if "spice" in config else [],
     output:
         expand(f"{DOWNLOADS}/spice/stanford-corenlp-3.6.0{{kind}}.jar", kind=["", "-models"]),
     log:

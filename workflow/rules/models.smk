@@ -1,23 +1,3 @@
-# Frozen models by name are brought into one form, a folder of safetensors, whatever the download looked like.
-NAMES = [config["language_model"]["name"], *(about.get("language_model") for about in config["answerers"].values())]
-NAMED_MODELS = {slug(name): name for name in NAMES if name and not Path(name).is_dir()}
-STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
-HUB_ASSETS = {entry.hub: entry for entry in ASSETS.values() if isinstance(entry, HubAsset)}
-USED_ASSETS |= {HUB_ASSETS[name].name for name in NAMED_MODELS.values() if name in HUB_ASSETS}
-
-
-def hub_asset(model):
-    """The registry's entry of a model, or, for any other of the hub, its standard files at the commit first seen."""
-    name = NAMED_MODELS[model]
-    return HUB_ASSETS.get(name, HubAsset(slug(name), name, None, STANDARD_FILES))
-
-
-def model_source(wildcards):
-    """The user's own .gguf file, or the index of the downloaded files."""
-    name = NAMED_MODELS[wildcards.model]
-    return name if Path(name).is_file() else f"{DOWNLOADS}/models/{wildcards.model}/index.json"
-
-
 rule download_model:
     input:
         code=code("download"),

@@ -6,11 +6,6 @@ ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered))
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
-def of_first_seed(paths):
-    """The files of the first seed; published predictions have none."""
-    return [path for path in paths if Path(path).name.split(".")[0] in (SEEDS[0], "published")]
-
-
 rule numbers:
     input:
         code=code("numbers"),

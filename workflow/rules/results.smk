@@ -1,16 +1,6 @@
 TABLES = [*config["tables"], *(["reported"] if "reported" in config else [])]
 
 
-def table_cfg(wildcards):
-    """What a table needs to name its rows and to judge the claims behind them."""
-    about = config["tables"][wildcards.table]
-    rows = [f"experiments.{name}" for name in about.get("experiments", [])]
-    rows += [f"answerers.{name}" for name in about.get("answerers", [])]
-    labels = [f"{key}.label" for key in (*(f"datasets.{name}" for name in config["datasets"]), *rows)]
-    claims = [f"{key}.{claim}" for key in rows for claim in ("lowers", "raises")]
-    return pick("profile", "reduced", "tables.{table}", *labels, optional=claims)(wildcards)
-
-
 rule table:
     input:
         code=code("table"),
