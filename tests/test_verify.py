@@ -136,7 +136,7 @@ def undetected(
 
 
 def spared(root: Path, file: str) -> slice:
-    """The one limit: nothing knows the fraction of the second at which Snakemake began the last job of all."""
+    """The one limit: nothing else says when Snakemake began the last job of all (docs/verify.md)."""
     if file not in (str(record_path(f"results/tiny/{name}.sha256")) for name in ("files", "setup")):
         return slice(0)
     text = (root / file).read_text()
