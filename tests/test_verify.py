@@ -136,7 +136,7 @@ def undetected(
 
 
 def spared(root: Path, file: str) -> slice:
-    """The one limit: nothing knows the fraction of the second at which Snakemake began the last job of all."""
+    """The one limit: nothing else says when Snakemake began the last job of all (docs/verify.md)."""
     if file not in (str(record_path(f"results/tiny/{name}.sha256")) for name in ("files", "setup")):
         return slice(0)
     text = (root / file).read_text()
@@ -391,7 +391,7 @@ def test_touched_results_are_named(finished, tmp_path):
 def test_results_from_a_dirty_tree_are_named(finished, tmp_path):
     checkout = duplicate(finished, tmp_path / "dirty")
     checkout.append("maccap/paper_tables.py", "# not committed\n")
-    assert checkout.snakemake_run() == {"table-in-domain", "table-nearness", "reported", "manifest"}
+    assert checkout.snakemake_run() == {"table-in-domain", "table-nearness", "reported", "trace-page", "manifest"}
     findings = code(Project(checkout.folder, "tiny")).findings
     dirty = {finding.file for finding in findings if "dirty" in finding.problem}
     assert {"results/tiny/tables/in_domain.md.prov.json", "results/tiny/tables/reported.csv.prov.json"} <= dirty
