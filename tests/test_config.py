@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 import yaml
 
+from maccap.cli import NOT_STEPS
 from maccap.config import AnsweringSettings, DecodingSettings, TrainingSettings, section, settings
 from maccap.errors import ConfigError
 
@@ -215,7 +216,7 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     single += [f"predict_{on}_{run}_1" for on, run in trained]
     single += [f"evaluate_answers_{on}_{about}_{name}" for on, about, name in answerers]
     single += ["answer_coco_coco_prefix_1", "answer_coco_coco_caption_1", "majority_coco_coco"]
-    single += ["gap_figure", "training_figure", "trace_page", "numbers", "report", "all"]
+    single += ["gap_figure", "training_figure", "trace_page", "numbers", "report", "manifest", "all"]
     assert planned_jobs(run.stdout) == per_domain | {name.replace("-", "_"): 1 for name in single} | {
         "train": len(trained), "table": len(MINI["tables"])
     }  # fmt: skip
@@ -256,5 +257,5 @@ def test_each_step_of_the_workflow_has_its_own_code_as_an_input() -> None:
         code = re.escape(called[1].replace("-", "_"))
         assert re.search(rf'code\(\s*"{code}"', body), f"rule {name} runs {called[1]} without tracking its code"
         steps[called[1].replace("-", "_")] = name
-    library = {path.stem for path in (ROOT / "maccap/steps").glob("[a-z]*.py")} - {"runner"}
+    library = {path.stem for path in (ROOT / "maccap/steps").glob("[a-z]*.py")}.difference(NOT_STEPS)
     assert set(steps) == library, "a step without a rule, or a rule without its step"

@@ -364,7 +364,7 @@ def test_text_towers_that_pool_otherwise_give_their_own_features(changes, tmp_pa
 
 
 def test_the_step_writes_a_folder_from_a_downloaded_archive(archive, state, tmp_path):
-    outputs = [tmp_path / "open_clip_config.json", tmp_path / "open_clip_model.safetensors"]
+    outputs = [tmp_path / file for file in ("index.json", "open_clip_config.json", "open_clip_model.safetensors")]
     step.run(Job({"weights": [archive]}, outputs, {"encoder.name": "tiny", "encoder.pretrained": None}))
     assert all(path.is_file() for path in outputs)
     assert activation_of(load_encoder(str(tmp_path)), state) == "QuickGELU"

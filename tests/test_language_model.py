@@ -345,7 +345,7 @@ def test_a_gguf_file_becomes_a_folder(tmp_path):
     loaded = load_language_model(str(tmp_path / "tiny.gguf"))
     assert torch.allclose(logits(loaded), logits(lm), atol=1e-5)
     assert loaded.caption_ids(CAPTIONS, 24).tolist() == lm.caption_ids(CAPTIONS, 24).tolist()
-    outputs = [tmp_path / "folder" / file for file in FILES]
+    outputs = [tmp_path / "folder" / file for file in ("index.json", *FILES)]
     source = {"source": [tmp_path / "tiny.gguf"]}
     step.run(Job(source, outputs, {"language_model.name": "tiny.gguf", "language_model.dtype": "float32"}))
     assert torch.equal(logits(load_language_model(str(tmp_path / "folder"))), logits(loaded))
@@ -355,7 +355,7 @@ def test_the_step_stores_a_downloaded_folder_in_the_dtype_asked_for(tmp_path):
     lm = make("llama")
     save_language_model(lm, tmp_path / "downloaded")
     source = {"source": sorted((tmp_path / "downloaded").iterdir())}
-    outputs = [tmp_path / "folder" / file for file in FILES]
+    outputs = [tmp_path / "folder" / file for file in ("index.json", *FILES)]
     step.run(Job(source, outputs, {"language_model.name": "org/model", "language_model.dtype": "bfloat16"}))
     for parameter in lm.model.parameters():
         parameter.copy_(parameter.bfloat16())
