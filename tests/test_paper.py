@@ -125,7 +125,8 @@ def test_tables_have_the_rows_of_the_paper(results):
             assert {"BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "CLIPScore"} <= set(filled), row["labels"]
             assert "SPICE" not in filled
     cider = tables["in_domain"]["columns"].index("CIDEr")
-    assert all(row["cells"][cider]["value"] > 0.1 for row in tables["in_domain"]["rows"])
+    said = {row["labels"][1].split(" (")[0]: row["cells"][cider]["value"] for row in tables["in_domain"]["rows"]}
+    assert min(said[name] for name in ("blind", "human", "MAGIC")) > 1
 
 
 def test_a_reduced_run_reproduces_nothing(results):
