@@ -33,4 +33,4 @@ rule all:
 
 
 if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:
-    print(announcement(PROFILE, ASSETS, USED_ASSETS, Path(DOWNLOADS)), file=sys.stderr)
+    print(announcement(PROFILE, ASSETS, USED_ASSETS, DOWNLOADS), file=sys.stderr)

@@ -22,6 +22,7 @@ from typing import Any
 from . import __version__
 from .errors import DataError, EnvironmentProblem
 
+RECORD_SUFFIX = ".prov.json"
 RECORDED_PACKAGES = (
     "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
     "dvc",
@@ -152,7 +153,7 @@ def now() -> str:
 
 
 def provenance_path(artifact: Path | str) -> Path:
-    return Path(f"{artifact}.prov.json")
+    return Path(f"{artifact}{RECORD_SUFFIX}")
 
 
 def record(

@@ -11,6 +11,7 @@ import yaml
 
 from .errors import ConfigError
 
+DOWNLOADS = Path("artifacts/downloads")
 REGISTRY = Path("workflow/resources/assets.yaml")
 UNPINNED = "unpinned"
 ABOUT = {"licence", "citation", "seen"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from .assets import HubAsset, read_registry
+from .assets import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
 from .drivers.graph import CONFIG, default_profile, profiles
 from .errors import ConfigError
 from .estimate import estimate
@@ -21,7 +21,6 @@ from .profile import Profile
 
 LOCK = Path("requirements.lock")
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
-DOWNLOADS = Path("artifacts/downloads")
 SMALL_PROFILE = 200_000_000  # bytes; the artifacts and results of the embedded world take half of that
 SPICE_MEMORY = 8_000_000_000  # bytes of Java's heap
 SHOWN = 4  # differing packages
@@ -152,7 +151,7 @@ def _models(config: dict[str, Any]) -> Iterator[Finding]:
         name = config[key]["name"]
         if Path(name).is_dir():
             yield Finding(True, f"the {key.replace('_', ' ')} in {name}")
-        elif name.count("/") > 1 or name[0] in "./~":
+        elif looks_like_a_path(name):
             yield Finding(False, f"the {key.replace('_', ' ')} in {name}: no such folder; correct `{key}.name`")
 
 

@@ -107,12 +107,6 @@ def read_image_features(paths: Sequence[Path | str]) -> ImageFeatures:
     return ImageFeatures(ids, *columns)
 
 
-def read_global_features(paths: Sequence[Path | str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image ids [N] and global features [N, d], as stored, of some shards."""
-    stores = [read_store(path) for path in paths]
-    return _joined(stores, "ids"), _joined(stores, "global")
-
-
 def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
     """One column over all stores; that of a single store stays memory-mapped."""
     return stores[0][name] if len(stores) == 1 else torch.cat([store[name] for store in stores])

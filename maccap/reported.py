@@ -12,7 +12,6 @@ from pathlib import Path
 from .errors import DataError
 
 METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "VQA accuracy")
-TOLERANCE = 1.0
 CLOSE = 3  # times the tolerance
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -96,7 +95,7 @@ def verdict(
     when they differ by at most `tolerance` (or half the reported `precision`, if that is more) or the reported value
     lies in the interval; "close" when they differ by at most three times that; else "not reproduced".
 
-    `TOLERANCE` is 1.0 point: that is how far careful reruns of the same method with the same code and data lie apart.
+    A tolerance of 1.0 point is how far careful reruns of the same method with the same code and data lie apart.
     An independent reproduction of CapDec on COCO is 0 to 0.8 points off in BLEU, METEOR and ROUGE-L and 1.5 in
     CIDEr (both in reported.csv).
     """

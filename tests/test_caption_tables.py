@@ -24,6 +24,7 @@ from maccap.datasets.captions import (
     write_images,
 )
 from maccap.errors import DataError
+from tests.damage import refuses
 
 TABLE = [
     Caption(5, "val2014/a.jpg", "train", 10, "A dog."), Caption(5, "val2014/a.jpg", "train", 11, "A big dog."),
@@ -31,16 +32,6 @@ TABLE = [
 ]  # fmt: skip
 ODD = ["\u2028", "\u2029", "\x85", "\x0c", "\x1c", "\r", "\n", "\t", '"', "\\", "🐕"]
 READERS: dict[str, Callable[[Path], object]] = {"list": read_captions, "mapped": lambda path: list(CaptionTable(path))}
-
-
-def refuses(read: Callable[[], object], *words: str) -> None:
-    """The call raises a DataError of one line that holds all the words."""
-    with pytest.raises(DataError) as caught:
-        read()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
 
 
 def as_line(row: Caption | ImageEntry) -> str:

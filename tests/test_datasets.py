@@ -23,6 +23,7 @@ from maccap.datasets.conceptual import read_conceptual
 from maccap.datasets.karpathy import read_karpathy
 from maccap.datasets.vqa import VqaQuestion, majority_answers, question_images, read_annotations, read_questions
 from maccap.errors import ConfigError, DataError
+from tests.damage import damaged, refuses
 
 # As the first entries of the real files look.
 KARPATHY: dict[str, Any] = {
@@ -108,16 +109,6 @@ def changed(content: dict[str, Any], change: Callable[[dict[str, Any]], Any]) ->
     content = copy.deepcopy(content)
     change(content)
     return content
-
-
-def refuses(read: Callable[[], object], *words: str) -> None:
-    """The call raises a DataError of one line that holds all the words."""
-    with pytest.raises(DataError) as caught:
-        read()
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
 
 
 # --- Karpathy's split files ----------------------------------------------------------------------------------------
@@ -361,10 +352,7 @@ def test_no_damage_of_an_archive_raises_anything_but_a_data_error(tmp_path: Path
     good = zipped(**{"dataset_coco.json": text}) if kind == "zip" else gzip.compress(text)
     path, rng, refused = tmp_path / "file", random.Random(5), 0
     for trial in range(300):
-        data = bytearray(good[: rng.randrange(len(good))] if trial % 4 == 0 else good)
-        if trial % 4:
-            data[rng.randrange(len(data))] = rng.randrange(256)
-        path.write_bytes(data)
+        path.write_bytes(damaged(good, trial, rng))
         try:
             assert read_member_json(path) == KARPATHY
         except DataError as error:

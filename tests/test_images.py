@@ -17,6 +17,7 @@ from PIL import Image
 from maccap.datasets.captions import ImageEntry
 from maccap.datasets.images import decode, pack_images, read_image, read_images
 from maccap.errors import DataError
+from tests.damage import damaged
 
 ORIENTATION = 0x0112
 # EXIF: which visual side the stored picture's first row and first column are.
@@ -315,10 +316,7 @@ def test_a_damaged_archive_gives_the_right_pictures_or_a_data_error_that_names_i
     store = make_store(tmp_path, kind, compression)
     good, rng, refused = store.read_bytes().rstrip(b"\0"), random.Random(3), []
     for trial in range(300):
-        data = bytearray(good[: rng.randrange(len(good))] if trial % 4 == 0 else good)
-        if trial % 4:
-            data[rng.randrange(len(data))] = rng.randrange(256)
-        store.write_bytes(data)
+        store.write_bytes(damaged(good, trial, rng))
         try:
             for name, image in zip(NAMES, read_images(store, NAMES), strict=True):
                 assert (np.asarray(image) == PICTURES[name]).all()

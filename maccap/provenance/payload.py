@@ -12,11 +12,11 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..artifacts import provenance_path, sha256
+from ..artifacts import RECORD_SUFFIX, provenance_path, sha256
+from ..assets import DOWNLOADS
 from ..errors import DataError, EnvironmentProblem
 from .records import Record, read_record
 
-DOWNLOADS = "artifacts/downloads"
 LARGEST = 16 * 2**20  # bytes of an artifact that is put into the crate
 READABLE = (".json", ".jsonl")  # tables of captions, questions, predictions, answers, runs and logs
 SOURCES = (
@@ -97,9 +97,6 @@ def collect(profile: str) -> Payload:
             files[path] = _artifact(path, digest, path in kept)
     for path in records:
         files[str(provenance_path(path))] = _present(str(provenance_path(path)))
-    report = f"results/{profile}/report.html"
-    if report not in files and Path(report).is_file():
-        files[report] = _present(report)
     return Payload(profile, records, dict(sorted(files.items())), commit)
 
 
@@ -107,8 +104,8 @@ def _records(profile: str) -> dict[str, Record]:
     """The records of the results, of everything behind them, and of what the same jobs made besides."""
     found = {}
     for folder in (DOWNLOADS, f"artifacts/{profile}", f"results/{profile}"):
-        for path in sorted(Path(folder).rglob(str(provenance_path("*")))):
-            name = str(path).removesuffix(str(provenance_path("")))
+        for path in sorted(Path(folder).rglob(f"*{RECORD_SUFFIX}")):
+            name = str(path).removesuffix(RECORD_SUFFIX)
             record = read_record(name)
             if record is None or record.artifact != name:
                 raise DataError(f"{path}: is the record of another file; run the rule that makes {name}")

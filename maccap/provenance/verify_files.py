@@ -6,9 +6,9 @@ import re
 from dataclasses import fields, replace
 from datetime import datetime
 
-from ..artifacts import provenance_path
+from ..artifacts import RECORD_SUFFIX, provenance_path
 from .records import Record
-from .verify_project import SUFFIX, Outcome, Project, canonical
+from .verify_project import Outcome, Project, canonical
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 RERUN = "delete it and run `snakemake --cores all`"
@@ -114,7 +114,7 @@ def manifest(project: Project) -> Outcome:
             else:
                 outcome.fault(name, f"{line[:80]!r} is no line of `sha256sum`")
     own = {*lists, *(str(provenance_path(name)) for name in lists)}
-    own |= {f"{project.results}/setup.sha256", f"{project.results}/setup.sha256{SUFFIX}"}
+    own |= {f"{project.results}/setup.sha256", f"{project.results}/setup.sha256{RECORD_SUFFIX}"}
     outcome.files = set(listed)
     for name, expected in listed.items():
         digest = project.sha256(name)

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
-from ..artifacts import provenance_path, sha256
+from ..artifacts import RECORD_SUFFIX, provenance_path, sha256
 from ..errors import DataError
 from ..steps import Job
 from ..steps.arguments import parse_command
 from .records import Record, read_record
 
-SUFFIX = ".prov.json"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,8 +56,8 @@ class Project:
         folders = [f"artifacts/{profile}", self.results]
         found = [path for folder in folders for path in sorted((self.root / folder).rglob("*")) if path.is_file()]
         names = [str(path.relative_to(self.root)) for path in found]
-        self.artifacts = [name for name in names if not name.endswith(SUFFIX)]
-        todo = [*self.artifacts, *(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))]
+        self.artifacts = [name for name in names if not name.endswith(RECORD_SUFFIX)]
+        todo = [*self.artifacts, *(name.removesuffix(RECORD_SUFFIX) for name in names if name.endswith(RECORD_SUFFIX))]
         for name in todo:  # grows by downloads, which profiles share
             if name not in self.records and name not in self.damaged:
                 self._read(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,8 +187,3 @@ def _questions(
         for row in drawn
     ]
     return QuestionSamples(dataset, [str(path) for paths in shards.values() for path in paths], samples)
-
-
-def sample_files(samples: Sequence[ImageSamples | QuestionSamples]) -> list[str]:
-    """All files that samples show something of, each once."""
-    return list(dict.fromkeys(file for part in samples for file in part.files))

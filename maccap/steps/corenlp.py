@@ -1,11 +1,9 @@
 """Stanford CoreNLP's archive -> the two jars that SPICE needs; a Java that SPICE cannot use is named now, not later."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
 from ..archives import unpack
-from ..artifacts import atomic
 from ..metrics.java import require_java_for_spice
 from . import Job
 
@@ -19,5 +17,4 @@ def run(job: Job) -> None:
             for path in unpack(job.input("archive"), Path(folder), [f"*/{out.name}" for out in job.outputs])
         }
         for out in job.outputs:
-            with atomic(out) as part:
-                shutil.copyfile(found[out.name], part)
+            found[out.name].replace(out)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from maccap.assets import HubAsset, looks_like_a_path, read_registry, slug
+from maccap.assets import DOWNLOADS, HubAsset, looks_like_a_path, read_registry, slug
 from maccap.errors import ConfigError
 from maccap.keys import leaves
 from maccap.modules import closure
@@ -12,7 +12,6 @@ from snakemake.exceptions import WorkflowError
 ARTIFACTS = f"artifacts/{config['profile']}"
 RESULTS = f"results/{config['profile']}"
 LOGS = f"logs/{config['profile']}"
-DOWNLOADS = "artifacts/downloads"
 
 try:
     PROFILE = Profile(config)
