@@ -32,5 +32,11 @@ rule all:
         f"{RESULTS}/files.sha256",
 
 
+rule extended:
+    input:
+        expand(f"{RESULTS}/tables/{{table}}.md", table=PROFILE.tables(extended=True)),
+        [f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables(extended=True)],
+
+
 if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:
     print(announcement(PROFILE, ASSETS, USED_ASSETS, DOWNLOADS), file=sys.stderr)

@@ -52,7 +52,8 @@ def train(folder: Path, count: int, steps: int) -> dict[str, float]:
     import torch
 
     from maccap.methods import load_method
-    from maccap.training import TextSet, Trainer
+    from maccap.text_set import TextSet
+    from maccap.training import Trainer
     from tests.tiny import TRAINING, tiny_lm
 
     torch.set_num_threads(1)

@@ -15,8 +15,6 @@ from .features import ImageFeatures
 from .language_model import LanguageModel
 from .progress import progress
 
-PROMPT = "Question: {question} Short answer:"
-
 
 def clean_answer(text: str) -> str:
     """The text up to a next question or line, without a final full stop."""
@@ -55,7 +53,7 @@ def answer_questions(
     size = answering.batch_size
     for begin in progress(range(0, len(ordered), size), "answering", -(-len(ordered) // size)):
         batch = ordered[begin : begin + size]
-        prompts = [PROMPT.format(question=row.question) for row in batch]
+        prompts = [answering.prompt.format(question=row.question) for row in batch]
         prefix = None
         if captions is not None:
             prompts = [f"{captions[row.image_id]} {text}" for row, text in zip(batch, prompts, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from torch import nn
 from .config import DecodingSettings
 from .encoder import Encoder
 from .errors import EncoderError
-from .features import ImageFeatures, TextFeatures
+from .features import ImageFeatures
 from .language_model import LanguageModel
-from .methods import CaptioningMethod
+from .methods import CaptioningMethod, TrainedMethod
 from .progress import progress
 
 
@@ -28,7 +29,7 @@ def clean_caption(text: str) -> str:
     return re.sub(r"\d{4}", "", text).strip()
 
 
-def load_adaptor(method: CaptioningMethod, weights: Path | str, feature_dim: int, lm_dim: int) -> nn.Module:
+def load_adaptor(method: TrainedMethod, weights: Path | str, feature_dim: int, lm_dim: int) -> nn.Module:
     """The trained adaptor of a run.
 
     Raises:
@@ -45,63 +46,64 @@ def load_adaptor(method: CaptioningMethod, weights: Path | str, feature_dim: int
     return adaptor.eval().requires_grad_(False)
 
 
+@dataclass(frozen=True)
 class Captioner:
-    """A trained run at work.
+    """A method at work: frozen models, settings, and the adaptor of methods that have one.
 
-    Args:
-        memory: features of the training captions, for methods that project onto them (None for others).
+    Attributes:
         seed: decides each image's noise draws.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        lm: LanguageModel,
-        method: CaptioningMethod,
-        adaptor: nn.Module,
-        memory: TextFeatures | None,
-        decoding: DecodingSettings,
-        seed: int,
-    ) -> None:
-        self.encoder, self.lm, self.method, self.memory = encoder, lm, method, memory
-        self.decoding, self.seed = decoding, seed
-        self.adaptor = adaptor.to(lm.device)
+    encoder: Encoder
+    lm: LanguageModel
+    method: CaptioningMethod
+    adaptor: nn.Module | None
+    decoding: DecodingSettings
+    seed: int
 
     @torch.inference_mode()
     def soft_tokens(self, images: ImageFeatures) -> torch.Tensor:
-        """Soft tokens [B, draws, P, lm_dim] of some images."""
-        inputs = self.method.image_input(images, self.memory, self.decoding, self.seed)
-        return self.adaptor(inputs.flatten(0, 1).to(self.lm.device)).unflatten(0, inputs.shape[:2])
+        """Soft tokens [B, draws, P, lm_dim] of some images; only trained methods have them."""
+        assert isinstance(self.method, TrainedMethod)
+        assert self.adaptor is not None
+        inputs = self.method.image_input(images, self.decoding, self.seed)
+        adaptor = self.adaptor.to(self.lm.device)
+        return adaptor(inputs.flatten(0, 1).to(self.lm.device)).unflatten(0, inputs.shape[:2])
 
-    def caption_batch(self, images: ImageFeatures) -> list[dict[str, Any]]:
-        """`{image_id, caption, candidates, scores}` of each image; scores are cosines to its global feature."""
-        decoding = self.decoding
-        prefix = self.soft_tokens(images)
-        texts = self.lm.generate(
-            prefix.flatten(0, 1), [""] * (prefix.shape[0] * prefix.shape[1]),
-            beams=decoding.beams, max_new_tokens=decoding.max_new_tokens,
-        )  # fmt: skip
-        if decoding.clean:
-            texts = [clean_caption(text) for text in texts]
-        unique = list(dict.fromkeys(text[: decoding.rerank_characters] for text in texts))
-        features = self.encoder.text_features(unique)
-        rows = torch.tensor([unique.index(text[: decoding.rerank_characters]) for text in texts])
-        candidates = features[rows].unflatten(0, prefix.shape[:2])
-        scores = (candidates @ images.global_.unsqueeze(-1)).squeeze(-1)
-        draws = prefix.shape[1]
-        return [
-            {
-                "image_id": int(image_id),
-                "caption": texts[i * draws + int(scores[i].argmax())],
-                "candidates": texts[i * draws : (i + 1) * draws],
-                "scores": [round(float(score), 6) for score in scores[i]],
-            }
-            for i, image_id in enumerate(images.ids)
-        ]
+    @torch.inference_mode()
+    def candidates(self, images: ImageFeatures) -> list[list[str]]:
+        """The method's captions of each image, as generated, batch by batch."""
+        size, found = self.decoding.batch_size, []
+        for begin in progress(range(0, len(images), size), "captioning", -(-len(images) // size)):
+            found += self.method.candidates(self, images.rows(slice(begin, begin + size)))
+        return found
 
     def caption(self, images: ImageFeatures) -> list[dict[str, Any]]:
-        """Captions of all images, batch by batch."""
-        size, predictions = self.decoding.batch_size, []
-        for begin in progress(range(0, len(images), size), "captioning", -(-len(images) // size)):
-            predictions += self.caption_batch(images.rows(slice(begin, begin + size)))
-        return predictions
+        """Captions of all images, as `choose` gives them."""
+        return choose(self.encoder, images, self.candidates(images), self.decoding)
+
+
+def choose(
+    encoder: Encoder, images: ImageFeatures, candidates: list[list[str]], decoding: DecodingSettings
+) -> list[dict[str, Any]]:
+    """`{image_id, caption, candidates, scores}` of each image: of its first `draws` candidates, cleaned if the settings
+    say so, the one that CLIP finds nearest, judged by its first characters; scores are cosines to the global feature.
+    """
+    cleaned = [
+        [clean_caption(text) if decoding.clean else text for text in own[: decoding.draws]] for own in candidates
+    ]
+    judged = [text[: decoding.rerank_characters] for own in cleaned for text in own]
+    place = {text: row for row, text in enumerate(dict.fromkeys(judged))}
+    features = iter(encoder.text_features(list(place))[torch.tensor([place[text] for text in judged])])
+    predictions = []
+    for image_id, image, own in zip(images.ids.tolist(), images.global_, cleaned, strict=True):
+        scores = torch.stack([next(features) for _ in own]) @ image.float()
+        predictions.append(
+            {
+                "image_id": image_id,
+                "caption": own[int(scores.argmax())],
+                "candidates": own,
+                "scores": [round(float(score), 6) for score in scores],
+            }
+        )
+    return predictions

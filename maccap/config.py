@@ -49,6 +49,7 @@ class DecodingSettings:
     noise_variance: float
     rerank_characters: int
     clean: bool
+    prompt: str
     clipscore_prompt: str
 
 
@@ -60,6 +61,7 @@ class AnsweringSettings:
     beams: int
     max_new_tokens: int
     length_penalty: float
+    prompt: str
 
 
 def section(cfg: dict[str, Any], name: str) -> dict[str, Any]:

@@ -30,8 +30,18 @@ class Encoder:
     architecture: dict[str, Any]
 
     @property
+    def dim(self) -> int:
+        """The dimension of its features."""
+        return int(self.architecture["embed_dim"])
+
+    @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    def logit_scale(self) -> float:
+        """What CLIP multiplies cosines by before a softmax."""
+        return float(self.model.logit_scale.exp())
 
     @torch.inference_mode()
     def text_features(self, captions: list[str], batch_size: int = 512) -> torch.Tensor:

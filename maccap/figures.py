@@ -1,4 +1,4 @@
-"""Figures: the two findings of the paper, and the training curves."""
+"""Figures: the two findings of the paper, the training curves, and metrics over a setting."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from .artifacts import read_json, write_figure
+from .tables import Cell, Table
 
 STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
@@ -108,25 +109,45 @@ def training_curves(logs: list[Path]) -> pd.DataFrame:
 
 
 def training_figure(logs: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
-    """Training loss of every run and seed, by data set; points are validation losses without padding."""
+    """Loss of every run by data set, mean over seeds: training as a line, validation without padding as points."""
     domains = sorted({path.parts[-4] for path in logs})
     runs = sorted({path.parts[-3] for path in logs})
-    palette = dict(zip(runs, plt.get_cmap("tab10").colors, strict=False))  # type: ignore[attr-defined]
+    palette = dict(zip(runs, plt.get_cmap("tab20").colors * len(runs), strict=False))  # type: ignore[attr-defined]
     with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(1, len(domains), figsize=(5 * len(domains), 3.6), sharey=True, squeeze=False)
+        figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 5.2), sharey=True, squeeze=False)
         for axes, domain in zip(panels[0], domains, strict=True):
-            for path in (p for p in logs if p.parts[-4] == domain):
-                rows = [json.loads(line) for line in path.read_text().splitlines()]
-                run = path.parts[-3]
-                label = run if path == next(p for p in logs if p.parts[-4:-2] == (domain, run)) else None
-                axes.plot([r["step"] for r in rows], [r["loss"] for r in rows], color=palette[run], lw=0.8, label=label)
-                checked = [r for r in rows if "validation_loss" in r]
-                axes.plot(
-                    [r["step"] for r in checked], [r["validation_loss"] for r in checked], ".", color=palette[run]
+            for run in runs:
+                own = [path for path in logs if path.parts[-4:-2] == (domain, run)]
+                rows = (
+                    pd.concat([pd.read_json(path, lines=True) for path in own]).groupby("step").mean() if own else None
                 )
+                if rows is not None:
+                    axes.plot(rows.index, rows["loss"], color=palette[run], lw=1, label=run)
+                    axes.plot(rows.index, rows["validation_loss"], ".", color=palette[run])
             axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
         panels[0][0].set_ylabel("reconstruction loss (nats per token)")
+        figure.tight_layout()
+        save(figure, outputs)
+
+
+SWEPT = ("CIDEr", "METEOR", "CLIPScore")
+
+
+def sweep_figure(table: Table, outputs: list[Path]) -> None:
+    """Caption metrics over the values of one setting, mean and standard deviation over seeds, values evenly spaced."""
+    values = [row.labels[0] for row in table.rows]
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(1, len(SWEPT), figsize=(10, 3.2))
+        for axes, metric, colour in zip(panels, SWEPT, COLOURS, strict=False):
+            cells = [row.cells[table.columns.index(metric)] for row in table.rows]
+            found = [cell for cell in cells if isinstance(cell, Cell)]
+            spread = [cell.sd or 0.0 for cell in found]
+            axes.errorbar(values, [cell.value for cell in found], spread, fmt="o-", capsize=3, color=colour)
+            axes.set_title(metric)
+            axes.set_xlabel(table.headers[0])
+            axes.set_ylim(bottom=0)
+        figure.suptitle(table.title, fontweight="bold")
         figure.tight_layout()
         save(figure, outputs)

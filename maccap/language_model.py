@@ -53,20 +53,28 @@ class LanguageModel:
         pad = self.tokenizer.pad_token_id
         return -1 if pad is None or pad == self.end_id else pad
 
-    def caption_ids(self, captions: list[str], length: int) -> torch.Tensor:
-        """Token ids, int64 [N, length]: begin token, caption, end token, then `pad_id`.
+    def caption_ids(
+        self, captions: list[str], length: int, prompts: list[str] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids, int64 [N, L]: begin token, prompt, caption, end token, then `pad_id`; and which belong to prompts.
 
-        A longer caption is cut at `length` and so loses its end token, as in the released code.
+        A caption longer than `length` with its begin and end is cut and so loses its end token, as in the released
+        code; L is `length` and the longest prompt.
 
         Raises:
             ConfigError: an encoder-decoder, which takes no soft prefix and so cannot be trained with.
         """
         self._require_causal()
-        rows = [[self.begin_id, *ids, self.end_id][:length] for ids in self._texts(captions)]
-        ids = torch.full((len(rows), length), self.pad_id, dtype=torch.long)
-        for target, row in zip(ids, rows, strict=True):
-            target[: len(row)] = torch.tensor(row)
-        return ids
+        before = self._texts(prompts) if prompts else [[]] * len(captions)
+        texts = self._texts([f" {text}" if ids else text for text, ids in zip(captions, before, strict=True)])
+        width = length + max(map(len, before), default=0)
+        ids = torch.full((len(texts), width), self.pad_id, dtype=torch.long)
+        given = torch.zeros(ids.shape, dtype=torch.bool)
+        for row, (prompt, caption) in enumerate(zip(before, texts, strict=True)):
+            whole = [self.begin_id, *prompt, *[*caption, self.end_id][: length - 1]]
+            ids[row, : len(whole)] = torch.tensor(whole)
+            given[row, 1 : 1 + len(prompt)] = True
+        return ids, given
 
     @torch.inference_mode()
     def generate(
@@ -93,7 +101,7 @@ class LanguageModel:
                 self._require_causal()
             inputs = dict(self.tokenizer(prompts, padding=True, return_tensors="pt").to(self.device))
         else:
-            embedded, mask = self._embed(prefix, prompts)
+            embedded, mask = self.embed(prefix, prompts)
             inputs = {"inputs_embeds": embedded, "attention_mask": mask}
         generated = self.model.generate(
             **inputs, num_beams=beams, do_sample=False, max_new_tokens=max_new_tokens, length_penalty=length_penalty,
@@ -101,11 +109,16 @@ class LanguageModel:
         )  # fmt: skip
         return [text.strip() for text in self.tokenizer.batch_decode(generated, skip_special_tokens=True)]
 
+    def text(self, ids: torch.Tensor) -> str:
+        """The text of generated tokens [L], up to their end token."""
+        own = ids.tolist()
+        return self.tokenizer.decode(own[: own.index(self.end_id)] if self.end_id in own else own).strip()
+
     def _texts(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text alone; tokenizers differ in the special tokens that they add."""
         return self.tokenizer(texts, add_special_tokens=False).input_ids if texts else []
 
-    def _embed(self, prefix: torch.Tensor | None, prompts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def embed(self, prefix: torch.Tensor | None, prompts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Each row as [padding, prefix, begin token, prompt]: embeddings [B, L, lm_dim] and attention mask [B, L]."""
         rows = [[self.begin_id, *ids] for ids in self._texts(prompts)]
         width = max(map(len, rows))

@@ -17,9 +17,10 @@ from .config import DecodingSettings, TrainingSettings, settings
 from .datasets.images import read_image
 from .encoder import load_encoder
 from .errors import DataError
-from .features import ImageFeatures, TextFeatures, encode_images
+from .features import ImageFeatures, encode_images
 from .language_model import load_language_model
-from .methods import load_method
+from .methods import TrainedMethod, load_method, read_resources
+from .profile import needs
 from .progress import progress
 from .subregions import attended_tokens
 
@@ -59,13 +60,19 @@ def load_captioner(run: Path, config: Path) -> Captioner:
     encoder = load_encoder(model_folder(about["encoder"]["name"], profile / "models" / "encoder"))
     lm_name = about["language_model"]["name"]
     lm = load_language_model(model_folder(lm_name, profile / "models" / slug(lm_name)))
-    method = load_method(about["method"], TrainingSettings(**about["training"]))
+    features, needed = profile / "features" / trained_on, needs(about["method"])
+    shards = sorted(features.glob("captions.train.*.safetensors"))
+    if "memory" in needed and not shards:
+        raise DataError(f"{features}: no training captions' features; run `snakemake` first")
+    resources = read_resources(
+        (shards, profile / "data" / trained_on / "captions.train.jsonl") if "memory" in needed else None,
+        features / "pairs.val.safetensors" if "pairs" in needed else None,
+        Path(about["options"]["vocabulary"]) if "vocabulary" in needed else None,
+    )
+    method = load_method(about["method"], TrainingSettings(**about["training"]), about["options"], resources)
+    assert isinstance(method, TrainedMethod), "others leave no run folder"
     adaptor = load_adaptor(method, run / "adaptor.safetensors", about["feature_dim"], lm.dim)
-    shards = sorted((profile / "features" / trained_on).glob("captions.train.*.safetensors"))
-    if not shards:
-        raise DataError(f"{profile}/features/{trained_on}: no training captions' features; run `snakemake` first")
-    memory = TextFeatures(shards)
-    return Captioner(encoder, lm, method, adaptor, memory, decoding, about["seed"])
+    return Captioner(encoder, lm, method, adaptor, decoding, about["seed"])
 
 
 def model_folder(name: str, made: Path) -> str:
@@ -91,7 +98,7 @@ def caption_pictures(
         pictures = [read_image(path) for path in batch]
         features = ImageFeatures(torch.arange(begin, begin + len(batch)), *encode_images(captioner.encoder, pictures))
         for path, picture, row, attention in zip(
-            batch, pictures, captioner.caption_batch(features), features.attention, strict=True
+            batch, pictures, captioner.caption(features), features.attention, strict=True
         ):
             results.append({"file": str(path)} | {k: v for k, v in row.items() if k != "image_id"})
             if explain:

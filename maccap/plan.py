@@ -53,12 +53,12 @@ def work(profile: Profile, downloads: dict[str, int | None]) -> Work:
             numbers["language_model_parameters"], _size(profile, trained, "captions"), caption_tokens,
             _training(config, trained, run)["epochs"], seeds,
         )
-        for trained, run in profile.runs
+        for trained, run in profile.trained
     ]  # fmt: skip
     captions = [
         _generation(config, numbers, _size(profile, tested, "images"), experiment)
-        for _, experiment, tested in profile.predicted
-        if profile.run_of(experiment)
+        for _, experiment, tested in profile.predicted()
+        if (run := profile.run_of(experiment)) and "adaptor" in profile.needs(run)
     ]
     answers = [
         Generation(
@@ -66,7 +66,7 @@ def work(profile: Profile, downloads: dict[str, int | None]) -> Work:
             config["answering"]["max_new_tokens"], config["answering"]["batch_size"], config["answering"]["beams"],
             runs=seeds,
         )
-        for _, dataset, answerer in profile.answered
+        for _, dataset, answerer in profile.answered()
         if profile.answerers[answerer]["context"] != "majority"
     ]  # fmt: skip
     return Work(downloads, [_encoding(profile, numbers)], trainings, [*captions, *answers])

@@ -6,7 +6,8 @@ takes long, because every call of Snakemake reads this.
 
 from __future__ import annotations
 
-from functools import cached_property
+import ast
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,22 @@ from .errors import ConfigError
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 WITHOUT_PICTURES = ("conceptual",)
-MEMORY_METHODS = ("decap",)  # they project images onto the training captions' features
+METHODS = Path(__file__).parent / "methods"
 GAP_TABLES = ("nearness", "gap")
+
+
+@cache
+def needs(method: str) -> tuple[str, ...]:
+    """The constant `NEEDS` of a method's file (see `maccap.methods`), read without importing it.
+
+    Raises:
+        ConfigError: the file has no such constant.
+    """
+    tree = ast.parse((METHODS / f"{method}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["NEEDS"]:
+            return tuple(ast.literal_eval(node.value))
+    raise ConfigError(f"maccap/methods/{method}.py says nothing of what it needs: add the constant NEEDS")
 
 
 class Profile:
@@ -32,9 +47,8 @@ class Profile:
         self._check()
 
     def _check(self) -> None:
-        methods = Path(__file__).parent / "methods"
         for name, run in self.config["runs"].items():
-            if not (methods / f"{run['method']}.py").is_file():
+            if not (METHODS / f"{run['method']}.py").is_file():
                 raise ConfigError(f"runs.{name}.method: {run['method']!r} is no file of maccap/methods/; correct it")
         for name, about in self.datasets.items():
             if about["format"] == "scenes" and "scenes" not in self.config:
@@ -81,9 +95,9 @@ class Profile:
 
     def cells_of(self, table: str) -> list[Cell] | None:
         """The cells of a table of captions, in the order of its rows; None for tables about the gap."""
-        if table in GAP_TABLES:
-            return None
         about = self.config["tables"][table]
+        if about["kind"] in GAP_TABLES:
+            return None
         pairs = [tuple(pair.split("-")) for pair in about.get("pairs", [])]
         return [
             (trained, experiment, tested)
@@ -103,31 +117,45 @@ class Profile:
         about = self.config["tables"][table]
         return [(about["trained"], about["dataset"], answerer) for answerer in about.get("answerers", [])]
 
-    @cached_property
-    def evaluated(self) -> list[Cell]:
-        """All cells that are scored, each once."""
-        tables = [self.cells_of(table) or [] for table in self.config["tables"]]
-        return list(dict.fromkeys(cell for cells in tables for cell in cells))
+    def tables(self, *, extended: bool = False) -> list[str]:
+        """The tables of the target `all`, or those that only the target `extended` makes."""
+        return [name for name, about in self.config["tables"].items() if about.get("extended", False) == extended]
 
-    @cached_property
-    def answered(self) -> list[tuple[str, str, str]]:
-        """All (trained on, asked about, answerer), each once."""
-        return list(dict.fromkeys(row for table in self.config["tables"] for row in self.answers_of(table)))
+    def evaluated(self, *, extended: bool = False) -> list[Cell]:
+        """All cells that these tables show, each once; the extended ones without those of the others."""
+        cells = [cell for table in self.tables(extended=extended) for cell in self.cells_of(table) or []]
+        known = set(self.evaluated()) if extended else set()
+        return [cell for cell in dict.fromkeys(cells) if cell not in known]
 
-    @cached_property
-    def predicted(self) -> list[Cell]:
-        """All cells that need captions: to be scored, or as the context of questions."""
+    def answered(self, *, extended: bool = False) -> list[tuple[str, str, str]]:
+        """All (trained on, asked about, answerer) of these tables, as for `evaluated`."""
+        rows = [row for table in self.tables(extended=extended) for row in self.answers_of(table)]
+        known = set(self.answered()) if extended else set()
+        return [row for row in dict.fromkeys(rows) if row not in known]
+
+    def predicted(self, *, extended: bool = False) -> list[Cell]:
+        """All cells that need captions, to be scored or as the context of questions, as for `evaluated`."""
         contexts = [
             (trained, self.answerers[answerer]["experiment"], dataset)
-            for trained, dataset, answerer in self.answered
+            for trained, dataset, answerer in self.answered(extended=extended)
             if self.answerers[answerer]["context"] != "majority"
         ]
-        return list(dict.fromkeys([*self.evaluated, *contexts]))
+        known = set(self.predicted()) if extended else set()
+        return [cell for cell in dict.fromkeys([*self.evaluated(extended=extended), *contexts]) if cell not in known]
 
-    @cached_property
-    def runs(self) -> list[tuple[str, str]]:
-        """(trained on, run) of everything that must be trained."""
-        return sorted({(trained, run) for trained, experiment, _ in self.predicted if (run := self.run_of(experiment))})
+    def runs(self, *, extended: bool = False) -> list[tuple[str, str]]:
+        """(trained on, run) of everything that makes these captions."""
+        cells = self.predicted(extended=extended)
+        return sorted({(trained, run) for trained, experiment, _ in cells if (run := self.run_of(experiment))})
+
+    def needs(self, run: str) -> tuple[str, ...]:
+        """What a run's method must be given."""
+        return needs(self.config["runs"][run]["method"])
+
+    @property
+    def trained(self) -> list[tuple[str, str]]:
+        """(trained on, run) of everything that the target `all` must train."""
+        return [(trained, run) for trained, run in self.runs() if "adaptor" in self.needs(run)]
 
     @property
     def captioned(self) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import read_json
+from .caption_tables import SPICE_ABSENT, grouped
 from .config import labels
 from .metrics.bootstrap import RESAMPLES, VQA, aligned_statistics, interval
-from .paper_tables import SPICE_ABSENT, grouped
 from .reported import CLOSE, Reported, verdict
 from .tables import BOUND, Cell, Row, Table, cell, pointer
 

@@ -32,7 +32,8 @@ class Cell:
     Attributes:
         pointer: where the value is in each file, as a JSON pointer (RFC 6901).
         kind: MEAN; DIFFERENCE of pairs, the second half of the files subtracted from the first; or BOUND, an end of
-            the bootstrap interval of the files' mean.
+            a bootstrap interval: of the files' mean, or of a DIFFERENCE.
+        mark: a sign behind the number that a note explains.
     """
 
     value: float
@@ -41,6 +42,7 @@ class Cell:
     files: list[str]
     pointer: str = ""
     kind: str = MEAN
+    mark: str = ""
 
     def text(self, digits: int) -> str:
         spread = "" if self.sd is None else f" ± {self.sd:.{digits}f}"
@@ -94,7 +96,7 @@ def frame(table: Table) -> pd.DataFrame:
 
 
 def _text(cell: Cell | str | None, digits: int) -> str:
-    return cell.text(digits) if isinstance(cell, Cell) else cell or ""
+    return cell.text(digits) + cell.mark if isinstance(cell, Cell) else cell or ""
 
 
 def tidy(table: Table) -> pd.DataFrame:

@@ -6,8 +6,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,23 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from .artifacts import atomic, sha256, write_json, write_text
+from .artifacts import atomic, write_json, write_text
 from .config import TrainingSettings
-from .datasets.captions import Caption, CaptionTable
 from .devices import mixed_precision
-from .errors import ConfigError, DataError
-from .features import TextFeatures
+from .errors import ConfigError
 from .language_model import LanguageModel
-from .methods import CaptioningMethod
+from .methods import TrainedMethod
 from .progress import progress
+from .text_set import TextBatch, TextSet
 
 
 def reconstruction_loss(
-    lm: Any, prefix: torch.Tensor, tokens: torch.Tensor, pad_token_id: int, count_padding: bool
+    lm: Any,
+    prefix: torch.Tensor,
+    tokens: torch.Tensor,
+    pad_token_id: int,
+    count_padding: bool,
+    given: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Cross-entropy of the caption behind its soft prefix; a float32 scalar.
 
@@ -41,6 +44,7 @@ def reconstruction_loss(
         prefix: soft tokens [B, P, lm_dim].
         tokens: token ids [B, L], padded on the right.
         pad_token_id: `LanguageModel.pad_id`, below 0 where the language model has no padding token.
+        given: tokens [B, L] that are no labels, those of a prompt.
 
     Raises:
         ConfigError: padding is to be counted but the language model has no padding token.
@@ -57,6 +61,8 @@ def reconstruction_loss(
     kept = tokens.shape[1] + 1
     logits = lm(inputs_embeds=embedded, attention_mask=mask, logits_to_keep=kept, use_cache=False).logits[:, :-1]
     labels = tokens if count_padding else tokens.masked_fill(tokens == pad_token_id, -100)
+    if given is not None:
+        labels = labels.masked_fill(given[:, : labels.shape[1]], -100)
     return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
 
 
@@ -66,45 +72,6 @@ def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
         return (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
     return 0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2
-
-
-@dataclass(frozen=True)
-class TextSet:
-    """The captions of one split with their text features, row by row.
-
-    Raises:
-        DataError: their numbers differ.
-    """
-
-    features: TextFeatures
-    captions: Sequence[Caption]
-    digest: str
-
-    def __post_init__(self) -> None:
-        if len(self.features) != len(self.captions):
-            raise DataError(
-                f"{len(self.features)} text features for {len(self.captions)} captions: delete the features, run again"
-            )
-
-    @classmethod
-    def read(cls, features: Sequence[Path], captions: Path) -> TextSet:
-        """Open the shards of the features and the caption table; both stay on disk until rows are asked for."""
-        files = hashlib.sha256("".join(sha256(path) for path in (*features, captions)).encode())
-        return cls(TextFeatures(features), CaptionTable(captions), files.hexdigest())
-
-    def __len__(self) -> int:
-        return len(self.captions)
-
-    def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
-        """Features, float32 [B, d], and texts of some rows.
-
-        Raises:
-            DataError: the features were made from other captions.
-        """
-        captions = [self.captions[row] for row in rows.tolist()]
-        if self.features.ids[rows].tolist() != [caption.caption_id for caption in captions]:
-            raise DataError("the text features were made from other captions: delete them and run again")
-        return self.features[rows], [caption.caption for caption in captions]
 
 
 class Trainer:
@@ -125,7 +92,7 @@ class Trainer:
 
     def __init__(
         self,
-        method: CaptioningMethod,
+        method: TrainedMethod,
         lm: LanguageModel,
         train: TextSet,
         val: TextSet,
@@ -159,7 +126,8 @@ class Trainer:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that decides the run, so that a state of another run is never resumed."""
-        decisive = (self.settings, self.seed, self.method.name, self.about, self.train.digest, self.val.digest)
+        options = self.method.name, self.method.options
+        decisive = (self.settings, self.seed, options, self.about, self.train.digest, self.val.digest)
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     def run(self) -> None:
@@ -190,15 +158,16 @@ class Trainer:
         settings, device = self.settings, self.accelerator.device
         released_off = settings.dropout_first_epoch_only and self.step >= self.steps_per_epoch
         self.adaptor.train(not released_off)
-        features, texts = self.train.batch(self._rows())
-        inputs = self.method.training_input(features, self.noise)
-        tokens = self.lm.caption_ids(texts, settings.text_length)
-        own, weight = self._share(tokens)
+        batch = self.train.batch(self._rows())
+        inputs = self.method.training_input(batch, self.noise)
+        tokens, given = self._tokens(batch, self.noise)
+        own, weight = self._share(tokens, given)
         with self.accelerator.autocast():
             prefix = self.adaptor(inputs[own].to(device))
             loss = reconstruction_loss(
-                self.lm.model, prefix, tokens[own].to(device), self.lm.pad_id, settings.count_padding
-            )
+                self.lm.model, prefix, tokens[own].to(device), self.lm.pad_id, settings.count_padding,
+                given[own].to(device),
+            )  # fmt: skip
         self.accelerator.backward(loss * weight)
         norm = self.accelerator.clip_grad_norm_(self.adaptor.parameters(), settings.max_grad_norm)
         for group in self.optimizer.param_groups:
@@ -208,7 +177,12 @@ class Trainer:
         self.optimizer.zero_grad()
         return loss.detach(), norm
 
-    def _share(self, tokens: torch.Tensor) -> tuple[slice, float]:
+    def _tokens(self, batch: TextBatch, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """The captions' token ids behind the method's prompts, and which of them are the prompts'."""
+        prompts = self.method.training_prompts(batch, generator)
+        return self.lm.caption_ids(batch.texts, self.settings.text_length, prompts)
+
+    def _share(self, tokens: torch.Tensor, given: torch.Tensor) -> tuple[slice, float]:
         """This process's rows of the global batch, and what its mean loss weighs before gradients are averaged."""
         index, processes = self.accelerator.process_index, self.accelerator.num_processes
         if processes == 1:
@@ -216,7 +190,7 @@ class Trainer:
         if index >= len(tokens):  # every process must take part in every step
             return slice(0, 1), 0.0
         own = slice(index, None, processes)
-        labels = torch.ones_like(tokens) if self.settings.count_padding else tokens != self.lm.pad_id
+        labels = ~given if self.settings.count_padding else (tokens != self.lm.pad_id) & ~given
         return own, processes * float(labels[own].sum() / labels.sum())
 
     @torch.no_grad()
@@ -226,11 +200,12 @@ class Trainer:
         noise = torch.Generator().manual_seed(self.seed)
         total, device = 0.0, self.accelerator.device
         for rows in torch.arange(len(self.val)).split(256):
-            features, texts = self.val.batch(rows)
-            tokens = self.lm.caption_ids(texts, self.settings.text_length).to(device)
+            batch = self.val.batch(rows)
+            inputs = self.method.training_input(batch, noise)
+            tokens, given = (part.to(device) for part in self._tokens(batch, noise))
             with self.accelerator.autocast():
-                prefix = self.adaptor(self.method.training_input(features, noise).to(device))
-                loss = reconstruction_loss(self.lm.model, prefix, tokens, self.lm.pad_id, False)
+                prefix = self.adaptor(inputs.to(device))
+                loss = reconstruction_loss(self.lm.model, prefix, tokens, self.lm.pad_id, False, given)
             total += float(loss) * len(tokens)
         return total / len(self.val)
 
@@ -280,7 +255,8 @@ class Trainer:
         with atomic(self.folder / "adaptor.safetensors") as part:
             save_file({k: v.cpu().contiguous() for k, v in weights.items()}, part)
         summary = {
-            "method": self.method.name, "seed": self.seed, "steps": self.steps, "training": asdict(self.settings),
+            "method": self.method.name, "options": asdict(self.method.options), "seed": self.seed, "steps": self.steps,
+            "training": asdict(self.settings),
             "feature_dim": self.train.features.dim, "lm_dim": self.lm.dim,
             "trainable_parameters": sum(v.numel() for v in weights.values()),
             "final": self.log[-1],

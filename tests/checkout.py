@@ -18,7 +18,10 @@ TINY = {
     "runs": {"maccap": {"method": "maccap"}},
     "experiments": {"maccap": {"label": "MacCap", "run": "maccap", "reported_as": "MacCap"}},
     "reported": {"file": "workflow/resources/reported.csv", "tolerance": 1.0},
-    "tables": {"in_domain": {"pairs": ["coco-coco"], "experiments": ["maccap"]}, "nearness": {}},
+    "tables": {
+        "in_domain": {"title": "In-domain", "kind": "captions", "pairs": ["coco-coco"], "experiments": ["maccap"]},
+        "nearness": {"title": "Nearness", "kind": "nearness"},
+    },
 }
 SMALLER = {
     "training": {"batch_size": 8, "copies": 1, "log_every": 2, "validate_every": 4, "checkpoint_every": 4},

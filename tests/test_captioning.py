@@ -1,6 +1,5 @@
 """Captions and answers from image features: cleaning, batching, reranking, the two VQA forms."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -14,10 +13,11 @@ from maccap.datasets.vqa import VqaQuestion
 from maccap.errors import DataError, EncoderError
 from maccap.features import ImageFeatures
 from maccap.methods import load_method
-from maccap.methods.decap import project
 from tests.tiny import DECODING, TRAINING, tiny_lm
 
-ANSWERING = AnsweringSettings(batch_size=4, beams=2, max_new_tokens=3, length_penalty=-1.0)
+ANSWERING = AnsweringSettings(
+    batch_size=4, beams=2, max_new_tokens=3, length_penalty=-1.0, prompt="Question: {question} Short answer:"
+)
 
 
 class FakeEncoder:
@@ -31,18 +31,6 @@ class FakeEncoder:
         seeds = [sum(ord(c) * (i + 1) for i, c in enumerate(text)) for text in texts]
         rows = [torch.randn(self.dim, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         return F.normalize(torch.stack(rows), dim=-1)
-
-
-class Memory:
-    """Twenty training captions' features, in place of `TextFeatures`."""
-
-    rows = F.normalize(torch.randn(20, 16, generator=torch.Generator().manual_seed(3)), dim=-1)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
-        return self.rows[rows]
 
 
 def image_features(count: int = 7, tokens: int = 10, dim: int = 16) -> ImageFeatures:
@@ -60,7 +48,7 @@ def captioner(name: str = "maccap", **decoding) -> Captioner:
     method = load_method(name, TRAINING)
     torch.manual_seed(2)
     adaptor = method.adaptor(16, lm.dim).eval()
-    return Captioner(FakeEncoder(16), lm, method, adaptor, Memory(), replace(DECODING, **decoding), seed=9)
+    return Captioner(FakeEncoder(16), lm, method, adaptor, replace(DECODING, **decoding), seed=9)
 
 
 @pytest.mark.parametrize(
@@ -88,21 +76,16 @@ def test_the_caption_is_the_candidate_nearest_to_the_image():
         assert row["caption"] == row["candidates"][int(expected.argmax())]
 
 
-def test_one_text_encoder_call_per_batch_and_only_of_the_first_characters():
+def test_one_text_encoder_call_and_only_of_the_first_characters():
     run = captioner(rerank_characters=5)
     run.caption(image_features())
-    assert len(run.encoder.asked) == 3
+    assert len(run.encoder.asked) == 1
     assert max(len(text) for texts in run.encoder.asked for text in texts) <= 5
     assert all(len(texts) == len(set(texts)) for texts in run.encoder.asked)
 
 
 def test_the_same_seed_gives_the_same_captions():
     assert captioner().caption(image_features()) == captioner().caption(image_features())
-
-
-@pytest.mark.parametrize("name", ["capdec", "decap"])
-def test_methods_without_draws_give_one_candidate(name):
-    assert all(len(row["candidates"]) == 1 for row in captioner(name).caption(image_features()))
 
 
 def test_a_batch_says_what_single_images_say():
@@ -119,14 +102,6 @@ def test_padding_of_a_batch_of_prompts_changes_nothing():
     together = lm.generate(prefix, prompts, beams=2, max_new_tokens=5)
     alone = [lm.generate(prefix[i : i + 1], prompts[i : i + 1], beams=2, max_new_tokens=5)[0] for i in range(3)]
     assert together == alone
-
-
-def test_memory_projection_is_a_softmax_average():
-    features, memory = F.normalize(torch.randn(2, 4), dim=-1), F.normalize(torch.randn(5, 4), dim=-1)
-    for feature, projected in zip(features, project(features, memory)):
-        weights = [math.exp(float(feature @ row) / 0.01) for row in memory]
-        mean = sum(w * row.double() for w, row in zip(weights, memory)) / sum(weights)
-        assert torch.allclose(projected.double(), mean / mean.norm(), atol=1e-4)
 
 
 def test_weights_of_another_size_are_refused_by_name(tmp_path):

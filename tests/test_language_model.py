@@ -124,11 +124,11 @@ def soft_tokens(lm: LanguageModel, rows: int = 3) -> torch.Tensor:
 )
 def test_caption_ids_are_begin_caption_end_padding(family, begin, end, pad):
     lm = make(family)
-    for text, row in zip(CAPTIONS, lm.caption_ids(CAPTIONS, 24).tolist(), strict=True):
+    for text, row in zip(CAPTIONS, lm.caption_ids(CAPTIONS, 24)[0].tolist(), strict=True):
         expected = [begin, *plain_ids(lm, text), end]
         assert row == (expected + [pad] * 24)[:24]
-    assert lm.caption_ids(CAPTIONS, 4)[0].tolist() == [begin, *plain_ids(lm, CAPTIONS[0])[:3]]
-    assert lm.caption_ids([], 4).shape == (0, 4)
+    assert lm.caption_ids(CAPTIONS, 4)[0][0].tolist() == [begin, *plain_ids(lm, CAPTIONS[0])[:3]]
+    assert lm.caption_ids([], 4)[0].shape == (0, 4)
     assert lm.pad_id == pad
 
 
@@ -141,7 +141,7 @@ def test_the_loss_is_the_mean_over_every_row_alone(family):
         embedded = torch.cat([prefix[row], lm.model.get_input_embeddings()(ids)])
         log_probabilities = lm.model(inputs_embeds=embedded[None]).logits[0].log_softmax(-1)
         terms += [-log_probabilities[prefix.shape[1] - 1 + i, token] for i, token in enumerate(ids)]
-    loss = reconstruction_loss(lm.model, prefix, lm.caption_ids(CAPTIONS, 40), lm.pad_id, False)
+    loss = reconstruction_loss(lm.model, prefix, lm.caption_ids(CAPTIONS, 40)[0], lm.pad_id, False)
     assert torch.allclose(loss, torch.stack(terms).mean(), atol=1e-5)
 
 
@@ -149,14 +149,14 @@ def test_padding_counts_only_where_there_is_a_padding_token():
     with pytest.raises(ConfigError, match=r"no padding token.*count_padding"):
         reconstruction_loss(make("gpt2").model, torch.zeros(1, 1, 32), torch.tensor([[0, 5, 0, -1]]), -1, True)
     lm = make("llama")
-    tokens = lm.caption_ids(CAPTIONS, 40)
+    tokens = lm.caption_ids(CAPTIONS, 40)[0]
     counted, left_out = (reconstruction_loss(lm.model, soft_tokens(lm), tokens, 3, value) for value in (True, False))
     assert not torch.allclose(counted, left_out)
 
 
 def test_a_model_in_half_precision_takes_a_prefix_in_full():
     lm = make("opt")
-    tokens, prefix = lm.caption_ids(CAPTIONS, 40), soft_tokens(lm).requires_grad_()
+    tokens, prefix = lm.caption_ids(CAPTIONS, 40)[0], soft_tokens(lm).requires_grad_()
     full = reconstruction_loss(lm.model, prefix, tokens, lm.pad_id, False)
     lm.model.bfloat16()
     half = reconstruction_loss(lm.model, prefix, tokens, lm.pad_id, False)
@@ -211,7 +211,7 @@ def test_an_encoder_decoder_takes_no_prefix_and_no_training():
     with pytest.raises(ConfigError, match=r"t5 is an encoder-decoder.*no soft prefix"):
         lm.generate(torch.zeros(1, 2, 32), [""], beams=1, max_new_tokens=2)
     with pytest.raises(ConfigError, match=r"t5 is an encoder-decoder.*causal"):
-        lm.caption_ids(CAPTIONS, 10)
+        lm.caption_ids(CAPTIONS, 10)[0]
 
 
 def logits(lm: LanguageModel) -> torch.Tensor:
@@ -264,7 +264,7 @@ def test_a_folder_as_opt_is_published(tmp_path):
     loaded = load_language_model(str(tmp_path))
     lm.model.float()
     assert torch.equal(logits(loaded), logits(lm))
-    assert loaded.caption_ids(CAPTIONS, 24).tolist() == lm.caption_ids(CAPTIONS, 24).tolist()
+    assert loaded.caption_ids(CAPTIONS, 24)[0].tolist() == lm.caption_ids(CAPTIONS, 24)[0].tolist()
     prefix = soft_tokens(lm)
     assert loaded.generate(prefix, PROMPTS, beams=2, max_new_tokens=5) == lm.generate(
         prefix, PROMPTS, beams=2, max_new_tokens=5
@@ -344,7 +344,7 @@ def test_a_gguf_file_becomes_a_folder(tmp_path):
     write_gguf(lm, tmp_path / "tiny.gguf")
     loaded = load_language_model(str(tmp_path / "tiny.gguf"))
     assert torch.allclose(logits(loaded), logits(lm), atol=1e-5)
-    assert loaded.caption_ids(CAPTIONS, 24).tolist() == lm.caption_ids(CAPTIONS, 24).tolist()
+    assert loaded.caption_ids(CAPTIONS, 24)[0].tolist() == lm.caption_ids(CAPTIONS, 24)[0].tolist()
     outputs = [tmp_path / "folder" / file for file in ("index.json", *FILES)]
     source = {"source": [tmp_path / "tiny.gguf"]}
     step.run(Job(source, outputs, {"language_model.name": "tiny.gguf", "language_model.dtype": "float32"}))
@@ -399,7 +399,7 @@ def make_weights(folder: Path, lacking: str) -> Path:
 def test_losses_of_both_paddings_are_the_same_for_one_caption():
     """Where nothing is padded, counting padding changes nothing."""
     lm = make("opt")
-    ids = lm.caption_ids(CAPTIONS[:1], 30)
+    ids = lm.caption_ids(CAPTIONS[:1], 30)[0]
     tokens = ids[:, : int((ids != 1).sum())]
     counted, left_out = (reconstruction_loss(lm.model, soft_tokens(lm, 1), tokens, 1, value) for value in (True, False))
     assert torch.equal(counted, left_out)

@@ -18,6 +18,10 @@ from maccap.steps.runner import run_step
 from tests.tiny import DECODING, TRAINING, make_models
 
 SEEDS = (11, 12)
+KINDS = {
+    "in_domain": "captions", "ablation": "comparison", "vqa": "vqa", "vqa_types": "vqa_types", "nearness": "nearness",
+    "gap": "gap",
+}  # fmt: skip
 
 
 def config(clip: Path, opt: Path) -> dict:
@@ -31,13 +35,16 @@ def config(clip: Path, opt: Path) -> dict:
         "experiments.blind.label": "blind", "experiments.human.label": "human",
         "experiments.light.label": "light", "experiments.light.run": "maccap",
         "experiments.light.decoding.patch_weight": 0.0, "experiments.light.lowers": "subregions help",
-        "tables.ablation.reference": "maccap",
+        "tables.in_domain.reference": "maccap", "tables.ablation.reference": "maccap",
         "answerers.prefix.label": "prefix", "answerers.prefix.context": "prefix",
         "answerers.prefix.experiment": "maccap", "answerers.caption.label": "caption",
         "answerers.caption.context": "caption", "answerers.caption.experiment": "maccap",
         "answerers.majority.label": "majority", "answerers.majority.context": "majority",
         "answering.batch_size": 5, "answering.beams": 2, "answering.max_new_tokens": 2,
         "answering.length_penalty": -1.0,
+        "answering.prompt": "Question: {question} Short answer:",
+        **{f"tables.{name}.kind": kind for name, kind in KINDS.items()},
+        **{f"tables.{name}.title": name for name in KINDS},
         **{f"training.{k}": v for k, v in asdict(TRAINING).items()},
         **{f"decoding.{k}": v for k, v in asdict(DECODING).items()},
     }  # fmt: skip
@@ -86,7 +93,6 @@ def run_everything(root: Path, cfg: dict) -> None:
     outputs = [runs / f"s{seed}" / file for seed in SEEDS for file in files]
     step("train", {"language_model": language_model} | inputs, outputs)
     trained = {
-        "memory": text["train"],
         "adaptors": [runs / f"s{seed}" / "adaptor.safetensors" for seed in SEEDS],
     } | models
 
@@ -337,7 +343,6 @@ def test_captions_do_not_depend_on_the_shards(world, tmp_path):
     inputs = {
         "encoder": sorted((world / "models/clip").glob("*")), "images": [store],
         "language_model": sorted((world / "models/opt").glob("*")),
-        "memory": sorted((root / "features/coco").glob("captions.train.*.safetensors")),
         "adaptors": [root / f"runs/coco/maccap/s{seed}/adaptor.safetensors" for seed in SEEDS],
     }  # fmt: skip
     outputs = [folder / f"s{seed}.1-of-1{suffix}" for seed in SEEDS for suffix in (".json", ".features.safetensors")]

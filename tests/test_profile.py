@@ -9,7 +9,7 @@ import yaml
 from maccap.assets import read_registry
 from maccap.errors import ConfigError
 from maccap.plan import announcement, work
-from maccap.profile import Profile
+from maccap.profile import Profile, needs
 
 ROOT = Path(__file__).parents[1]
 PROFILES = {name: yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("mini", "paper")}
@@ -51,24 +51,49 @@ def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, to
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_cell_of_a_table_is_evaluated_and_every_run_trained(name):
     profile = Profile(PROFILES[name])
+    evaluated = profile.evaluated() + profile.evaluated(extended=True)
+    runs = profile.runs() + profile.runs(extended=True)
     for table in PROFILES[name]["tables"]:
         for cell in profile.cells_of(table) or []:
-            assert cell in profile.evaluated
+            assert cell in evaluated
             run = profile.run_of(cell[1])
-            assert run is None or (cell[0], run) in profile.runs
-    assert len(set(profile.predicted)) == len(profile.predicted)
+            assert run is None or (cell[0], run) in runs
+    predicted = profile.predicted() + profile.predicted(extended=True)
+    assert len(set(predicted)) == len(predicted)
+    assert len(set(evaluated)) == len(evaluated)
+
+
+def test_extended_tables_ask_the_target_all_for_nothing(paper):
+    whole = Profile(copy.deepcopy(paper))
+    paper["tables"] = {name: about for name, about in paper["tables"].items() if not about.get("extended")}
+    less = Profile(paper)
+    assert less.evaluated() == whole.evaluated()
+    assert less.predicted() == whole.predicted()
+    assert less.runs() == whole.runs()
+    assert less.answered() == whole.answered()
+    assert less.evaluated(extended=True) == []
+    assert whole.evaluated(extended=True)
+
+
+def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
+    assert needs("decap") == ("adaptor", "memory")
+    assert needs("clipre") == ("memory",)
+    monkeypatch.setattr("maccap.profile.METHODS", tmp_path)
+    (tmp_path / "silent.py").write_text("TEMPERATURE = 1\n")
+    with pytest.raises(ConfigError, match=r"silent\.py says nothing of what it needs"):
+        needs("silent")
 
 
 def test_the_paper_trains_on_all_three_texts_and_tests_on_both_sets():
     profile = Profile(PROFILES["paper"])
-    maccap = {(trained, tested) for trained, experiment, tested in profile.evaluated if experiment == "maccap"}
+    maccap = {(trained, tested) for trained, experiment, tested in profile.evaluated() if experiment == "maccap"}
     assert maccap == {
         ("coco", "coco"), ("flickr30k", "flickr30k"), ("cc3m", "coco"), ("cc3m", "flickr30k"), ("coco", "flickr30k"),
         ("flickr30k", "coco"),
     }  # fmt: skip
-    assert ("coco", "maccap", "vqav2") in profile.predicted
-    assert ("coco", "maccap", "vqav2") not in profile.evaluated
-    assert not any(cell[0] == "cc3m" for cell in profile.evaluated if cell[1] in ("magic", "blind", "human"))
+    assert ("coco", "maccap", "vqav2") in profile.predicted()
+    assert ("coco", "maccap", "vqav2") not in profile.evaluated()
+    assert not any(cell[0] == "cc3m" for cell in profile.evaluated() if cell[1] in ("magic", "blind", "human"))
 
 
 def test_shards_name_their_number():
@@ -84,11 +109,13 @@ def test_shards_name_their_number():
 def test_work_counts_every_run_seed_and_override():
     profile = Profile(PROFILES["paper"])
     planned = work(profile, {})
-    assert len(planned.trainings) == len(profile.runs) == 12
+    assert len(planned.trainings) == len(profile.trained)
+    assert ("coco", "clipre") in profile.runs()
+    assert ("coco", "clipre") not in profile.trained
     web = [training for training in planned.trainings if training.captions == 3318333]
     assert [(training.epochs, training.runs) for training in web] == [(4, 3)] * 3
     draws = {generation.draws for generation in planned.generations if generation.inputs == 5000}
-    assert draws == {1, 4}
+    assert draws == {1, 2, 4}
     assert sum(generation.inputs == 214354 for generation in planned.generations) == 3
 
 

@@ -36,7 +36,7 @@ def train(lm, features, queries, steps):
     "Losses of some steps of MacCap's adaptor on all captions, and the adaptor."
     adaptor = Adaptor(features.shape[1], lm.dim, queries)
     optimizer = torch.optim.AdamW(adaptor.parameters(), lr=3e-4)
-    tokens, losses = lm.caption_ids(CAPTIONS, 30), []
+    tokens, losses = lm.caption_ids(CAPTIONS, 30)[0], []
     for _ in range(steps):
         prefix = adaptor(inject_noise(features.unsqueeze(1).expand(-1, 10, -1), 0.016))
         loss = reconstruction_loss(lm.model, prefix, tokens, lm.pad_id, False)

@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 
 from maccap.errors import DataError
 from maccap.features import write_store
-from maccap.methods import load_method
-from maccap.training import TextSet, Trainer, learning_rate_factor
+from maccap.gap_model import PairStatistics
+from maccap.methods import Resources, load_method
+from maccap.text_set import TextSet
+from maccap.training import Trainer, learning_rate_factor
 from tests.tiny import TRAINING, text_files, tiny_lm
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +42,10 @@ def text_set(folder: Path, rows: slice = slice(None), shards: int = 2) -> TextSe
 def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -> Trainer:
     lm, settings = tiny_lm(), replace(TRAINING, **changes)
     train, val = text_set(folder / "train"), text_set(folder / "val", slice(8))
-    return Trainer(load_method(method, settings), lm, train, val, settings, seed, folder, {})
+    pairs = PairStatistics.of(train.features[torch.arange(20)], train.features[torch.arange(20, 40)])
+    options = {"viecap": {"vocabulary": "words.txt"}, "close": {"adapter": "covariance"}}.get(method)
+    loaded = load_method(method, settings, options, Resources(train, pairs, ("boat", "fish", "tree")))
+    return Trainer(loaded, lm, train, val, settings, seed, folder, {})
 
 
 def test_learning_rate_warms_up_then_falls_to_a_tenth():
@@ -54,7 +59,7 @@ def test_learning_rate_warms_up_then_falls_to_a_tenth():
     assert factors[middle] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (middle - 50) / 449)))
 
 
-@pytest.mark.parametrize("method", ["maccap", "capdec", "decap"])
+@pytest.mark.parametrize("method", ["maccap", "capdec", "decap", "close", "viecap", "ifcap", "magic"])
 def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, method):
     run = trainer(tmp_path, method=method, epochs=12, learning_rate=5e-3)
     before = {k: v.clone() for k, v in run.lm.model.state_dict().items()}
@@ -135,9 +140,9 @@ def test_features_of_other_captions_are_refused(tmp_path):
 def test_rows_are_the_same_whatever_the_shards(tmp_path):
     rows = torch.tensor([43, 0, 17, 17, 21, 22])
     whole, parts = (text_set(tmp_path / str(shards), shards=shards).batch(rows) for shards in (1, 5))
-    assert torch.equal(whole[0], parts[0])
-    assert torch.equal(whole[0], data()[0][rows])
-    assert whole[1] == parts[1] == [data()[1][row] for row in rows]
+    assert torch.equal(whole.features, parts.features)
+    assert torch.equal(whole.features, data()[0][rows])
+    assert whole.texts == parts.texts == [data()[1][row] for row in rows]
 
 
 def test_processes_share_a_batch_and_get_the_gradient_of_all_of_it(tmp_path, monkeypatch):

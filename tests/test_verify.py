@@ -33,7 +33,7 @@ CONFIG = {
     "scenes": {"train": 12, "val": 2, "test": 6, "questions": 2},
     "datasets": {"coco": {"label": "COCO", "format": "scenes"}},
     "answerers": {"majority": {"label": "blind: ↑ majority", "context": "majority"}},
-    "tables": {"vqa": {}, "vqa_types": {}},
+    "tables": {name: {"title": name, "kind": name} for name in ("vqa", "vqa_types")},
 }  # fmt: skip
 DATA, RESULTS = "artifacts/small/data/coco", "results/small"
 
@@ -70,7 +70,7 @@ def finish(root: Path) -> None:
     job("evaluate-answers", scored | {"results": answers}, metrics)
     for table in ("vqa", "vqa_types"):
         outputs = [f"{RESULTS}/tables/{table}.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")]
-        keys = ("profile", "reduced", "datasets.coco.label", "answerers.majority.label")
+        keys = ("profile", "reduced", f"tables.{table}.", "datasets.coco.label", "answerers.majority.label")
         job("table", {"metrics": metrics}, outputs, *keys)
     results = [f"{RESULTS}/tables/vqa.md", f"{RESULTS}/tables/vqa_types.md", tables[2]]
     list_everything(results)

@@ -27,7 +27,7 @@ TRAINING = TrainingSettings(
 )  # fmt: skip
 DECODING = DecodingSettings(
     batch_size=3, beams=2, max_new_tokens=6, draws=3, subregions=5, patch_weight=1.0, double_softmax=True,
-    noise_variance=0.016, rerank_characters=80, clean=True, clipscore_prompt="",
+    noise_variance=0.016, rerank_characters=80, clean=True, prompt="", clipscore_prompt="",
 )  # fmt: skip
 
 

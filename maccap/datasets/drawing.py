@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scenes import Group, Scene
+from .scenes import LOOKS, Group, Scene
 
 SIDE = 168  # pixels of the finished picture
 SCALE = 2  # drawn this much larger, then reduced
@@ -71,7 +71,7 @@ def _shade(rgb: tuple[int, ...], factor: float) -> tuple[int, ...]:
 def _ground(scene: Scene, rng: np.random.Generator) -> Image.Image:
     """The textured ground, at drawing scale."""
     side = SIDE * SCALE
-    base = GROUND_RGB[scene.domain][scene.ground]
+    base = GROUND_RGB[LOOKS[scene.domain]][scene.ground]
     image = Image.new("RGB", (side, side), base)
     pen = ImageDraw.Draw(image)
     if scene.ground == "grass":
@@ -137,5 +137,5 @@ def draw(scene: Scene, rng: np.random.Generator) -> Image.Image:
     pen = ImageDraw.Draw(image)
     for group in scene.groups:
         for centre in _centres(group, rng):
-            _object(pen, group, centre, scene.domain)
+            _object(pen, group, centre, LOOKS[scene.domain])
     return image.resize((SIDE, SIDE), Image.Resampling.BOX)

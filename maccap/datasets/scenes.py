@@ -2,7 +2,8 @@
 
 A scene is a ground with two or three groups of objects on it. Two domains share the objects
 but differ in look, grounds and wording: `coco` (filled shapes in daylight) and `flickr30k`
-(chalk outlines on dark surfaces). Each caption tells only part of its scene.
+(chalk outlines on dark surfaces). A third, `reworded`, has the scenes of `coco` in the words of
+`flickr30k`; no model was pretrained on it. Each caption tells only part of its scene.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ GROUNDS = {
     "coco": ("grass", "sand", "water", "snow", "wood"),
     "flickr30k": ("slate", "sand", "brick", "night", "wood"),
 }
-SIZES = {"coco": {"large": "large", "small": "small"}, "flickr30k": {"large": "big", "small": "tiny"}}
+LOOKS = {"coco": "coco", "flickr30k": "flickr30k", "reworded": "coco"}  # {domain: the one whose scenes it has}
+SIZES = {
+    "coco": {"large": "large", "small": "small"},
+    "flickr30k": {"large": "big", "small": "tiny"},
+    "reworded": {"large": "big", "small": "tiny"},
+}
 NUMBERS = {1: "a", 2: "two", 3: "three"}
 ON_GROUND = {
     "coco": {g: f"on the {g}" for g in GROUNDS["coco"]},
@@ -43,11 +49,16 @@ ON_GROUND = {
         "slate": "on a slate board", "sand": "in dark sand", "brick": "against a brick wall",
         "night": "across the night sky", "wood": "over old wood",
     },
+    "reworded": {
+        "grass": "over green grass", "sand": "in pale sand", "water": "across the water", "snow": "against white snow",
+        "wood": "over old wood",
+    },
 }  # fmt: skip
 RELATIONS = {
     "coco": {"above": "above", "below": "below", "left": "to the left of", "right": "to the right of"},
     "flickr30k": {"above": "over", "below": "under", "left": "just left of", "right": "just right of"},
 }
+RELATIONS["reworded"] = RELATIONS["flickr30k"]
 # Shares, in percent, of the space of scenes; a scene belongs to one split for every seed.
 SPLIT_SHARES = {"pretrain": 60, "train": 25, "val": 5, "test": 10}
 
@@ -85,7 +96,7 @@ class Scene:
     @property
     def split(self) -> str:
         """The only split that this scene can appear in: a hash of its content decides."""
-        content = repr(sorted(self.groups, key=lambda g: (g.row, g.column))) + self.ground + self.domain
+        content = repr(sorted(self.groups, key=lambda g: (g.row, g.column))) + self.ground + LOOKS[self.domain]
         bucket = int.from_bytes(hashlib.sha256(content.encode()).digest()[:4], "big") % 100
         for name, share in SPLIT_SHARES.items():
             if bucket < share:
@@ -105,14 +116,15 @@ def draw_scene(domain: str, rng: np.random.Generator) -> Scene:
         count = int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15))) if size == "small" else 1
         colour = COLOURS[rng.integers(len(COLOURS))]
         groups.append(Group(NOUNS[noun], colour, size, count, int(place % 3), int(place // 3)))
-    ground = GROUNDS[domain][rng.integers(len(GROUNDS[domain]))]
+    grounds = GROUNDS[LOOKS[domain]]
+    ground = grounds[rng.integers(len(grounds))]
     return Scene(domain, ground, tuple(groups))
 
 
 def scenes(domain: str, split: str, count: int, seed: int) -> Iterator[tuple[Scene, np.random.Generator]]:
     """`count` scenes of a split, each with its own generator; scene i never depends on `count`."""
     for index in range(count):
-        key = [seed, sorted(GROUNDS).index(domain), sorted(SPLIT_SHARES).index(split), index]
+        key = [seed, sorted(GROUNDS).index(LOOKS[domain]), sorted(SPLIT_SHARES).index(split), index]
         rng = np.random.default_rng(key)
         while (scene := draw_scene(domain, rng)).split != split:
             pass
@@ -212,7 +224,7 @@ def question(scene: Scene, rng: np.random.Generator) -> Question:
         where = {"left": "left of", "right": "right of"}.get(side, side)
         rest = tuple(g.name for g in scene.groups if g not in (group, other) and relation(g, group) == side)
         return Question(f"What is {where} the {group.name}?", "what is", other.name, (other.colour,), rest)
-    misses = tuple(g for g in GROUNDS[scene.domain] if g != scene.ground)[:1]
+    misses = tuple(g for g in GROUNDS[LOOKS[scene.domain]] if g != scene.ground)[:1]
     return Question("What is the ground?", "what is the", scene.ground, misses)
 
 

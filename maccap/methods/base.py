@@ -1,41 +1,78 @@
-"""What a compared method must say: its adaptor, what the adaptor reads in training, and what for an image."""
+"""What a compared method must say: how it captions images, and, where it is trained, how its adaptor learns."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ..config import DecodingSettings, TrainingSettings
+from ..encoder import Encoder
 from ..errors import EncoderError
-from ..features import ImageFeatures, TextFeatures
+from ..features import ImageFeatures
+from ..text_set import TextBatch
+from .resources import Resources
+
+if TYPE_CHECKING:
+    from ..captioning import Captioner
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a method that has none."""
 
 
 class CaptioningMethod(ABC):
-    """A text-only captioning method: everything but the frozen encoder and language model."""
+    """A captioning method: everything but the frozen encoder and language model."""
 
     name: str
+    Options: type[Any] = NoOptions
 
-    def __init__(self, training: TrainingSettings) -> None:
-        self.training = training
+    def __init__(self, training: TrainingSettings, options: Any, resources: Resources) -> None:
+        self.training, self.options, self.resources = training, options, resources
+
+    @abstractmethod
+    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
+        """Captions of each image to choose from, best guess first; `captioner` lends models, settings and seed."""
+
+
+class TrainedMethod(CaptioningMethod):
+    """A method with an adaptor that is trained on text alone."""
 
     @abstractmethod
     def adaptor(self, feature_dim: int, lm_dim: int) -> nn.Module:
         """A fresh trainable module from embeddings to soft tokens [B, P, lm_dim]."""
 
     @abstractmethod
-    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """What the adaptor reads in place of an image: from text features [B, d]."""
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        """What the adaptor reads in place of an image: [B, ...]."""
 
     @abstractmethod
-    def image_input(
-        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
-    ) -> torch.Tensor:
-        """What the adaptor reads for images, [B, draws, ...].
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+        """What the adaptor reads for images, [B, draws, ...]."""
 
-        `memory` holds the training captions' features where the method is one of `maccap.profile.MEMORY_METHODS`.
-        """
+    def training_prompts(self, batch: TextBatch, generator: torch.Generator) -> list[str]:
+        """Text between soft tokens and caption in training, one per row; it is given, not learnt."""
+        return [""] * len(batch.texts)
+
+    def image_prompts(self, images: ImageFeatures, encoder: Encoder, decoding: DecodingSettings) -> list[str]:
+        """Text between soft tokens and caption of each image."""
+        return [decoding.prompt] * len(images)
+
+    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
+        """One beam search behind the soft tokens of each noise draw."""
+        decoding = captioner.decoding
+        prefix = captioner.soft_tokens(images)
+        draws = prefix.shape[1]
+        prompts = self.image_prompts(images, captioner.encoder, decoding)
+        texts = captioner.lm.generate(
+            prefix.flatten(0, 1), [prompt for prompt in prompts for _ in range(draws)],
+            beams=decoding.beams, max_new_tokens=decoding.max_new_tokens,
+        )  # fmt: skip
+        return [texts[i : i + draws] for i in range(0, len(texts), draws)]
 
 
 class PrefixMLP(nn.Module):

@@ -8,21 +8,22 @@ from __future__ import annotations
 import torch
 
 from ..config import DecodingSettings
-from ..features import ImageFeatures, TextFeatures
+from ..features import ImageFeatures
 from ..noise import inject_noise
-from .base import CaptioningMethod, PrefixMLP
+from ..text_set import TextBatch
+from .base import PrefixMLP, TrainedMethod
+
+NEEDS = ("adaptor",)
 
 
-class Method(CaptioningMethod):
+class Method(TrainedMethod):
     name = "capdec"
 
     def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
         return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
-    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return inject_noise(features, self.training.noise_variance, generator=generator)
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        return inject_noise(batch.features, self.training.noise_variance, generator=generator)
 
-    def image_input(
-        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
-    ) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
         return images.global_.unsqueeze(1)

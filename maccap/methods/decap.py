@@ -7,17 +7,16 @@ from scratch.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch.nn import functional as F
 
 from ..config import DecodingSettings
-from ..features import ImageFeatures, TextFeatures
-from .base import CaptioningMethod, PrefixMLP
+from ..features import ImageFeatures
+from ..text_set import TextBatch, memory
+from .base import PrefixMLP, TrainedMethod
 
+NEEDS = ("adaptor", "memory")
 TEMPERATURE = 0.01
-MEMORY_SIZE = 500_000
 
 
 def project(features: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
@@ -26,25 +25,15 @@ def project(features: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
     return F.normalize(weights @ memory, dim=-1)
 
 
-@lru_cache(maxsize=1)
-def sample_memory(memory: TextFeatures, seed: int) -> torch.Tensor:
-    """At most `MEMORY_SIZE` rows of the memory, float32, the same for equal seeds."""
-    if len(memory) <= MEMORY_SIZE:
-        return memory[torch.arange(len(memory))]
-    return memory[torch.randperm(len(memory), generator=torch.Generator().manual_seed(seed))[:MEMORY_SIZE]]
-
-
-class Method(CaptioningMethod):
+class Method(TrainedMethod):
     name = "decap"
 
     def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
         return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
-    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return F.normalize(features, dim=-1)
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        return F.normalize(batch.features, dim=-1)
 
-    def image_input(
-        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
-    ) -> torch.Tensor:
-        assert memory is not None, "decap is one of MEMORY_METHODS"
-        return project(images.global_, sample_memory(memory, seed)).unsqueeze(1)
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+        assert self.resources.memory is not None, "NEEDS names it"
+        return project(images.global_, memory(self.resources.memory, seed).features).unsqueeze(1)

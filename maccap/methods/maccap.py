@@ -6,13 +6,16 @@ import torch
 
 from ..adaptor import Adaptor
 from ..config import DecodingSettings
-from ..features import ImageFeatures, TextFeatures
+from ..features import ImageFeatures
 from ..noise import image_noise, inject_noise
 from ..subregions import aggregate, fuse
-from .base import CaptioningMethod
+from ..text_set import TextBatch
+from .base import TrainedMethod
+
+NEEDS = ("adaptor",)
 
 
-class Method(CaptioningMethod):
+class Method(TrainedMethod):
     name = "maccap"
 
     def adaptor(self, feature_dim: int, lm_dim: int) -> Adaptor:
@@ -26,14 +29,12 @@ class Method(CaptioningMethod):
             memory_gain=settings.memory_gain,
         )
 
-    def training_input(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         """`copies` noisy copies of each caption's embedding, [B, copies, d] ("region noise")."""
-        copies = features.unsqueeze(1).expand(-1, self.training.copies, -1)
+        copies = batch.features.unsqueeze(1).expand(-1, self.training.copies, -1)
         return inject_noise(copies, self.training.noise_variance, generator=generator)
 
-    def image_input(
-        self, images: ImageFeatures, memory: TextFeatures | None, decoding: DecodingSettings, seed: int
-    ) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
         """Fused subregions under `draws` noise draws, [B, draws, subregions, d]."""
         regions = aggregate(images.tokens, images.attention, decoding.subregions, released=decoding.double_softmax)
         fused = fuse(images.global_, regions, decoding.patch_weight)

@@ -8,6 +8,7 @@ CIDEr's document frequencies stay those of the full set.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 VQA = "VQA accuracy"
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
-CHUNK = 4_000_000  # draws held at once
+CHUNK = 4_000_000  # draws added up at once
 SMALL, TINY = 1e-9, 1e-15  # as pycocoevalcap's BLEU keeps clear of 0 / 0
 
 
@@ -67,17 +68,39 @@ def interval(
     `statistics` holds [N, k] for each seed, row by row of the same images; a resample draws N images with
     replacement and takes the same ones for every seed. Equal arguments give equal bounds.
     """
+    return _middle(resampled(metric, statistics, resamples, seed).mean(axis=1))
+
+
+def difference_interval(ours: Array, base: Array, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval, in percent, of the difference of two means over seeds, ours minus base.
+
+    Both are `resampled` scores [R, S] of the same images, drawn alike. A resample also draws S of the S seeds with
+    replacement, the same ones on both sides, so that what changes from run to run counts as well.
+    """
+    differences = ours - base
     generator = np.random.default_rng(seed)
+    drawn = generator.integers(differences.shape[1], size=differences.shape)
+    return _middle(np.take_along_axis(differences, drawn, axis=1).mean(axis=1))
+
+
+def resampled(metric: str, statistics: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0) -> Array:
+    """A corpus metric, in percent, on every resample for every seed, [R, S]; arguments as for `interval`."""
     stacked = np.concatenate(statistics, axis=1)
-    images = len(stacked)
+    drawn = _draws(len(stacked), resamples, seed)
+    step = max(1, CHUNK // len(stacked))
+    totals = [drawn[start : start + step].astype(np.float64) @ stacked for start in range(0, resamples, step)]
+    return _of_totals(metric, np.concatenate(totals).reshape(resamples, len(statistics), -1))
+
+
+@lru_cache(maxsize=2)
+def _draws(images: int, resamples: int, seed: int) -> NDArray[np.float32]:
+    """How often each image is drawn in each resample, [R, N]."""
     chance = np.full(images, 1 / images)
-    step = max(1, CHUNK // images)
-    scores = []
-    for start in range(0, resamples, step):
-        drawn = generator.multinomial(images, chance, size=min(step, resamples - start))  # [resamples, N]
-        totals = (drawn.astype(np.float64) @ stacked).reshape(len(drawn), len(statistics), -1)
-        scores.append(_of_totals(metric, totals).mean(axis=1))
-    low, high = np.percentile(np.concatenate(scores), PERCENTILES)
+    return np.random.default_rng(seed).multinomial(images, chance, size=resamples).astype(np.float32)
+
+
+def _middle(scores: Array) -> tuple[float, float]:
+    low, high = np.percentile(scores, PERCENTILES)
     return float(low), float(high)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def _again(old: Cell, values: list[float]) -> Cell | None:
     if old.kind == DIFFERENCE:
         half = len(values) // 2
         values = [a - b for a, b in zip(values[:half], values[half:], strict=True)]
-    return cell(values, old.files, old.pointer, old.kind)
+    return replace(cell(values, old.files, old.pointer, old.kind), mark=old.mark)
 
 
 def resolve(value: Any, pointer: str, file: str) -> Any:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import read_json
+from ..caption_tables import grouped
 from ..config import DecodingSettings, settings
 from ..datasets.captions import read_captions, references
 from ..datasets.vqa import read_annotations, read_questions
-from ..paper_tables import grouped
 from ..steps import Job
 from . import pictures
 

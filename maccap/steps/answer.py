@@ -10,19 +10,21 @@ from ..config import AnsweringSettings, DecodingSettings, settings
 from ..datasets.vqa import read_questions
 from ..features import read_image_features
 from . import Job
-from .predict import load_models, seed_of, trained_captioner, training_memory
+from .predict import load_models, run_captioner, seed_of
 
 
 def run(job: Job) -> None:
-    answering = settings(AnsweringSettings, job.cfg, "answering")
+    answerer = job.outputs[0].parent.name
+    answering = settings(AnsweringSettings, job.cfg, "answering", f"answerers.{answerer}.answering")
     decoding = settings(DecodingSettings, job.cfg, "decoding")
     encoder, lm = load_models(job)
     images = read_image_features(job.inputs["images"])
     own = set(images.ids.tolist())
     questions = [row for row in read_questions(job.input("questions")) if row.image_id in own]
     for index, out in enumerate(job.outputs):
-        if job.cfg[f"answerers.{out.parent.name}.context"] == "prefix":
-            captioner = trained_captioner(job, encoder, lm, images, training_memory(job), decoding, seed_of(out))
+        if job.cfg[f"answerers.{answerer}.context"] == "prefix":
+            experiment = job.cfg[f"answerers.{answerer}.experiment"]
+            captioner = run_captioner(job, encoder, lm, out.parts[-4], experiment, decoding, seed_of(out))
             results = answer_questions(lm, questions, answering, prefixes=(captioner, images))
         else:
             captions = {row["image_id"]: row["caption"] for row in read_json(job.inputs["predictions"][index])}

@@ -1,35 +1,49 @@
-"""One trained run, one shard of each test set -> captions of every experiment that decodes with the run.
+"""One run, one shard of each test set -> captions of every experiment that decodes with the run.
 
 Outputs are named `<trained on>/<experiment>/<tested on>/s<seed>.<shard>`: `.json` in the COCO results format with
 candidates and scores beside, `.features.safetensors` with the captions' text features, which CLIPScore needs.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..artifacts import write_json
-from ..captioning import Captioner, load_adaptor
+from ..captioning import Captioner, choose, load_adaptor
 from ..config import DecodingSettings, settings
 from ..devices import frozen_dtype, pick_device
 from ..encoder import Encoder, load_encoder
-from ..features import ImageFeatures, TextFeatures, read_image_features, write_store
+from ..features import read_image_features, write_store
 from ..language_model import LanguageModel, load_language_model
-from ..methods import load_method
+from ..methods import TrainedMethod
 from . import Job
-from .train import training_settings
+from .train import method_of
 
 
 def run(job: Job) -> None:
     encoder, lm = load_models(job)
     images = {path.parent.name: read_image_features([path]) for path in job.inputs["images"]}
-    memory = training_memory(job)
+    for (tested, seed, _), outputs in _alike(job).items():
+        most = replace(outputs[0][1], draws=max(decoding.draws for _, decoding in outputs))
+        *_, trained, experiment, _, _ = outputs[0][0].parts
+        captioner = run_captioner(job, encoder, lm, trained, experiment, most, seed)
+        candidates = captioner.candidates(images[tested])
+        for out, decoding in outputs:
+            predictions = choose(encoder, images[tested], candidates, decoding)
+            write_predictions(out, predictions, encoder, decoding.clipscore_prompt, job)
+
+
+def _alike(job: Job) -> dict[tuple[str, int, DecodingSettings], list[tuple[Path, DecodingSettings]]]:
+    """The outputs with their settings, those together whose candidates are the same but for their number."""
+    groups: dict[tuple[str, int, DecodingSettings], list[tuple[Path, DecodingSettings]]] = {}
     for out in job.outputs[::2]:
         *_, experiment, tested, _ = out.parts
         decoding = settings(DecodingSettings, job.cfg, "decoding", f"experiments.{experiment}.decoding")
-        captioner = trained_captioner(job, encoder, lm, images[tested], memory, decoding, seed_of(out))
-        write_predictions(out, captioner.caption(images[tested]), encoder, decoding.clipscore_prompt, job)
+        generated = replace(decoding, draws=0, clean=False, rerank_characters=0, clipscore_prompt="")
+        groups.setdefault((tested, seed_of(out), generated), []).append((out, decoding))
+    return groups
 
 
 def load_models(job: Job) -> tuple[Encoder, LanguageModel]:
@@ -42,31 +56,27 @@ def load_models(job: Job) -> tuple[Encoder, LanguageModel]:
     )
 
 
-def training_memory(job: Job) -> TextFeatures | None:
-    """The training captions' features, for the methods that project images onto them."""
-    return TextFeatures(job.inputs["memory"]) if job.inputs.get("memory") else None
-
-
 def seed_of(out: Path) -> int:
     """The seed in an output's name, `s<seed>` or `s<seed>.<shard>`."""
     return int(out.name.split(".")[0].removeprefix("s"))
 
 
-def trained_captioner(
+def run_captioner(
     job: Job,
     encoder: Encoder,
     lm: LanguageModel,
-    images: ImageFeatures,
-    memory: TextFeatures | None,
+    trained: str,
+    experiment: str,
     decoding: DecodingSettings,
     seed: int,
 ) -> Captioner:
-    """The captioner of one seed of the run that the job's `adaptors` belong to."""
-    weights = job.inputs["adaptors"][job.seeds.index(seed)]
-    trained, run_name = weights.parts[-4:-2]
-    method = load_method(job.cfg[f"runs.{run_name}.method"], training_settings(job, trained, run_name))
-    adaptor = load_adaptor(method, weights, images.global_.shape[1], lm.dim)
-    return Captioner(encoder, lm, method, adaptor, memory, decoding, seed)
+    """The captioner of one seed of an experiment's run on a data set."""
+    method = method_of(job, trained, job.cfg[f"experiments.{experiment}.run"])
+    adaptor = None
+    if isinstance(method, TrainedMethod):
+        weights = job.inputs["adaptors"][job.seeds.index(seed)]
+        adaptor = load_adaptor(method, weights, encoder.dim, lm.dim)
+    return Captioner(encoder, lm, method, adaptor, decoding, seed)
 
 
 def write_predictions(out: Path, predictions: list[dict[str, Any]], encoder: Encoder, prompt: str, job: Job) -> None:

@@ -3,8 +3,9 @@
 from ..config import TrainingSettings, section, settings
 from ..devices import frozen_dtype, pick_device
 from ..language_model import load_language_model
-from ..methods import load_method
-from ..training import TextSet, Trainer
+from ..methods import CaptioningMethod, TrainedMethod, load_method, read_resources
+from ..text_set import TextSet
+from ..training import Trainer
 from . import Job
 
 
@@ -17,7 +18,8 @@ def run(job: Job) -> None:
         TextSet.read(job.inputs[f"{split}_features"], job.input(f"{split}_captions")) for split in ("train", "val")
     )
     about = {"encoder": section(job.cfg, "encoder"), "language_model": section(job.cfg, "language_model")}
-    method = load_method(job.cfg[f"runs.{run_name}.method"], training)
+    method = method_of(job, trained, run_name, train)
+    assert isinstance(method, TrainedMethod), "only these are trained"
     folders = dict.fromkeys(out.parent for out in job.outputs)
     trainers = []
     for seed, folder in zip(job.seeds, folders, strict=True):
@@ -30,3 +32,15 @@ def run(job: Job) -> None:
 def training_settings(job: Job, trained: str, run_name: str) -> TrainingSettings:
     """The profile's settings, overridden by the data set's and then by the run's."""
     return settings(TrainingSettings, job.cfg, "training", f"datasets.{trained}.training", f"runs.{run_name}.training")
+
+
+def method_of(job: Job, trained: str, run_name: str, memory: TextSet | None = None) -> CaptioningMethod:
+    """The method of a run with its settings and with what it needs of the job's inputs; `memory` if it is read."""
+    given = (job.inputs["memory"], job.input("memory_captions")) if job.inputs.get("memory") else memory
+    pairs, vocabulary = (next(iter(job.inputs.get(name, [])), None) for name in ("pairs", "vocabulary"))
+    return load_method(
+        job.cfg[f"runs.{run_name}.method"],
+        training_settings(job, trained, run_name),
+        section(job.cfg, f"runs.{run_name}.options"),
+        read_resources(given, pairs, vocabulary),
+    )

@@ -6,7 +6,7 @@ from maccap.assets import DOWNLOADS, HubAsset, looks_like_a_path, read_registry,
 from maccap.errors import ConfigError
 from maccap.keys import leaves
 from maccap.modules import closure
-from maccap.profile import MEMORY_METHODS, Profile
+from maccap.profile import Profile
 from snakemake.exceptions import WorkflowError
 
 ARTIFACTS = f"artifacts/{config['profile']}"
@@ -19,6 +19,12 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 SEEDS = PROFILE.seeds
+TIERS = {
+    False: "",
+    True: "_extended",
+}  # of tables, with the ending of their rules: of the target `all`, and of `extended`
+ANSWERED = PROFILE.answered() + PROFILE.answered(extended=True)
+RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
 USED_ASSETS = set()  # filled by `asset` while the rules are read
 
 # glibc hands large freed tensors back to the system at once and pays in page faults; keeping them saves a fifth.
@@ -115,13 +121,30 @@ def image_features(dataset):
     ]
 
 
-def memory(trained, run):
-    """The training captions' features, for a run whose method projects images onto them."""
-    return text_features(trained, "train") if config["runs"][run]["method"] in MEMORY_METHODS else []
-
-
 def adaptors(trained, run):
     return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/adaptor.safetensors" for seed in SEEDS]
+
+
+def pairs(trained, run):
+    """Statistics of image-text pairs, for a run whose method reads them."""
+    return f"{ARTIFACTS}/features/{trained}/pairs.val.safetensors" if "pairs" in PROFILE.needs(run) else []
+
+
+def vocabulary(run):
+    """The entities of a run whose method names some."""
+    return config["runs"][run]["options"]["vocabulary"] if "vocabulary" in PROFILE.needs(run) else []
+
+
+def resources(trained, run):
+    """What a run's method needs, as named inputs of the jobs that make captions with it."""
+    needed = PROFILE.needs(run)
+    return {
+        "memory": text_features(trained, "train") if "memory" in needed else [],
+        "memory_captions": f"{ARTIFACTS}/data/{trained}/captions.train.jsonl" if "memory" in needed else [],
+        "pairs": pairs(trained, run),
+        "vocabulary": vocabulary(run),
+        "adaptors": adaptors(trained, run) if "adaptor" in needed else [],
+    }
 
 
 def predictions(cells, shard=None):
@@ -163,7 +186,7 @@ def table_metrics(table):
 
 
 def all_logs(wildcards):
-    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in PROFILE.runs for seed in SEEDS]
+    return [f"{ARTIFACTS}/runs/{trained}/{run}/{seed}/log.jsonl" for trained, run in PROFILE.trained for seed in SEEDS]
 
 
 # Frozen models by name are brought into one form, a folder of safetensors, whatever the download looked like.
@@ -199,8 +222,12 @@ def table_cfg(wildcards):
     rows = [f"experiments.{name}" for name in about.get("experiments", [])]
     rows += [f"answerers.{name}" for name in about.get("answerers", [])]
     labels = [f"{key}.label" for key in (*(f"datasets.{name}" for name in config["datasets"]), *rows)]
-    claims = [f"{key}.{claim}" for key in rows for claim in ("lowers", "raises")]
-    return pick("profile", "reduced", "tables.{table}", *labels, optional=claims)(wildcards)
+    claims = [f"{key}.{claim}" for key in rows for claim in ("lowers", "raises", "note")]
+    swept = []
+    if "key" in about:
+        runs = sorted({config["experiments"][name]["run"] for name in about["experiments"]})
+        swept = [*rows, *(f"runs.{run}" for run in runs), about["key"]]
+    return pick("profile", "reduced", "seed", "tables.{table}", *labels, *swept, optional=claims)(wildcards)
 
 
 def of_first_seed(paths):

@@ -15,13 +15,13 @@ rule corenlp:
 
 
 # One rule per test set, because the caption metrics' Java takes long to start.
-for tested in PROFILE.captioned_tests:
-    cells = [cell for cell in PROFILE.evaluated if cell[2] == tested]
+for extended, tested in [(extended, tested) for extended in TIERS for tested in PROFILE.captioned_tests]:
+    cells = [cell for cell in PROFILE.evaluated(extended=extended) if cell[2] == tested]
     if cells:
 
         rule:
             name:
-                f"evaluate_{tested}"
+                f"evaluate_{tested}{TIERS[extended]}"
             input:
                 code=code("evaluate"),
                 captions=f"{ARTIFACTS}/data/{tested}/captions.test.jsonl",
@@ -33,7 +33,7 @@ for tested in PROFILE.captioned_tests:
             output:
                 metrics(cells),
             log:
-                f"{LOGS}/evaluate/{tested}.log",
+                f"{LOGS}/evaluate/{tested}{TIERS[extended]}.log",
             conda:
                 "../../environment.yml"
             params:
@@ -42,7 +42,7 @@ for tested in PROFILE.captioned_tests:
                 step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice")
 
 
-for trained, dataset, answerer in PROFILE.answered:
+for trained, dataset, answerer in ANSWERED:
 
     rule:
         name:

@@ -42,3 +42,32 @@ rule image_features:
         cfg=pick("gpus", "encoder"),
     shell:
         step("image-features", "encoder", "images", "pictures")
+
+
+# For methods that know how images and captions differ: statistics of the validation split's pairs.
+TRAINED = [run for extended in TIERS for run in PROFILE.runs(extended=extended)]
+for dataset in sorted({trained for trained, run in TRAINED if "pairs" in PROFILE.needs(run)}):
+    about = config["datasets"][dataset]
+    store = source(about["images"]) if "images" in about else f"{ARTIFACTS}/data/{dataset}/images.zip"
+
+    rule:
+        name:
+            f"pair_statistics_{dataset}"
+        input:
+            code=code("pair_statistics"),
+            encoder=encoder(),
+            captions=f"{ARTIFACTS}/data/{dataset}/captions.val.jsonl",
+            text_features=text_features(dataset, "val"),
+            store=[] if Path(store).is_dir() else store,
+        output:
+            f"{ARTIFACTS}/features/{dataset}/pairs.val.safetensors",
+        log:
+            f"{LOGS}/pair_statistics/{dataset}.log",
+        conda:
+            "../../environment.yml"
+        resources:
+            gpu=min(1, config["gpus"]),
+        params:
+            cfg=pick("gpus", "encoder")({}) | {"store": store},
+        shell:
+            step("pair-statistics", "encoder", "captions", "text_features", "store")

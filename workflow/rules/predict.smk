@@ -1,23 +1,24 @@
-# One rule per trained run and shard: it decodes every experiment that uses the run, on every test set asked for.
-for trained, run in PROFILE.runs:
-    cells = [cell for cell in PROFILE.predicted if (cell[0], PROFILE.run_of(cell[1])) == (trained, run)]
+# One rule per run and shard: it decodes every experiment that uses the run, on every test set asked for. What only the
+# target `extended` asks for has rules of its own.
+for extended, trained, run in [(extended, *run) for extended in TIERS for run in PROFILE.runs(extended=extended)]:
+    cells = PROFILE.predicted(extended=extended)
+    cells = [cell for cell in cells if (cell[0], PROFILE.run_of(cell[1])) == (trained, run)]
     for shard in range(max(len(PROFILE.image_shards(cell[2])) for cell in cells)):
         tests = sorted({cell[2] for cell in cells if shard < len(PROFILE.image_shards(cell[2]))})
 
         rule:
             name:
-                f"predict_{trained}_{run}_{shard + 1}".replace("-", "_")
+                f"predict_{trained}_{run}_{shard + 1}{TIERS[extended]}".replace("-", "_")
             input:
+                **resources(trained, run),
                 code=code("predict", config["runs"][run]["method"]),
                 encoder=encoder(),
                 language_model=language_model(),
                 images=[image_features(tested)[shard] for tested in tests],
-                memory=memory(trained, run),
-                adaptors=adaptors(trained, run),
             output:
                 predictions(cells, shard),
             log:
-                f"{LOGS}/predict/{trained}-{run}.{shard + 1}.log",
+                f"{LOGS}/predict/{trained}-{run}.{shard + 1}{TIERS[extended]}.log",
             priority: len(cells)
             conda:
                 "../../environment.yml"
@@ -33,13 +34,14 @@ for trained, run in PROFILE.runs:
                     "training",
                     "decoding",
                     f"runs.{run}",
+                    *dict.fromkeys(f"experiments.{cell[1]}.run" for cell in cells),
                     optional=[
                         f"datasets.{trained}.training",
                         *dict.fromkeys(f"experiments.{cell[1]}.decoding" for cell in cells),
                     ],
                 ),
             shell:
-                step("predict", "encoder", "language_model", "images", "memory", "adaptors")
+                step("predict", "encoder", "language_model", "images", *RESOURCES)
 
 
 rule baselines:
@@ -69,7 +71,7 @@ rule baselines:
 
 # Captions that others published, scored like everyone else's.
 for experiment, about in config["experiments"].items():
-    cells = [cell for cell in PROFILE.evaluated if cell[1] == experiment and "published" in about]
+    cells = [cell for cell in PROFILE.evaluated() if cell[1] == experiment and "published" in about]
     if cells:
 
         rule:
@@ -95,7 +97,7 @@ for experiment, about in config["experiments"].items():
 
 
 # Questions, per way of answering and shard of the test images.
-for trained, dataset, answerer in PROFILE.answered:
+for trained, dataset, answerer in ANSWERED:
     about = config["answerers"][answerer]
     files = answers(trained, dataset, answerer)
     if about["context"] == "majority":
@@ -130,13 +132,12 @@ for trained, dataset, answerer in PROFILE.answered:
                 name:
                     f"answer_{trained}_{dataset}_{answerer}_{number + 1}".replace("-", "_")
                 input:
+                    **resources(trained, run),
                     code=code("answer", config["runs"][run]["method"]),
                     encoder=encoder(),
                     language_model=language_model(lm),
                     questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
                     images=image_features(dataset)[number],
-                    memory=memory(trained, run),
-                    adaptors=adaptors(trained, run),
                     predictions=predictions([(trained, experiment, dataset)], number)[::2],
                 output:
                     files[number :: len(shards)],
@@ -168,7 +169,6 @@ for trained, dataset, answerer in PROFILE.answered:
                         "language_model",
                         "questions",
                         "images",
-                        "memory",
-                        "adaptors",
                         "predictions",
+                        *RESOURCES,
                     )

@@ -1,8 +1,8 @@
 # Captions and answers of the first seed are shown as samples.
 SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
-IN_DOMAIN = [cell for cell in PROFILE.evaluated if cell[0] == cell[2] and cell[1] in SHOWN]
+IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
-ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered))
+ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
@@ -37,8 +37,8 @@ rule report:
         features=[path for dataset in CAPTIONED for path in image_features(dataset)],
         questions=expand(f"{ARTIFACTS}/data/{{dataset}}/vqa_questions.test.json", dataset=ASKED),
         annotations=expand(f"{ARTIFACTS}/data/{{dataset}}/vqa_annotations.test.json", dataset=ASKED),
-        answers=of_first_seed([path for cell in PROFILE.answered for path in answers(*cell)]),
-        answer_metrics=of_first_seed([path for cell in PROFILE.answered for path in answer_metrics(*cell)]),
+        answers=of_first_seed([path for cell in PROFILE.answered() for path in answers(*cell)]),
+        answer_metrics=of_first_seed([path for cell in PROFILE.answered() for path in answer_metrics(*cell)]),
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
     log:

@@ -1,4 +1,5 @@
-TABLES = [*config["tables"], *(["reported"] if "reported" in config else [])]
+SWEEPS = [name for name, about in config["tables"].items() if about["kind"] == "sweep"]
+TABLES = [*PROFILE.tables(), *(["reported"] if "reported" in config else [])]
 
 
 rule table:
@@ -27,13 +28,13 @@ rule table:
 
 # What was published, beside what came out here.
 if "reported" in config:
-    COMPARED = [cell for cell in PROFILE.evaluated if "reported_as" in config["experiments"][cell[1]]]
-    ANSWERED = [row for row in PROFILE.answered if "reported_as" in config["answerers"][row[2]]]
+    COMPARED = [cell for cell in PROFILE.evaluated() if "reported_as" in config["experiments"][cell[1]]]
+    COMPARED_ANSWERS = [row for row in PROFILE.answered() if "reported_as" in config["answerers"][row[2]]]
 
     rule reported:
         input:
             code=code("reported"),
-            metrics=metrics(COMPARED) + [path for row in ANSWERED for path in answer_metrics(*row)],
+            metrics=metrics(COMPARED) + [path for row in COMPARED_ANSWERS for path in answer_metrics(*row)],
             reported=config["reported"]["file"],
         output:
             expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
@@ -54,7 +55,7 @@ if "reported" in config:
                 "reported.tolerance",
                 *(f"datasets.{name}.label" for name in config["datasets"]),
                 *dict.fromkeys(f"experiments.{cell[1]}" for cell in COMPARED),
-                *dict.fromkeys(f"answerers.{row[2]}" for row in ANSWERED),
+                *dict.fromkeys(f"answerers.{row[2]}" for row in COMPARED_ANSWERS),
             ),
         shell:
             step("reported", "metrics", "reported")
@@ -100,11 +101,30 @@ rule training_figure:
         step("figure", "logs")
 
 
+rule sweep_figure:
+    input:
+        code=code("figure"),
+        table=f"{RESULTS}/tables/{{table}}.json",
+    output:
+        f"{RESULTS}/figures/{{table}}.png",
+        f"{RESULTS}/figures/{{table}}.svg",
+    log:
+        f"{LOGS}/figure/{{table}}.log",
+    wildcard_constraints:
+        table="|".join(SWEEPS) or "none",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("figure", "table")
+
+
 rule trace_page:
     input:
         code=code("trace_page"),
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-        metrics=list(dict.fromkeys(path for table in config["tables"] for path in table_metrics(table))),
+        metrics=list(dict.fromkeys(path for table in PROFILE.tables() for path in table_metrics(table))),
     output:
         f"{RESULTS}/trace.html",
     log:
@@ -118,6 +138,7 @@ rule trace_page:
 
 
 RESULT_FILES = [
+    *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables()],
     *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
     *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
     f"{RESULTS}/trace.html",

@@ -6,6 +6,8 @@ rule train:
         val_captions=f"{ARTIFACTS}/data/{{trained}}/captions.val.jsonl",
         train_features=lambda wildcards: text_features(wildcards.trained, "train"),
         val_features=lambda wildcards: text_features(wildcards.trained, "val"),
+        pairs=lambda wildcards: pairs(wildcards.trained, wildcards.run),
+        vocabulary=lambda wildcards: vocabulary(wildcards.run),
     output:
         expand(
             f"{ARTIFACTS}/runs/{{{{trained}}}}/{{{{run}}}}/{{seed}}/{{file}}",
@@ -31,4 +33,13 @@ rule train:
             optional=["datasets.{trained}.training"],
         ),
     shell:
-        step("train", "language_model", "train_captions", "val_captions", "train_features", "val_features")
+        step(
+            "train",
+            "language_model",
+            "train_captions",
+            "val_captions",
+            "train_features",
+            "val_features",
+            "pairs",
+            "vocabulary",
+        )

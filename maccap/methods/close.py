@@ -1,0 +1,58 @@
+"""CLOSE (Gu, Clark and Kembhavi, ICCV 2023): noise on the text embedding, and adapters that know the modality gap.
+
+`mean` moves the text embedding by the mean difference between images and their captions; `covariance` also draws its
+noise from the differences' covariance, three times as wide, as in the released code, before the isotropic noise. Both
+read image-text pairs of the validation split, so they are not text-only. Without an adapter, CLOSE differs from CapDec
+in nothing but the variance of its noise. Its T5 is replaced by the language model that all methods share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..config import DecodingSettings
+from ..errors import ConfigError
+from ..features import ImageFeatures
+from ..noise import inject_noise
+from ..text_set import TextBatch
+from .base import PrefixMLP, TrainedMethod
+
+NEEDS = ("adaptor", "pairs")
+ADAPTERS = ("none", "mean", "covariance")
+COVARIANCE_SCALE = 3.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """`adapter`: one of ADAPTERS; `noise_variance`: 0.0064 as published, a standard deviation of 0.08."""
+
+    adapter: str = "none"
+    noise_variance: float = 0.0064
+
+    def __post_init__(self) -> None:
+        if self.adapter not in ADAPTERS:
+            raise ConfigError(f"close: no adapter {self.adapter!r}; choose one of {', '.join(ADAPTERS)}")
+
+
+class Method(TrainedMethod):
+    name = "close"
+    Options = Options
+
+    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
+        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
+
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        """The text feature moved, spread, noised and L2-normalised, [B, d]."""
+        features = batch.features
+        if self.options.adapter != "none":
+            assert self.resources.pairs is not None, "NEEDS names it"
+            features = features + self.resources.pairs.mean
+            if self.options.adapter == "covariance":
+                normal = torch.randn(features.shape, generator=generator)
+                features = features + COVARIANCE_SCALE * normal @ self.resources.pairs.root
+        return inject_noise(features, self.options.noise_variance, generator=generator)
+
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+        return images.global_.unsqueeze(1)

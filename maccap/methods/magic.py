@@ -1,0 +1,100 @@
+"""MAGIC (Su et al., 2022): CLIP-guided decoding of a language model that has learned the captions' style.
+
+At each step the `candidates` most probable tokens are scored by (1 - alpha) times their probability, minus alpha times
+the greatest cosine of their hidden state to an earlier one (degeneration), plus beta times CLIP's softmax over the
+continued captions. MAGIC learns the style by fine-tuning its GPT-2 on the captions; here the shared language model
+stays frozen and learns it through soft tokens that do not look at the caption (prefix tuning).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..config import DecodingSettings
+from ..features import ImageFeatures
+from ..text_set import TextBatch
+from .base import TrainedMethod
+
+if TYPE_CHECKING:
+    from ..captioning import Captioner
+
+NEEDS = ("adaptor",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """As published for COCO: `candidates` per step, `alpha` and `beta` as above."""
+
+    candidates: int = 45
+    alpha: float = 0.1
+    beta: float = 2.0
+
+
+class StylePrefix(nn.Module):
+    """The same learned soft tokens [B, P, lm_dim] for every input [B, ...]."""
+
+    def __init__(self, lm_dim: int, num_tokens: int) -> None:
+        super().__init__()
+        self.tokens = nn.Parameter(0.02 * torch.randn(num_tokens, lm_dim))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.tokens.expand(len(features), -1, -1)
+
+
+class Method(TrainedMethod):
+    name = "magic"
+    Options = Options
+
+    def adaptor(self, feature_dim: int, lm_dim: int) -> StylePrefix:
+        return StylePrefix(lm_dim, self.training.queries)
+
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        return batch.features
+
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+        return images.global_.unsqueeze(1)
+
+    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
+        """MAGIC search, one caption for each image, [B][1]."""
+        lm, rows = captioner.lm, torch.arange(len(images), device=captioner.lm.device)
+        prompts = [captioner.decoding.prompt] * len(images)
+        embedded, mask = lm.embed(captioner.soft_tokens(images)[:, 0], prompts)
+        state = lm.model(inputs_embeds=embedded, attention_mask=mask, use_cache=True, output_hidden_states=True)
+        cache, logits = state.past_key_values, state.logits[:, -1]
+        hidden = state.hidden_states[-1][:, -1:]  # of the begin token or prompt: soft tokens are no text to repeat
+        ids = torch.empty(len(images), 0, dtype=torch.long, device=lm.device)
+        for _ in range(captioner.decoding.max_new_tokens):
+            probability, tokens = logits.float().softmax(dim=-1).topk(self.options.candidates)
+            mask = F.pad(mask, (0, 1), value=1)
+            width = tokens.shape[1]
+            cache.batch_repeat_interleave(width)
+            state = lm.model(
+                input_ids=tokens.reshape(-1, 1), attention_mask=mask.repeat_interleave(width, dim=0),
+                past_key_values=cache, use_cache=True, output_hidden_states=True,
+            )  # fmt: skip
+            new = state.hidden_states[-1].reshape(len(images), width, -1)
+            continued = torch.cat([ids.unsqueeze(1).expand(-1, width, -1), tokens.unsqueeze(2)], dim=2)
+            repeats = (F.normalize(new, dim=-1) @ F.normalize(hidden, dim=-1).mT).amax(dim=2)
+            guide = self._guidance(captioner, images, continued).to(probability)
+            alpha, beta = self.options.alpha, self.options.beta
+            best = ((1 - alpha) * probability - alpha * repeats + beta * guide).argmax(dim=1)
+            cache.batch_select_indices(rows * width + best)
+            logits = state.logits[:, -1].reshape(len(images), width, -1)[rows, best]
+            hidden = torch.cat([hidden, new[rows, best].unsqueeze(1)], dim=1)
+            ids = continued[rows, best]
+            if (ids == lm.end_id).any(dim=1).all():
+                break
+        return [[lm.text(own)] for own in ids]
+
+    def _guidance(self, captioner: Captioner, images: ImageFeatures, ids: torch.Tensor) -> torch.Tensor:
+        """CLIP's probability of each continued caption [B, k, L] among those of its image: [B, k]."""
+        texts = [captioner.lm.text(own) for own in ids.flatten(0, 1)]
+        place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        features = captioner.encoder.text_features(list(place))[torch.tensor([place[text] for text in texts])]
+        cosines = torch.einsum("bkd,bd->bk", features.unflatten(0, ids.shape[:2]), images.global_)
+        return (captioner.encoder.logit_scale * cosines).softmax(dim=1)

@@ -1,0 +1,86 @@
+"""ViECap (Fei et al., ICCV 2023): a hard prompt of the image's entities beside a soft prompt.
+
+In training the entities are the caption's own words that are in the vocabulary, each hidden with a probability of 0.4;
+for an image they are those of the vocabulary that CLIP finds in it. Soft tokens come first, as in its training scripts.
+Its GPT-2 and Transformer mapper are replaced by the shared language model and the MLP of the other methods, its noun
+tagger by the vocabulary itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from ..config import DecodingSettings
+from ..encoder import Encoder
+from ..features import ImageFeatures
+from ..noise import inject_noise
+from ..text_set import TextBatch
+from .base import PrefixMLP, TrainedMethod
+
+NEEDS = ("adaptor", "vocabulary")
+MASKING_RATE = 0.4
+TEMPERATURE = 0.01
+
+
+@dataclass(frozen=True)
+class Options:
+    """`vocabulary`: a file of entities, one a line; at most `entities` of probability `threshold` (0.4 as published
+    for COCO) or more are named."""
+
+    vocabulary: str
+    entities: int = 3
+    threshold: float = 0.4
+
+
+def hard_prompt(entities: list[str]) -> str:
+    """ViECap's wording, also of an image without entities."""
+    return f"There are {', '.join(entities) or 'something'} in image."
+
+
+class Method(TrainedMethod):
+    name = "viecap"
+    Options = Options
+
+    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
+        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
+
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        return inject_noise(batch.features, self.training.noise_variance, generator=generator)
+
+    def training_prompts(self, batch: TextBatch, generator: torch.Generator) -> list[str]:
+        prompts = []
+        for text in batch.texts:
+            found = self.mentioned(text)
+            kept = torch.rand(len(found), generator=generator) >= MASKING_RATE
+            prompts.append(hard_prompt([word for word, keep in zip(found, kept.tolist(), strict=True) if keep]))
+        return prompts
+
+    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+        return images.global_.unsqueeze(1)
+
+    def image_prompts(self, images: ImageFeatures, encoder: Encoder, decoding: DecodingSettings) -> list[str]:
+        words = self.resources.vocabulary
+        features = encoder.text_features([f"A photo of {word}" for word in words])
+        probability = (images.global_ @ features.T / TEMPERATURE).softmax(dim=1)
+        best = probability.topk(min(self.options.entities, len(words)), dim=1)
+        return [
+            hard_prompt([words[i] for i, p in zip(own, chance, strict=True) if p >= self.options.threshold])
+            for own, chance in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    def mentioned(self, text: str) -> list[str]:
+        """The vocabulary's entities in a caption, each once, in the caption's order; a plural counts."""
+        return list(dict.fromkeys(self._singular[found] for found in self._pattern.findall(text.lower())))
+
+    @cached_property
+    def _singular(self) -> dict[str, str]:
+        return {form: word for word in self.resources.vocabulary for form in (word, f"{word}s", f"{word}es")}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        forms = sorted(map(re.escape, self._singular), key=len, reverse=True)
+        return re.compile(rf"\b(?:{'|'.join(forms)})\b")

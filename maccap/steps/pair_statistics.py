@@ -1,0 +1,32 @@
+"""Pictures, captions and their features of the validation split -> statistics of image minus caption feature.
+
+Outputs are named `<data set>/pairs.val.safetensors`.
+"""
+
+from pathlib import Path
+
+import torch
+
+from ..datasets.captions import read_captions
+from ..datasets.images import read_images
+from ..devices import pick_device
+from ..encoder import load_encoder
+from ..errors import DataError
+from ..features import TextFeatures, encode_images
+from ..gap_model import PairStatistics
+from . import Job
+
+
+def run(job: Job) -> None:
+    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"])))
+    rows, text = read_captions(job.input("captions")), TextFeatures(job.inputs["text_features"])
+    if text.ids.tolist() != [row.caption_id for row in rows]:
+        raise DataError(f"{job.inputs['text_features'][0]}: was made from other captions; delete it and run again")
+    files = list(dict.fromkeys(row.file_name for row in rows))
+    store = job.input("store") if job.inputs.get("store") else Path(job.cfg["store"])
+    pictures, size = read_images(store, files), job.cfg["encoder.batch_size"]
+    batches = [files[begin : begin + size] for begin in range(0, len(files), size)]
+    global_ = torch.cat([encode_images(encoder, [next(pictures) for _ in batch])[0] for batch in batches])
+    place = {file: row for row, file in enumerate(files)}
+    images = global_[torch.tensor([place[row.file_name] for row in rows])]
+    PairStatistics.of(images, text[torch.arange(len(rows))]).write(job.outputs[0])
