@@ -16,7 +16,6 @@ from maccap.features import ImageFeatures
 from maccap.gap_model import PairStatistics
 from maccap.methods import CaptioningMethod, Resources, TrainedMethod, load_method, read_resources
 from maccap.methods.decap import project
-from maccap.methods.viecap import hard_prompt
 from maccap.profile import METHODS, needs
 from maccap.text_set import TextBatch, TextSet, memory
 from tests.test_captioning import FakeEncoder, image_features
@@ -207,9 +206,8 @@ def test_viecap_hides_four_in_ten_entities_in_training() -> None:
     batch = texts.batch(torch.arange(len(TEXTS)))
     generator = noise()
     prompts = [prompt for _ in range(60) for prompt in own.training_prompts(batch, generator)]
-    assert set(prompts) <= {
-        hard_prompt([w for w in chosen if w]) for a in ("", *WORDS) for b in ("", *WORDS) for chosen in [(a, b)]
-    }
+    chosen = [[w for w in (a, b) if w] for a in ("", *WORDS) for b in ("", *WORDS)]
+    assert set(prompts) <= {f"There are {', '.join(words) or 'something'} in image." for words in chosen}
     named = sum(word in prompt for prompt in prompts for word in WORDS)
     assert named / (2 * len(prompts)) == pytest.approx(0.6, abs=0.03)
     assert "There are something in image." in prompts
@@ -224,8 +222,11 @@ def test_viecap_names_what_clip_finds_above_the_threshold() -> None:
     chances = (global_ @ features.T / 0.01).softmax(dim=1)
     for prompt, chance in zip(prompts, chances):
         order = chance.argsort(descending=True).tolist()[:3]
-        assert prompt == hard_prompt([WORDS[i] for i in order if chance[i] >= 0.2])
+        named = ", ".join(WORDS[i] for i in order if chance[i] >= 0.2)
+        assert prompt == f"There are {named or 'something'} in image."
     assert prompts[0] == "There are boat in image."
+    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(images, encoder, DECODING)
+    assert reworded == prompts[-1].replace("There are", "Tags:").replace(" in image", "")
 
 
 def test_prompts_are_given_and_only_captions_are_labels() -> None:

@@ -28,17 +28,15 @@ TEMPERATURE = 0.01
 
 @dataclass(frozen=True)
 class Options:
-    """`vocabulary`: a file of entities, one a line; at most `entities` of probability `threshold` (0.4 as published
-    for COCO) or more are named."""
+    """As published for COCO, in front of a language model that understands the `prompt`.
+
+    `vocabulary` is a file of entities, one a line; at most `entities` of probability `threshold` or more are named.
+    """
 
     vocabulary: str
     entities: int = 3
     threshold: float = 0.4
-
-
-def hard_prompt(entities: list[str]) -> str:
-    """ViECap's wording, also of an image without entities."""
-    return f"There are {', '.join(entities) or 'something'} in image."
+    prompt: str = "There are {entities} in image."
 
 
 class Method(TrainedMethod):
@@ -56,7 +54,7 @@ class Method(TrainedMethod):
         for text in batch.texts:
             found = self.mentioned(text)
             kept = torch.rand(len(found), generator=generator) >= MASKING_RATE
-            prompts.append(hard_prompt([word for word, keep in zip(found, kept.tolist(), strict=True) if keep]))
+            prompts.append(self.hard_prompt([word for word, keep in zip(found, kept.tolist(), strict=True) if keep]))
         return prompts
 
     def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
@@ -68,9 +66,13 @@ class Method(TrainedMethod):
         probability = (images.global_ @ features.T / TEMPERATURE).softmax(dim=1)
         best = probability.topk(min(self.options.entities, len(words)), dim=1)
         return [
-            hard_prompt([words[i] for i, p in zip(own, chance, strict=True) if p >= self.options.threshold])
+            self.hard_prompt([words[i] for i, p in zip(own, chance, strict=True) if p >= self.options.threshold])
             for own, chance in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
+
+    def hard_prompt(self, entities: list[str]) -> str:
+        """The prompt of some entities; without any it names something, as published."""
+        return str(self.options.prompt).format(entities=", ".join(entities) or "something")
 
     def mentioned(self, text: str) -> list[str]:
         """The vocabulary's entities in a caption, each once, in the caption's order; a plural counts."""
