@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import inspect
 import json
 import os
+import random
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.rouge.rouge import Rouge
 
 from maccap.errors import DataError, EnvironmentProblem
-from maccap.metrics import CaptionScores, caption_scores, captions, check_coverage, score_sets, spice_available
+from maccap.metrics import (
+    CaptionScores,
+    caption_scores,
+    captions,
+    check_coverage,
+    ensure_java,
+    meteor,
+    score_sets,
+    spice_available,
+)
 from maccap.metrics.bootstrap import aligned_statistics, corpus_score
-from maccap.metrics.meteor import RecordingMeteor, meteor_process, meteor_rows, meteor_scores
+from maccap.metrics.meteor import FOLDER, STAGES, meteor_process, meteor_scores
+from maccap.metrics.overlap import References
+from maccap.metrics.paraphrases import LONGEST
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "real" / "published_predictions"
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
@@ -83,10 +98,28 @@ def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored:
 
 
 def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
-    truth = {0: ["a dog runs on the beach", "the dog", "a cat sat on the mat now"]}
-    _, rows = captions._score(truth, {0: ["a dog on the the"]})
+    references = References([["a dog runs on the beach", "the dog", "a cat sat on the mat now"]])
+    _, rows = references.bleu(["a dog on the the"])
     # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
-    assert rows == {"BLEU": [[6, 5, 4, 3, 2, 4, 2, 0, 0]]}
+    assert rows == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
+
+
+def some_captions(draw: random.Random) -> list[str]:
+    words = ["a", "the", "cat", "dog", "on", "mat", "of", "two", "big", "small", "red", "it", "2", "'s"]
+    return [" ".join(draw.choices(words, k=draw.choice([0, 1, 2, 5, 9, 14, 80]))) for _ in range(draw.randrange(1, 6))]
+
+
+@pytest.mark.parametrize("images", [1, 2, 150])
+def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = random.Random(images)
+    truth = {image: some_captions(draw) for image in range(images)}
+    candidates = {image: some_captions(draw)[:1] for image in truth}
+    references, texts = References(list(truth.values())), [text for (text,) in candidates.values()]
+    bleu, items = Bleu(4).compute_score(truth, candidates)
+    assert references.bleu(texts)[0] == list(zip(bleu, items, strict=True))
+    for ours, theirs in ((references.rouge, Rouge()), (references.cider, Cider())):
+        whole, items = theirs.compute_score(truth, candidates)
+        assert ours(texts) == (whole, list(items))
 
 
 def test_caption_scores_is_the_corpus_of_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,16 +155,15 @@ def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPat
             return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
 
     monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
-    assert captions._spice({0: ["a"], 1: ["b"]}, {0: ["a"], 1: [""]}) == (0.25, [0.5, 0.0])
+    assert captions._spice([["a"], ["b"]], ["a", ""]) == (0.25, [0.5, 0.0])
 
 
-def test_meteor_that_dies_is_reported_and_gone() -> None:
-    with meteor_process() as meteor:
-        meteor.meteor_p.kill()
-        with pytest.raises(EnvironmentProblem, match="METEOR"):
-            meteor_scores(meteor, {0: ["a"]}, {0: ["a"]})
-    assert meteor.meteor_p.poll() is not None
-    assert not meteor.lock.locked()
+@pytest.mark.skipif(os.name == "nt", reason="a shell command stands in for Java")
+def test_meteor_that_dies_is_reported_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meteor, "filter_paraphrases", lambda *_: None)
+    monkeypatch.setattr(meteor, "JAVA", ("sh", "-c", "read line; echo no room >&2; exit 1"))
+    with pytest.raises(EnvironmentProblem, match=r"METEOR: its Java process failed \(no room\)"):
+        meteor_scores([[("a", "a")] * 3])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
@@ -187,12 +219,6 @@ def test_the_package_leaves_torch_alone(tmp_path: Path) -> None:
     run_python("import maccap.metrics, sys; assert 'torch' not in sys.modules", tmp_path)
 
 
-@pytest.fixture(scope="module")
-def shared_meteor() -> Iterator[RecordingMeteor]:
-    with meteor_process() as meteor:
-        yield meteor
-
-
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the folder `shared` of reference data beside the checkout")
 @pytest.mark.parametrize(
     "expected",
@@ -207,11 +233,8 @@ def shared_meteor() -> Iterator[RecordingMeteor]:
 )
 def test_published_scores(
     expected: dict[str, list[float]],
-    shared_meteor: RecordingMeteor,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(captions, "meteor_process", lambda: contextlib.nullcontext(shared_meteor))
     files = [json.loads(gzip.decompress((PUBLISHED / f"{name}.json.gz").read_bytes())) for name in expected]
     references = {item["image_name"]: item["captions"] for item in files[0]}
     scores = score_sets(references, [{item["image_name"]: item["prediction"] for item in file} for file in files])
@@ -222,13 +245,48 @@ def test_published_scores(
     assert capfd.readouterr().out == ""
 
 
-def test_meteor_of_resamples_is_what_java_says_of_them(shared_meteor: RecordingMeteor) -> None:
-    truth = {0: ["a dog runs"], 1: ["a black cat sleeps", "cats"], 2: ["two red buses"], 3: ["the sea"]}
-    meteor_scores(shared_meteor, truth, {0: ["a dog runs"], 1: ["a cat is sleeping"], 2: [""], 3: ["sea of the"]})
-    lines = list(shared_meteor.lines)
-    for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
-        chosen = [lines[number] for number in drawn]
-        shared_meteor.meteor_p.stdin.write(f"EVAL ||| {' ||| '.join(chosen)}\n".encode())
-        shared_meteor.meteor_p.stdin.flush()
-        *_, java = [float(shared_meteor.meteor_p.stdout.readline()) for _ in range(len(drawn) + 1)]
-        assert corpus_score("METEOR", np.array(meteor_rows(chosen), float)) == pytest.approx(100 * java, abs=1e-12)
+PLAIN = [
+    "a man in front of a large number of boxes", "the man stands before many crates", "someone by the zorb",
+    "two automobiles drive down the street", "2 cars on a road", "a cab is driving past two zorbs", "", "a",
+]  # fmt: skip
+PUNCTUATED = ["a man 's t-shirt & the u.s. flag", "the shirt of a man", "an ice-cream at the café", "ice cream , 3.5"]
+
+
+@pytest.fixture(scope="module")
+def original() -> Meteor:
+    """pycocoevalcap's own METEOR, with the whole table of paraphrases."""
+    ensure_java()
+    return Meteor()
+
+
+@pytest.mark.parametrize(("texts", "processes"), [(PLAIN, 2), (PLAIN + PUNCTUATED, 1)], ids=["plain", "punctuated"])
+def test_meteor_is_bit_for_bit_that_of_pycocoevalcap(
+    texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meteor, "PER_PROCESS", 10)
+    monkeypatch.setattr(os, "cpu_count", lambda: processes)
+    sets = [[(candidate, reference, "the box") for candidate in texts] for reference in texts]
+    scores = meteor_scores(sets)
+    for asked, (corpus, items, _) in zip(sets, scores, strict=True):
+        truth = {number: list(own) for number, (_, *own) in enumerate(asked)}
+        candidates = {number: [candidate] for number, (candidate, *_) in enumerate(asked)}
+        assert (corpus, items) == original.compute_score(truth, candidates)
+    by_stage = np.concatenate([rows for *_, rows in scores])[:, STAGES].reshape(-1, 4, 4).sum(axis=(0, 2))
+    assert (by_stage > 0).all()  # exact, stem, synonym and paraphrase
+
+
+@pytest.mark.slow
+def test_no_phrase_of_the_table_of_paraphrases_is_longer_than_looked_for() -> None:
+    with gzip.open(FOLDER / "data/paraphrase-en.gz") as table:
+        assert max(len(re.findall(rb"[a-z0-9]+", line)) for n, line in enumerate(table) if n % 3) == LONGEST
+
+
+def test_meteor_of_resamples_is_what_java_says_of_them(tmp_path: Path) -> None:
+    ensure_java()
+    (tmp_path / "none.gz").write_bytes(gzip.compress(b""))
+    asked = [("a dog runs",) * 2, ("a cat is sleeping", "a cat sleeps", "cats"), ("", "two buses"), ("sea of", "sea")]
+    with meteor_process(["-", "-", "-stdio", "-l", "en", "-a", str(tmp_path / "none.gz")]) as process:
+        lines = meteor._answers(process, asked)
+        for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
+            corpus, _, rows = meteor._evaluate(process, [lines[number] for number in drawn])
+            assert corpus_score("METEOR", np.array(rows, float)) == pytest.approx(100 * corpus, abs=1e-12)

@@ -1,26 +1,25 @@
-"""BLEU, METEOR, ROUGE-L, CIDEr and, where installed, SPICE: pycocoevalcap's own scorers, corpus level and per image."""
+"""BLEU, METEOR, ROUGE-L, CIDEr and, where installed, SPICE: as pycocoevalcap scores, corpus level and per image."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pycocoevalcap.spice
-from pycocoevalcap.bleu.bleu_scorer import BleuScorer
-from pycocoevalcap.cider.cider import Cider
-from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from ..artifacts import atomic
 from ..errors import DataError, EnvironmentProblem
 from .java import ensure_java
-from .meteor import meteor_process, meteor_scores
+from .meteor import meteor_scores
+from .overlap import References, Score
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
 SPICE_JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
@@ -28,8 +27,7 @@ SENTINEL = "sentinel"
 SHOWN_IDS = 5
 
 Id = TypeVar("Id", bound=Hashable)
-Tokens = dict[int, list[str]]
-Scores = dict[str, tuple[float, Sequence[float]]]
+Scores = dict[str, Score]
 Rows = list[list[int]]
 
 
@@ -69,24 +67,24 @@ def score_sets(
 def score_pairs(
     pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
 ) -> list[CaptionScores[Id]]:
-    """Like `score_sets`, each prediction set with references of its own; equal objects are tokenised once."""
+    """Like `score_sets`, each prediction set with references of its own; one object is prepared once."""
+    captions: list[str] = []
     for number, (references, predictions) in enumerate(pairs, start=1):
         check_coverage(references, predictions, f"prediction set {number}")
+        captions += chain(predictions.values(), *references.values())
     if not pairs:
         return []
     ensure_java()
-    distinct = {id(references): references for references, _ in pairs}
-    groups: list[list[Sequence[str]]] = [list(references.values()) for references in distinct.values()]
-    groups += [[[predictions[id_]] for id_ in references] for references, predictions in pairs]
-    with meteor_process() as meteor, ThreadPoolExecutor(1) as beside:  # Java loads and scores beside the other metrics
-        tokens = _tokenise(groups)
-        truths = dict(zip(distinct, tokens, strict=False))
-        scored = [(truths[id(r)], c) for (r, _), c in zip(pairs, tokens[len(distinct) :], strict=True)]
-        waiting = [beside.submit(meteor_scores, meteor, truth, candidates) for truth, candidates in scored]
-        scores = [_score(truth, candidates) for truth, candidates in scored]
-        for (of_set, rows), future in zip(scores, waiting, strict=True):
-            corpus, per_item, rows["METEOR"] = future.result()
-            of_set["METEOR"] = corpus, per_item
+    tokens = _tokenise(captions)
+    truths = {id(of): [[tokens[text] for text in texts] for texts in of.values()] for of, _ in pairs}
+    sets = [(truths[id(of)], [tokens[predictions[id_]] for id_ in of]) for of, predictions in pairs]
+    questions = [[(own, *of) for of, own in zip(truth, candidates, strict=True)] for truth, candidates in sets]
+    with ThreadPoolExecutor(1) as beside:  # Java works beside the other metrics
+        meteor = beside.submit(meteor_scores, questions)
+        prepared = {id(truth): References(truth) for truth in truths.values()}
+        scores = [_score(prepared[id(truth)], candidates) for truth, candidates in sets]
+        for (of_set, rows), (whole, items, counts) in zip(scores, meteor.result(), strict=True):
+            of_set["METEOR"], rows["METEOR"] = (whole, items), counts
     return [_in_percent(list(references), *of_set) for (references, _), of_set in zip(pairs, scores, strict=True)]
 
 
@@ -142,52 +140,43 @@ def _one_line(caption: str) -> str:
     return " ".join(caption.encode("utf-8", "replace").decode().split())
 
 
-def _tokenise(groups: Sequence[Sequence[Sequence[str]]]) -> list[Tokens]:
-    """PTB tokens, lower case and without punctuation, of groups of lists of captions, in one Java call."""
-    captions = [[{"caption": _one_line(text)} for text in item] for group in groups for item in group]
-    captions.append([{"caption": SENTINEL}])
+def _tokenise(captions: Iterable[str]) -> dict[str, str]:
+    """PTB tokens of each caption, lower case and without punctuation, in one Java call."""
+    distinct = list(dict.fromkeys(captions))
+    asked = [[{"caption": _one_line(text)}] for text in [*distinct, SENTINEL]]
     try:
-        lines: Tokens = PTBTokenizer().tokenize(dict(enumerate(captions)))
+        lines: dict[int, list[str]] = PTBTokenizer().tokenize(dict(enumerate(asked)))
     except OSError as error:
         raise EnvironmentProblem(
             f"PTB tokenizer: {error}. It runs `java` and writes a temporary file into pycocoevalcap's own folder: "
             "install the package where you may write, and leave some disk space there."
         ) from error
-    if lines.get(len(captions) - 1) != [SENTINEL]:
+    if lines.get(len(distinct)) != [SENTINEL]:
         raise EnvironmentProblem(
             "PTB tokenizer: Java did not return one line per caption; its message stands above. "
             "Check that `java -version` works and that about 1 GB of memory is free, then run again."
         )
-    safe = ([line.replace("|||", "| | |") for line in lines[key]] for key in range(len(captions) - 1))  # METEOR's mark
-    return [{position: next(safe) for position in range(len(group))} for group in groups]
+    return {text: lines[key][0].replace("|||", "| | |") for key, text in enumerate(distinct)}  # METEOR's mark
 
 
-def _score(truth: Tokens, candidates: Tokens) -> tuple[Scores, dict[str, Rows]]:
+def _score(references: References, candidates: Sequence[str]) -> tuple[Scores, dict[str, Rows]]:
     """The corpus score and the scores per item, as fractions, of each metric but METEOR; and BLEU's statistics."""
-    bleu = BleuScorer(n=4)
-    for position, references in truth.items():
-        bleu += (candidates[position][0], references)
-    corpus, per_item = bleu.compute_score(option="closest")
-    scores: Scores = {f"BLEU-{n + 1}": (corpus[n], per_item[n]) for n in range(4)}
-    scores["ROUGE-L"] = Rouge().compute_score(truth, candidates)
-    scores["CIDEr"] = Cider().compute_score(truth, candidates)
+    bleu, rows = references.bleu(candidates)
+    scores: Scores = {f"BLEU-{order}": score for order, score in enumerate(bleu, start=1)}
+    scores |= {"ROUGE-L": references.rouge(candidates), "CIDEr": references.cider(candidates)}
     if spice_available():
-        scores["SPICE"] = _spice(truth, candidates)
-    return scores, {"BLEU": [_bleu_row(counts) for counts in bleu.ctest]}
+        scores["SPICE"] = _spice(references.captions, candidates)
+    return scores, {"BLEU": rows}
 
 
-def _bleu_row(counts: Mapping[str, Any]) -> list[int]:
-    length = counts["testlen"]
-    closest = min(counts["reflen"], key=lambda reference: (abs(reference - length), reference))
-    return [closest, *counts["guess"], *counts["correct"]]
-
-
-def _spice(truth: Tokens, candidates: Tokens) -> tuple[float, list[float]]:
+def _spice(references: Sequence[Sequence[str]], candidates: Sequence[str]) -> tuple[float, list[float]]:
     """SPICE's F-scores; where it is undefined, as for an empty caption, it counts as 0."""
     from pycocoevalcap.spice.spice import Spice
 
     try:
-        _, items = Spice().compute_score(truth, candidates)
+        _, items = Spice().compute_score(
+            dict(enumerate(map(list, references))), {number: [text] for number, text in enumerate(candidates)}
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise EnvironmentProblem(
             f"SPICE: {error}. It needs Java 8 or 11, 8 GB of memory and a writable pycocoevalcap folder; put such "

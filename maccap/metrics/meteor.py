@@ -1,70 +1,118 @@
-"""METEOR: its Java process, started once and ended for certain, and its score from added-up statistics."""
+"""METEOR: asked of its Java processes, once for each question, and its score from added-up statistics."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.meteor import meteor as wrapper
 
 from ..errors import EnvironmentProblem
+from .paraphrases import filter_paraphrases
 
 # METEOR 1.5 for English, task "rank" (Denkowski and Lavie, 2014); the stages are exact, stem, synonym, paraphrase.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 STAGE_WEIGHTS = np.array([1.0, 0.6, 0.8, 0.6])
 WORDS, FUNCTION_WORDS, STAGES, CHUNKS, WORD_MATCHES = slice(2), slice(2, 4), slice(4, 20), 20, slice(21, 23)
 
+FOLDER = Path(wrapper.__file__).parent
+# A short life: no parallel garbage collector, no second compiler, room for short-lived objects.
+JAVA = ("java", "-Xmx2G", "-Xmn300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", wrapper.METEOR_JAR)
+PLAIN = re.compile("[a-z0-9 ]*")
+AT_ONCE = 100  # questions; their answers fit into a pipe, so that neither side waits for the other to read
+PER_PROCESS = 1000  # questions that pay for the start of one more
 
-class RecordingMeteor(Meteor):
-    """pycocoevalcap's scorer; `lines` collects what its Java says of each caption, asked once."""
+Question = tuple[str, ...]  # a tokenised candidate and its references
+MeteorScores = tuple[float, list[float], list[list[int]]]
 
-    lines: list[str]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: dict[tuple[str, ...], str] = {}
+def meteor_scores(sets: Sequence[Sequence[Question]]) -> list[MeteorScores]:
+    """METEOR of each set, as a fraction: of the set and of each question, as pycocoevalcap has it, and `meteor_rows`.
 
-    def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
-        asked = (hypothesis_str, *reference_list)
-        if asked not in self.known:
-            self.known[asked] = super()._stat(hypothesis_str, reference_list)
-        self.lines.append(self.known[asked])
-        return self.known[asked]
+    Raises:
+        EnvironmentProblem: a Java process failed, with its own last words.
+    """
+    questions = list(dict.fromkeys(question for of_set in sets for question in of_set))
+    captions = {caption for question in questions for caption in question}
+    count = min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        paraphrases = Path(folder) / "paraphrases.gz"
+        filter_paraphrases(FOLDER / "data/paraphrase-en.gz", captions, paraphrases)
+        options = ["-", "-", "-stdio", "-l", "en", "-a", str(paraphrases)]
+        if not all(map(PLAIN.fullmatch, captions)):
+            options.append("-norm")  # separates and drops punctuation: nothing to do, but a third of the time
+        processes = [stack.enter_context(meteor_process(options)) for _ in range(count)]
+        parts = [questions[start::count] for start in range(count)]
+        with ThreadPoolExecutor(count) as pool:
+            answers = list(pool.map(_answers, processes, parts))
+        known = {
+            q: line for part, lines in zip(parts, answers, strict=True) for q, line in zip(part, lines, strict=True)
+        }
+        return [_evaluate(processes[0], [known[question] for question in of_set]) for of_set in sets]
 
 
 @contextlib.contextmanager
-def meteor_process() -> Iterator[RecordingMeteor]:
-    """The METEOR scorer for any number of `meteor_scores` calls; its process is gone on leaving.
+def meteor_process(options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """METEOR's Java with some options, reading lines; it is gone on leaving."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*JAVA, *options], cwd=FOLDER, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+            with contextlib.suppress(OSError):  # what a dead process did not read
+                _pipes(process)[0].close()
 
-    Entering returns at once while Java takes several seconds to load its tables: enter early, score late.
-    """
-    scorer = RecordingMeteor()
+
+def _answers(process: subprocess.Popen[bytes], questions: Sequence[Question]) -> list[str]:
+    """What METEOR says of each question: 23 counts."""
+    answers = []
+    for start in range(0, len(questions), AT_ONCE):
+        asked = [
+            " ||| ".join(("SCORE", *references, candidate.replace("|||", "").replace("  ", " ")))
+            for candidate, *references in questions[start : start + AT_ONCE]
+        ]
+        answers += _ask(process, asked, len(asked))
+    return answers
+
+
+def _evaluate(process: subprocess.Popen[bytes], lines: Sequence[str]) -> MeteorScores:
+    """Scores of counts: METEOR answers with one line for each, and one for all."""
+    *scores, corpus = map(float, _ask(process, [" ||| ".join(("EVAL", *lines))], len(lines) + 1))
+    return corpus, scores, meteor_rows(lines)
+
+
+def _ask(process: subprocess.Popen[bytes], lines: Sequence[str], count: int) -> list[str]:
+    """Write lines and read `count` lines; those of a dead process are empty."""
+    stdin, stdout, stderr = _pipes(process)
     try:
-        yield scorer
-    finally:
-        _end(scorer)
-
-
-def meteor_scores(
-    scorer: RecordingMeteor, truth: Mapping[int, list[str]], candidates: Mapping[int, list[str]]
-) -> tuple[float, list[float], list[list[int]]]:
-    """METEOR of tokenised captions, as a fraction: of the corpus, and of each item in order; and `meteor_rows`.
-
-    Raises EnvironmentProblem, with Java's own last words, when the process fails; it is dead then.
-    """
-    scorer.lines = []
-    try:
-        corpus, per_item = scorer.compute_score(truth, candidates)
-    except (OSError, ValueError) as error:  # a closed pipe, or an empty line where a number should be
-        scorer.meteor_p.kill()
-        words = scorer.meteor_p.stderr.read().decode(errors="replace").strip()
+        stdin.write("".join(f"{line}\n" for line in lines).encode())
+        stdin.flush()
+        answers = [stdout.readline().decode().strip() for _ in range(count)]
+        fault = "" if all(answers) else "it ended"
+    except OSError as error:
+        fault = str(error)
+    if fault:
+        process.kill()
+        words = stderr.read().decode(errors="replace").strip()
         raise EnvironmentProblem(
-            f"METEOR: its Java process failed ({words[-500:] or error}). "
+            f"METEOR: its Java process failed ({words[-500:] or fault}). "
             "It needs about 2 GB of memory and a Java 8 or newer; free memory or change `java` on PATH, then run again."
-        ) from error
-    return corpus, per_item, meteor_rows(scorer.lines)
+        )
+    return answers
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    return process.stdin, process.stdout, process.stderr  # type: ignore[return-value]
 
 
 def meteor_rows(lines: Sequence[str]) -> list[list[int]]:
@@ -92,15 +140,3 @@ def meteor_of_totals(totals: NDArray[np.float64]) -> NDArray[np.float64]:
         fragmentation = totals[..., CHUNKS] / totals[..., WORD_MATCHES].mean(axis=-1)
         score: NDArray[np.float64] = np.nan_to_num(mean * (1 - GAMMA * fragmentation**BETA))
     return np.maximum(score, 0)
-
-
-def _end(scorer: Meteor) -> None:
-    """End the process and leave nothing on which the scorer's own `__del__` could hang or complain."""
-    process = scorer.meteor_p
-    process.kill()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        with contextlib.suppress(OSError):
-            pipe.close()
-    process.wait()
-    if scorer.lock.locked():
-        scorer.lock.release()

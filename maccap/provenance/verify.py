@@ -6,9 +6,10 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,10 @@ def _only_profile(root: Path, place: Path) -> str:
 
 
 def verify(project: Project) -> list[Outcome]:
-    """Every check; the numbers are made again beside the others, because Java keeps them waiting."""
+    """Every check; the numbers are made again beside the others, in a process of their own."""
     from .verify_numbers import numbers
 
-    with ThreadPoolExecutor(1) as beside:
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
         waiting = beside.submit(numbers, project)
         return [*quick(project), *waiting.result()]
 

@@ -90,11 +90,12 @@ def config(project: Project) -> Outcome:
         except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
             outcome.fault(file, f"cannot be read ({error})")
             return outcome
+    sections = {key.split(".")[0] for key in values}
     stale: dict[tuple[str, str], list[str]] = {}
     for name, record in project.records.items():
         step, _ = project.calls.get(record.command, ("", None))
         for key, value in record.parameters.items():
-            from_config = key.split(".")[0] in {known.split(".")[0] for known in values}
+            from_config = key.split(".")[0] in sections
             if step not in FROM_ELSEWHERE and from_config and repr(values.get(key)) != repr(value):
                 stale.setdefault((key, repr(value)), []).append(name)
     own = {str(about) for key, about in values.items() if re.fullmatch(r"answerers\..+\.language_model", key)}

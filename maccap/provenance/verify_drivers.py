@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ..keys import leaves
+from ..steps import Job
 from . import snakemake_records
 from .records import Record
 from .verify_project import Outcome, Project
@@ -58,7 +59,7 @@ def _differences(project: Project, name: str, record: Record, contents: dict[str
     if [repr(record.parameters)] != content.get("params") and not _holds(content.get("params"), record.parameters):
         yield "has other parameters than the job's own record"
     if job is not None:
-        if _rendered(content, record, seen) != content.get("shellcmd"):
+        if _rendered(content, record, job) != content.get("shellcmd"):
             yield "has a command that does not fit its rule and inputs"
         for other in map(str, job.outputs):
             theirs = contents.get(other, {})
@@ -75,20 +76,15 @@ def _holds(params: Any, parameters: dict[str, Any]) -> bool:
         return False
 
 
-def _rendered(content: dict[str, Any], record: Record, seen: dict[str, str]) -> str | None:
+def _rendered(content: dict[str, Any], record: Record, job: Job) -> str | None:
     """The shell command that Snakemake makes of a rule's template, from our own record; None if there is none."""
     try:
-        parsed = shlex.split(record.command)
-        at = parsed.index("--output")
-        outputs = parsed[at + 1 : parsed.index("--cfg")]
         text = str(content["code"])
-        groups = " ".join(parsed[2:at]).split("--input ")[1:]
-        for group in groups:
-            input_, _, paths = group.strip().partition(" ")
-            text = text.replace(f"{{input.{input_}}}", paths)
-        text = text.replace("{output}", " ".join(outputs)).replace("{log}", " ".join(content["log"]))
+        for name, paths in job.inputs.items():
+            text = text.replace(f"{{input.{name}}}", " ".join(map(str, paths)))
+        text = text.replace("{output}", " ".join(map(str, job.outputs))).replace("{log}", " ".join(content["log"]))
         return text.replace("{params.cfg:q}", shlex.quote(repr(record.parameters)))
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,17 @@ def numbers(project: Project) -> list[Outcome]:
     Raises:
         EnvironmentProblem: there is no Java.
     """
-    from ..steps import evaluate_answers, gap, reported, table
-
     metrics, tables = Outcome("metrics"), Outcome("tables")
     with tempfile.TemporaryDirectory() as folder:
         shadow = Path(folder)
         for path in project.root.iterdir():
             if path.name != "results":
                 (shadow / path.name).symlink_to(path)
-        with contextlib.chdir(shadow):
-            _evaluate(project, metrics)
+        with contextlib.chdir(shadow), ThreadPoolExecutor(1) as beside:
+            captions = beside.submit(_evaluate, project, metrics)
+            from ..steps import evaluate_answers, gap, reported, table  # torch takes seconds
+
+            captions.result()
             for module, outcome in ((evaluate_answers, metrics), (gap, metrics), (table, tables), (reported, tables)):
                 for job in _jobs(project, module.__name__.rpartition(".")[2], outcome):
                     _attempt(outcome, [job], partial(module.run, job))
@@ -50,7 +52,7 @@ def numbers(project: Project) -> list[Outcome]:
 
 
 def _evaluate(project: Project, outcome: Outcome) -> None:
-    """All caption metrics, with one start of METEOR for all test sets."""
+    """All caption metrics, with one start of Java for all test sets."""
     from ..steps.evaluate import evaluations, reports
 
     jobs = list(_jobs(project, "evaluate", outcome))
