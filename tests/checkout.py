@@ -3,11 +3,16 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
+
+from maccap import __version__
+from maccap.provenance.payload import SOURCES
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -120,6 +125,23 @@ class Checkout:
         outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
         timed = (".prov.json", ".sha256", "/trace.html")
         return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(timed))}
+
+
+def copy_sources(folder: Path) -> None:
+    """The sources that a crate holds, without the tests, into a new project's folder."""
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+
+
+def commit_everything(folder: Path) -> dict[str, Any]:
+    """Make a folder a repository with one commit; the code version that records of its jobs then name."""
+    checkout = Checkout(folder)
+    checkout("git", "init", "--quiet")
+    checkout.commit("start")
+    return {"package": __version__, "commit": checkout("git", "rev-parse", "HEAD").strip(), "dirty": False}
 
 
 def ran(out: str) -> set[str]:

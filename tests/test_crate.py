@@ -17,33 +17,20 @@ from maccap.cli import main
 from maccap.errors import DataError
 from maccap.provenance import payload
 from maccap.provenance.crate import write_crate
+from tests.checkout import commit_everything, copy_sources
 from tests.test_pipeline import SEEDS, config, run_everything
 from tests.tiny import make_models
 
-ROOT = Path(__file__).parents[1]
 CONTEXTS = Path(__file__).parent / "golden/contexts"
 PROFILE = "provenance-run-crate"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-    run = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return run.stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A repository with this project's sources, and the miniature world's results made by its commit."""
     folder = tmp_path_factory.mktemp("project")
-    for name in payload.SOURCES:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, folder / name)
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "start")
-    code = {"package": "0.1.0", "commit": git(folder, "rev-parse", "HEAD"), "dirty": False}
+    copy_sources(folder)
+    code = commit_everything(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(artifacts, "code_version", lambda: code)
@@ -141,7 +128,7 @@ def test_every_file_is_described_with_its_true_hash_and_size(project, crate, gra
     described = {unquote(entity["@id"]): entity for entity in of_type(graph, "File")}
     with zipfile.ZipFile(crate) as archive:
         carried = {name: archive.read(name) for name in archive.namelist()}
-    carried.pop("ro-crate-metadata.json")
+    del carried["ro-crate-metadata.json"], carried["crate.sha256"]
     assert set(carried) == {name for name in described if not name.startswith("#")}
     for name, entity in described.items():
         content = carried[name] if name in carried else (project / name.removeprefix("#")).read_bytes()

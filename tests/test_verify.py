@@ -18,15 +18,17 @@ import yaml
 
 from maccap.artifacts import provenance_path, read_json, sha256, write_json
 from maccap.cli import main
+from maccap.provenance.payload import listing
 from maccap.provenance.snakemake_records import record_path
 from maccap.provenance.verify import opened, verify
 from maccap.provenance.verify_code import code, config
+from maccap.provenance.verify_crate import crate
 from maccap.provenance.verify_drivers import dvc_lock, snakemake
 from maccap.provenance.verify_files import artifacts, inputs, manifest, records
 from maccap.provenance.verify_numbers import numbers
 from maccap.provenance.verify_project import Finding, Outcome, Project
 from maccap.provenance.verify_rerun import rerun
-from tests.checkout import Checkout, make_checkout
+from tests.checkout import ROOT, Checkout, commit_everything, copy_sources, make_checkout
 
 CONFIG = {
     "profile": "small", "reduced": True, "seed": 5, "repeats": 2,
@@ -42,17 +44,20 @@ def named(findings: Iterable[Finding], file: str) -> bool:
     return any(file == finding.file or file in finding.problem for finding in findings)
 
 
-def finish(root: Path) -> None:
-    """The small world's jobs through the command line, in `root`: data, blind answers, their accuracies, two tables."""
+def configure(root: Path) -> None:
+    (root / "config").mkdir(parents=True, exist_ok=True)
+    (root / "config/config.yaml").write_text("# which\nprofile: small\n")
+    (root / "config/small.yaml").write_text("# a comment\n" + yaml.safe_dump(CONFIG, sort_keys=False))
+
+
+def finish() -> None:
+    """The small world's jobs through the command line: data, blind answers, their accuracies, two tables."""
 
     def job(step: str, inputs: dict[str, list[str]], outputs: list[str], *keys: str) -> None:
         given = [word for name, paths in inputs.items() for word in ("--input", name, *paths)]
         cfg = {key: value for key, value in leaves.items() if key.startswith(keys)} if keys else {}
         assert main([step, *given, "--output", *outputs, "--cfg", repr(cfg)]) == 0
 
-    (root / "config").mkdir(parents=True)
-    (root / "config/config.yaml").write_text("# which\nprofile: small\n")
-    (root / "config/small.yaml").write_text("# a comment\n" + yaml.safe_dump(CONFIG, sort_keys=False))
     leaves = dict(flat("", CONFIG))
     asked = {
         f"{prefix}{part}": [f"{DATA}/vqa_{part}.{split}.json"]
@@ -92,7 +97,8 @@ def small(tmp_path_factory) -> Path:
     root.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        finish(root)
+        configure(root)
+        finish()
     return root
 
 
@@ -120,7 +126,10 @@ def flipped(path: Path, draw: random.Random, spared: slice = slice(0)) -> Iterat
 
 
 def undetected(
-    root: Path, profile: str, kinds: dict[str, tuple[list[str], int, Callable[[Project], Outcome]]]
+    root: Path,
+    profile: str,
+    kinds: dict[str, tuple[list[str], int, Callable[[Project], Outcome]]],
+    checkout: bool = True,
 ) -> tuple[int, list[str]]:
     """How many bytes were flipped, and which of them the responsible check does not find in the flipped file."""
     draw, count, missed = random.Random(0), 0, []
@@ -129,7 +138,7 @@ def undetected(
         for number in range(flips):
             file = files[number % len(files)]
             with flipped(root / file, draw, spared(root, file)) as what:
-                if not named(check(Project(root, profile)).findings, file):
+                if not named(check(Project(root, profile, checkout)).findings, file):
                     missed.append(f"{kind}: {what} ({check.__name__})")
             count += 1
     return count, missed
@@ -301,24 +310,127 @@ def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
     assert {f.file for f in rerun(Project(copy, "small"), 99, seed=0).findings} == set(map(str, tables))
 
 
-def test_a_crate_is_verified_without_the_repository(small, tmp_path, capsys, monkeypatch):
-    crate = tmp_path / "crate.zip"
-    with zipfile.ZipFile(crate, "w") as zipped:
-        for folder in ("artifacts", "results"):
-            for path in sorted((small / folder).rglob("*")):
-                zipped.write(path, path.relative_to(small))
+@pytest.fixture(scope="module")
+def crated(tmp_path_factory) -> Path:
+    """The crate of the small world, made by a commit of this project's sources."""
+    root = tmp_path_factory.mktemp("crated") / "project"
+    root.mkdir()
+    copy_sources(root)
+    configure(root)
+    code = commit_everything(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr("maccap.artifacts.code_version", lambda: code)
+        finish()
+        assert main(["crate", "--profile", "small"]) == 0
+    return root / f"{RESULTS}/crate.zip"
+
+
+@pytest.fixture
+def unpacked(crated, tmp_path, monkeypatch) -> Project:
+    """The crate unpacked into the current folder."""
+    with zipfile.ZipFile(crated) as zipped:
+        zipped.extractall(tmp_path / "crate")
+    monkeypatch.chdir(tmp_path / "crate")
+    return Project(Path(), "small", checkout=False)
+
+
+def test_a_crate_is_verified_without_the_repository(crated, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["verify", str(crate), "--json"]) == 0
+    assert main(["verify", str(crated), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["profile"], told["findings"]) == ("small", [])
-    skipped = {check["check"] for check in told["checks"] if check["notes"] == ["skipped: a crate has no repository"]}
+    notes = {check["check"]: check["notes"] for check in told["checks"]}
+    skipped = {name for name, of in notes.items() if of == ["skipped: a crate has no repository"]}
     assert skipped == {"code", "config", "snakemake", "dvc_lock"}
-    with zipfile.ZipFile(crate, "a") as zipped, pytest.warns(UserWarning, match="Duplicate"):
+    weights = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "maccap/weights").rglob("*.safetensors"))]
+    assert notes["crate"][1:] == [f"left out: {name}" for name in sorted([f"{DATA}/images.zip", *weights])]
+    altered = Path(shutil.copy(crated, "altered.zip"))
+    with zipfile.ZipFile(altered, "a") as zipped, pytest.warns(UserWarning, match="Duplicate"):
         zipped.writestr(f"{RESULTS}/tables/vqa.md", "| 100 |")
-    assert main(["verify", str(crate)]) == 1
+    assert main(["verify", str(altered)]) == 1
     out = capsys.readouterr().out
     assert f"{RESULTS}/tables/vqa.md: has sha256" in out
     assert f"{RESULTS}/tables/vqa.md: is not what its inputs give" in out
+
+
+def test_every_flipped_byte_of_a_crate_is_found(unpacked):
+    everything = sorted(str(path.relative_to(unpacked.root)) for path in unpacked.root.rglob("*") if path.is_file())
+    results = [name for name in everything if name.startswith(("results/", "artifacts/"))]
+    kinds = {
+        "metadata": (["ro-crate-metadata.json"], 30, crate),
+        "list": (["crate.sha256"], 30, crate),
+        "source": (sorted(set(everything) - set(results)), 20, crate),
+        "artifact or record": (results, 50, crate),
+    }
+    count, missed = undetected(unpacked.root, "small", kinds, checkout=False)
+    assert missed == []
+    assert count == 130
+
+
+def rewrite(edit: Callable[[dict[str, dict]], None]) -> None:
+    """Edit the crate's metadata, its entities by id, and list everything anew."""
+    content = read_json("ro-crate-metadata.json")
+    entities = {entity["@id"]: entity for entity in content["@graph"]}
+    edit(entities)
+    write_json("ro-crate-metadata.json", content | {"@graph": list(entities.values())}, indent=4)
+    Path("crate.sha256").write_text(listing(Path()))
+
+
+def problems_of(name: str) -> str:
+    """What the checks of files say that is wrong with a file of the crate in the current folder, or with its record."""
+    project = Project(Path(), "small", checkout=False)
+    findings = [finding for check in (artifacts, inputs, manifest, crate) for finding in check(project).findings]
+    assert findings
+    assert {finding.file.removesuffix(".prov.json") for finding in findings} == {name}
+    return "; ".join(finding.problem for finding in findings)
+
+
+def test_what_a_crate_should_hold_is_missed_however_it_is_described(unpacked):
+    name = f"{DATA}/vqa_questions.test.json"
+    digest, size = sha256(name), Path(name).stat().st_size
+    Path(name).unlink()
+    rewrite(lambda entities: None)
+    assert {"is an orphan", "is missing", "has not the bytes"} <= words(problems_of(name))
+
+    def leave_out(entities: dict[str, dict]) -> None:
+        entities[f"#{name}"] = entities.pop(name) | {"@id": f"#{name}", "sha256": "0" * 64}
+
+    rewrite(leave_out)
+    assert {"is an orphan", "is missing", "is left out with sha256 0"} <= words(problems_of(name))
+    rewrite(lambda entities: entities[f"#{name}"].update(sha256=digest))
+    assert problems_of(name) == "is left out, but a crate holds every file like it"
+    rewrite(lambda entities: entities[f"#{name}"].update(contentSize=str(size + 2**30)))
+    assert not crate(Project(Path(), "small", checkout=False)).findings  # nobody can know: see docs/verify.md
+
+
+def words(problems: str) -> set[str]:
+    """The beginnings of sentences about problems."""
+    known = ("is an orphan", "is missing", "has not the bytes", "is left out with sha256 0")
+    return {begin for begin in known if any(problem.startswith(begin) for problem in problems.split("; "))}
+
+
+def test_what_a_crate_leaves_out_has_the_hash_that_records_name(unpacked):
+    name = f"{DATA}/images.zip"
+    rewrite(lambda entities: entities[f"#{name}"].update(sha256="0" * 64))
+    assert {"is an orphan", "is missing", "is left out with sha256 0"} <= words(problems_of(name))
+    rewrite(lambda entities: entities.pop(f"#{name}"))
+    assert {"is an orphan", "is missing"} <= words(problems_of(name))
+
+
+def test_a_crate_with_files_that_are_listed_anew_but_described_otherwise_is_found(unpacked):
+    Path("README.md").write_text("other words")
+    Path("LICENSE").unlink()
+    Path("added.py").write_text("print()")
+    rewrite(
+        lambda entities: entities.update({"#CITATION.cff": entities.pop("CITATION.cff") | {"@id": "#CITATION.cff"}})
+    )
+    problems = {finding.file: finding.problem for finding in crate(Project(Path(), "small", checkout=False)).findings}
+    assert "has not the bytes" in problems.pop("README.md")
+    assert "or is missing" in problems.pop("LICENSE")
+    assert "is not described" in problems.pop("added.py")
+    assert "but ro-crate-metadata.json says that it is left out" in problems.pop("CITATION.cff")
+    assert not problems
 
 
 def test_where_there_is_nothing_to_verify_one_line_says_so(tmp_path, capsys):

@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import atomic
+from ..artifacts import atomic, write_text
 from ..drivers.graph import default_profile
 from ..errors import ConfigError
-from .payload import collect
+from .payload import LIST, collect, listing
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 
@@ -50,6 +50,7 @@ def write_crate(profile: str, output: Path) -> None:
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         folder = Path(temporary) / "crate"
         crate.write(folder)
+        write_text(folder / LIST, listing(folder))
         if output.suffix == ".zip":
             _zip(folder, output)
         else:

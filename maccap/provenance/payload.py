@@ -17,6 +17,7 @@ from ..assets import DOWNLOADS
 from ..errors import DataError, EnvironmentProblem
 from .records import Record, read_record
 
+LIST, METADATA = "crate.sha256", "ro-crate-metadata.json"
 LARGEST = 16 * 2**20  # bytes of an artifact that is put into the crate
 READABLE = (".json", ".jsonl")  # tables of captions, questions, predictions, answers, runs and logs
 SOURCES = (
@@ -89,7 +90,7 @@ def collect(profile: str) -> Payload:
     if commit is None:
         raise DataError(f"{latest.artifact}: its record names no commit; make the results in a git checkout")
     files = _sources(commit)
-    kept = _kept(records, profile)
+    kept = artifacts_to_carry(records, profile)
     for path, digest in _hashes(records).items():
         if path in files and files[path].sha256 != digest:
             raise DataError(f"{path}: differs between commit {commit} and the jobs that read it; commit and run again")
@@ -122,7 +123,7 @@ def _records(profile: str) -> dict[str, Record]:
     return {name: record for name, record in sorted(found.items()) if record.job in jobs}
 
 
-def _kept(records: dict[str, Record], profile: str) -> set[str]:
+def artifacts_to_carry(records: dict[str, Record], profile: str) -> set[str]:
     """The artifacts worth carrying: results, what the jobs that made them read, and everything that people can read."""
     results = {path for path in records if path.startswith(f"results/{profile}/")}
     read = {path for result in results for path in records[result].inputs}
@@ -176,3 +177,9 @@ def _artifact(path: str, digest: str, keep: bool) -> PayloadFile:
 
 def _present(path: str) -> PayloadFile:
     return PayloadFile(path, sha256(path), Path(path).stat().st_size, Path(path))
+
+
+def listing(folder: Path) -> str:
+    """The list of a crate's files, but for itself, in their order, as `sha256sum --check` reads it."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return "".join(f"{sha256(path)}  {name}\n" for name, path in sorted(files.items()) if name != LIST)

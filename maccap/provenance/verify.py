@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from ..errors import DataError
-from . import verify_code, verify_drivers, verify_files
+from . import verify_code, verify_crate, verify_drivers, verify_files
 from .verify_project import Outcome, Project
 
 # What each check is responsible for is in its docstring; `metrics` and `tables` (verify_numbers) take longest.
@@ -110,12 +110,10 @@ def verify(project: Project) -> list[Outcome]:
 def quick(project: Project) -> list[Outcome]:
     """The checks that compute no metric."""
     outcomes = [check(project) for check in EVERYWHERE]
-    for check in IN_CHECKOUTS:
-        if project.checkout:
-            outcomes.append(check(project))
-        else:
-            outcomes.append(Outcome(check.__name__, notes=["skipped: a crate has no repository"]))
-    return outcomes
+    if project.checkout:
+        return outcomes + [check(project) for check in IN_CHECKOUTS]
+    skipped = [Outcome(check.__name__, notes=["skipped: a crate has no repository"]) for check in IN_CHECKOUTS]
+    return [*outcomes, verify_crate.crate(project), *skipped]
 
 
 def _as_json(project: Project, outcomes: list[Outcome]) -> str:

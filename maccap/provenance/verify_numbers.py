@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..errors import EnvironmentProblem
 from ..steps import Job
 from .verify_project import Outcome, Project
 
+STEPS = {"evaluate_answers": "metrics", "gap": "metrics", "table": "tables", "reported": "tables"}
 PRINTED = 1e-4  # the last decimal of stored scores
 
 
@@ -36,11 +38,14 @@ def numbers(project: Project) -> list[Outcome]:
                 (shadow / path.name).symlink_to(path)
         with contextlib.chdir(shadow), ThreadPoolExecutor(1) as beside:
             captions = beside.submit(_evaluate, project, metrics)
-            from ..steps import evaluate_answers, gap, reported, table  # torch takes seconds
-
+            used = {step for step, _ in project.calls.values()}
+            steps = {
+                step: import_module(f"..steps.{step}", __package__) for step in STEPS if step in used
+            }  # torch: slow
             captions.result()
-            for module, outcome in ((evaluate_answers, metrics), (gap, metrics), (table, tables), (reported, tables)):
-                for job in _jobs(project, module.__name__.rpartition(".")[2], outcome):
+            for step, module in steps.items():
+                outcome = {"metrics": metrics, "tables": tables}[STEPS[step]]
+                for job in _jobs(project, step, outcome):
                     _attempt(outcome, [job], partial(module.run, job))
                     for out in job.outputs:
                         _compare(project, outcome, out)

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..artifacts import RECORD_SUFFIX, provenance_path, sha256
 from ..errors import DataError
 from ..steps import Job
 from ..steps.arguments import parse_command
+from .payload import METADATA
 from .records import Record, read_record
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -39,6 +41,15 @@ class Outcome:
 
     def fault(self, file: Path | str, problem: str) -> None:
         self.findings.append(Finding(str(file), self.check, problem))
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a crate's metadata say of a file; `size` is in bytes, None where it was gone already."""
+
+    sha256: str
+    size: int | None
+    left_out: bool
 
 
 class Project:
@@ -86,6 +97,33 @@ class Project:
         if name not in self.digests and (self.root / name).is_file():
             self.digests[name] = sha256(self.root / name)
         return self.digests.get(name)
+
+    @cached_property
+    def described(self) -> dict[str, Described] | None:
+        """The files that a crate's metadata describe, in it or left out; None where these cannot be read."""
+        try:
+            entities = json.loads(self.text(METADATA))["@graph"]
+            files = [entity for entity in entities if "sha256" in entity]
+            return {
+                unquote(entity["@id"]).removeprefix("#"): Described(
+                    entity["sha256"],
+                    int(entity["contentSize"]) if "contentSize" in entity else None,
+                    entity["@id"].startswith("#"),
+                )
+                for entity in files
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @cached_property
+    def left_out(self) -> dict[str, Described]:
+        """What a crate describes but does not hold; nothing in a checkout."""
+        found = {} if self.checkout else self.described or {}
+        return {name: about for name, about in found.items() if about.left_out}
+
+    def is_left_out(self, name: str, digest: str) -> bool:
+        """Whether a crate describes a file with this sha256, but does not hold it."""
+        return name in self.left_out and self.left_out[name].sha256 == digest
 
     @cached_property
     def calls(self) -> dict[str, tuple[str, Job]]:
