@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -42,22 +44,26 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> list[MeteorScores]:
         EnvironmentProblem: a Java process failed, with its own last words.
     """
     questions = list(dict.fromkeys(question for of_set in sets for question in of_set))
-    captions = {caption for question in questions for caption in question}
-    count = min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS)
+    questions.sort(key=_is_plain, reverse=True)
+    size = math.ceil(len(questions) / min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS))
+    parts = [questions[start : start + size] for start in range(0, len(questions), size)]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        paraphrases = Path(folder) / "paraphrases.gz"
-        filter_paraphrases(FOLDER / "data/paraphrase-en.gz", captions, paraphrases)
-        options = ["-", "-", "-stdio", "-l", "en", "-a", str(paraphrases)]
-        if not all(map(PLAIN.fullmatch, captions)):
-            options.append("-norm")  # separates and drops punctuation: nothing to do, but a third of the time
-        processes = [stack.enter_context(meteor_process(options)) for _ in range(count)]
-        parts = [questions[start::count] for start in range(count)]
-        with ThreadPoolExecutor(count) as pool:
-            answers = list(pool.map(_answers, processes, parts))
-        known = {
-            q: line for part, lines in zip(parts, answers, strict=True) for q, line in zip(part, lines, strict=True)
-        }
+        table = Path(folder) / "paraphrases.gz"
+        references = {caption for _, *own in questions for caption in own}
+        filter_paraphrases(FOLDER / "data/paraphrase-en.gz", {own for own, *_ in questions}, references, table)
+        options = ["-", "-", "-stdio", "-l", "en", "-a", str(table)]
+        # Punctuation is separated and dropped only where there is any: that takes as long as all the rest.
+        own = [options if all(map(_is_plain, part)) else [*options, "-norm"] for part in parts]
+        processes = [stack.enter_context(meteor_process(of_part)) for of_part in own]
+        with ThreadPoolExecutor(len(parts)) as pool:
+            answers = chain.from_iterable(pool.map(_answers, processes, parts))
+        known = dict(zip(questions, answers, strict=True))
         return [_evaluate(processes[0], [known[question] for question in of_set]) for of_set in sets]
+
+
+def _is_plain(question: Question) -> bool:
+    """Whether METEOR's normaliser has nothing to do."""
+    return all(map(PLAIN.fullmatch, question))
 
 
 @contextlib.contextmanager

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from pycocoevalcap.bleu import bleu_scorer
-from pycocoevalcap.cider import cider_scorer
+from pycocoevalcap.cider.cider_scorer import precook
 
 ORDERS = 4  # n-grams of one to four words
 SIGMA = 6.0  # of CIDEr's penalty for another length, in words
 BETA = 1.2  # of ROUGE-L's F-score
 
 Score = tuple[float, list[float]]
-Counts = Mapping[tuple[str, ...], int]
-Vector = tuple[list[dict[tuple[str, ...], float]], list[float], int]
+Gram = tuple[str, ...]
+
+
+class Caption(NamedTuple):
+    """What CIDEr needs of a caption: its n-grams' weights or, of a reference, counts; norms by order; bigrams."""
+
+    grams: Mapping[Gram, float]
+    norms: list[float]
+    length: int
 
 
 class References:
@@ -24,12 +34,14 @@ class References:
     def __init__(self, captions: Sequence[Sequence[str]]) -> None:
         self.captions = captions
         self._words = [[caption.split(" ") for caption in own] for own in captions]
-        self._cooked = [bleu_scorer.cook_refs(own) for own in captions]
-        counts = cider_scorer.CiderScorer()
-        counts.crefs = [cider_scorer.cook_refs(own) for own in captions]
-        counts.compute_doc_freq()
-        self._idf = {gram: self._inverse(images) for gram, images in counts.document_frequency.items()}
-        self._vectors = [[self._vector(caption) for caption in own] for own in counts.crefs]
+        counts = [[precook(caption, ORDERS) for caption in own] for own in captions]
+        lengths = [[len(caption.split()) for caption in own] for own in captions]
+        self._cooked = [(of, _most(own)) for of, own in zip(lengths, counts, strict=True)]
+        images = Counter(chain.from_iterable(most for _, most in self._cooked))
+        self._unknown = self._inverse(0)
+        inverse = {number: self._inverse(number) for number in set(images.values())}
+        self._idf: dict[Gram, float] = {gram: inverse[number] for gram, number in images.items()}
+        self._prepared = [[Caption(of, self._norms(self._weights(of)), _bigrams(of)) for of in own] for own in counts]
 
     def bleu(self, candidates: Sequence[str]) -> tuple[list[Score], list[list[int]]]:
         """BLEU-1 to BLEU-4 as fractions, of the corpus and of each candidate, and the rows behind them.
@@ -55,41 +67,56 @@ class References:
     def cider(self, candidates: Sequence[str]) -> Score:
         """CIDEr-D (Vedantam et al., 2015), 10 at most; document frequencies are those of these references."""
         scores = []
-        for candidate, own in zip(candidates, self._vectors, strict=True):
-            vector = self._vector(cider_scorer.cook_test(candidate))
+        for candidate, own in zip(candidates, self._prepared, strict=True):
+            counts = precook(candidate, ORDERS)
+            weights = self._weights(counts)
+            caption = Caption(weights, self._norms(weights), _bigrams(counts))
             totals = [0.0] * ORDERS
             for reference in own:
-                totals = [total + part for total, part in zip(totals, _similarity(vector, reference), strict=True)]
+                totals = [
+                    total + part for total, part in zip(totals, self._similarity(caption, reference), strict=True)
+                ]
             scores.append(sum(totals) / ORDERS / len(own) * 10.0)
         return _mean(scores)
 
-    def _inverse(self, images: float) -> float:
+    def _inverse(self, images: int) -> float:
+        """Inverse document frequency of what stands in so many images' references."""
         return float(np.log(float(len(self.captions))) - np.log(max(1.0, images)))
 
-    def _vector(self, counts: Counts) -> Vector:
-        """tf-idf weights of a caption's n-grams by their order, the norm of each order, and the number of bigrams."""
-        weights: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]
-        norms = [0.0] * ORDERS
-        unknown = self._inverse(0)
+    def _weights(self, counts: Mapping[Gram, int]) -> dict[Gram, float]:
+        """tf-idf."""
+        return {gram: count * self._idf.get(gram, self._unknown) for gram, count in counts.items()}
+
+    def _norms(self, weights: Mapping[Gram, float]) -> list[float]:
+        squares = [0.0] * ORDERS
+        for gram, weight in weights.items():
+            squares[len(gram) - 1] += weight**2
+        return list(map(math.sqrt, squares))
+
+    def _similarity(self, candidate: Caption, reference: Caption) -> list[float]:
+        """Clipped cosine similarity of each order, less where the lengths differ."""
+        values = [0.0] * ORDERS
+        for gram, weight in candidate.grams.items():
+            if gram in reference.grams:
+                other = reference.grams[gram] * self._idf[gram]
+                values[len(gram) - 1] += min(weight, other) * other
+        penalty = math.e ** (-(float(candidate.length - reference.length) ** 2) / (2 * SIGMA**2))
+        norms = zip(candidate.norms, reference.norms, strict=True)
+        return [(v / (a * b) if a and b else v) * penalty for v, (a, b) in zip(values, norms, strict=True)]
+
+
+def _most(captions: Sequence[Mapping[Gram, int]]) -> dict[Gram, int]:
+    """How often each n-gram stands in the one of some captions that has most of it."""
+    most: dict[Gram, int] = {}
+    for counts in captions:
         for gram, count in counts.items():
-            order = len(gram) - 1
-            weight = count * self._idf.get(gram, unknown)
-            weights[order][gram] = weight
-            norms[order] += weight**2
-        return weights, [math.sqrt(norm) for norm in norms], sum(n for gram, n in counts.items() if len(gram) == 2)
+            if count > most.get(gram, 0):
+                most[gram] = count
+    return most
 
 
-def _similarity(candidate: Vector, reference: Vector) -> list[float]:
-    """Clipped cosine similarity of each order, less where the lengths differ."""
-    penalty = math.e ** (-(float(candidate[2] - reference[2]) ** 2) / (2 * SIGMA**2))
-    values = []
-    for own, theirs, norm, other in zip(candidate[0], reference[0], candidate[1], reference[1], strict=True):
-        value = 0.0
-        for gram, weight in own.items():
-            if gram in theirs:
-                value += min(weight, theirs[gram]) * theirs[gram]
-        values.append((value / (norm * other) if norm and other else value) * penalty)
-    return values
+def _bigrams(counts: Mapping[Gram, int]) -> int:
+    return sum(count for gram, count in counts.items() if len(gram) == 2)
 
 
 def _rouge(candidate: list[str], references: list[list[str]]) -> float:
