@@ -53,8 +53,8 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> list[MeteorScores]:
         filter_paraphrases(FOLDER / "data/paraphrase-en.gz", {own for own, *_ in questions}, references, table)
         options = ["-", "-", "-stdio", "-l", "en", "-a", str(table)]
         # Punctuation is separated and dropped only where there is any: that takes as long as all the rest.
-        own = [options if all(map(_is_plain, part)) else [*options, "-norm"] for part in parts]
-        processes = [stack.enter_context(meteor_process(of_part)) for of_part in own]
+        commands = [options if all(map(_is_plain, part)) else [*options, "-norm"] for part in parts]
+        processes = [stack.enter_context(meteor_process(of_part)) for of_part in commands]
         with ThreadPoolExecutor(len(parts)) as pool:
             answers = chain.from_iterable(pool.map(_answers, processes, parts))
         known = dict(zip(questions, answers, strict=True))
