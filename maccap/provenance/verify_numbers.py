@@ -27,7 +27,7 @@ def numbers(project: Project) -> list[Outcome]:
     Raises:
         EnvironmentProblem: there is no Java.
     """
-    from ..steps import evaluate_answers, gap, reported, table
+    from ..steps import evaluate_answers, measure_gap, reported, table
 
     metrics, tables = Outcome("metrics"), Outcome("tables")
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +37,12 @@ def numbers(project: Project) -> list[Outcome]:
                 (shadow / path.name).symlink_to(path)
         with contextlib.chdir(shadow):
             _evaluate(project, metrics)
-            for module, outcome in ((evaluate_answers, metrics), (gap, metrics), (table, tables), (reported, tables)):
+            for module, outcome in (
+                (evaluate_answers, metrics),
+                (measure_gap, metrics),
+                (table, tables),
+                (reported, tables),
+            ):
                 for job in _jobs(project, module.__name__.rpartition(".")[2], outcome):
                     _attempt(outcome, [job], partial(module.run, job))
                     for out in job.outputs:
