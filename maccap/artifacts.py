@@ -73,12 +73,12 @@ def write_json(path: Path | str, value: Any, *, indent: int | None = 1) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
-def write_figure(path: Path | str, figure: Any) -> None:
+def write_figure(path: Path | str, figure: Any, dpi: int = 160) -> None:
     """Write a matplotlib figure by the path's suffix, without a date, so that equal figures have equal bytes."""
     suffix = Path(path).suffix
     metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
     with atomic(path) as part:
-        figure.savefig(part, format=suffix[1:], metadata=metadata, dpi=160, bbox_inches="tight")
+        figure.savefig(part, format=suffix[1:], metadata=metadata, dpi=dpi, bbox_inches="tight")
 
 
 def read_json(path: Path | str) -> Any:

@@ -1,4 +1,6 @@
-"""The command line: one command per rule, `caption` for a user's own pictures, `mirror` for machines offline."""
+"""The command line: one command per rule; `caption` for a user's own pictures, `gap` for any encoder, `mirror` for
+machines offline.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 from .assets import REGISTRY
 from .drivers import commands as drivers
 from .errors import MaccapError
+from .gap import arguments as gap
 from .provenance import crate, trace, verify
 from .steps.arguments import add_arguments, inputs_of
 from .steps.runner import run_step
@@ -34,6 +37,10 @@ def main(argv: list[str] | None = None) -> int:
             from .doctor import diagnose
 
             return diagnose(ask_torch=parsed.torch)
+        elif parsed.command == "gap":
+            from .gap.own_encoder import measure_encoder
+
+            measure_encoder(parsed, arguments)
         elif parsed.command == "mirror":
             from .mirror import build_mirror
 
@@ -63,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what this machine has, and what each profile needs")
     doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
     drivers.add_parser(commands)
+    gap.add_parser(commands)
     mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
     mirror.add_argument("folder", type=Path, metavar="DIR")
     mirror.add_argument("assets", nargs="*", metavar="ASSET", help="names in the registry (default: all)")

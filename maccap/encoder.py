@@ -67,8 +67,10 @@ def load_encoder(
     pretrained: str | None = None,
     device: torch.device | str = "cpu",
     weights: Path | str | None = None,
+    *,
+    tokens: bool = True,
 ) -> Encoder:
-    """Load a CLIP whose image tower is a ViT with a class token.
+    """Load a CLIP.
 
     Its activation is QuickGELU exactly when the weights need it: when the architecture or the weights tag says so, or
     when the file is a TorchScript archive, the format of OpenAI's own releases.
@@ -77,10 +79,11 @@ def load_encoder(
         name: a local folder with open_clip_config.json, an open_clip model name, or `hf-hub:` and a hub name.
         pretrained: with a model name: a weights tag, or a weights file (.pt, .bin, .safetensors).
         weights: with a model name: a downloaded file, read in place of fetching what the tag `pretrained` names.
+        tokens: insist on an image tower that is a ViT with a class token.
 
     Raises:
         EncoderError: the name, the tag or the file does not exist or does not fit; or the image tower has no class
-            token, which is found out before any weights of a model name are fetched.
+            token but must have one, which is found out before any weights of a model name are fetched.
     """
     import open_clip
 
@@ -89,7 +92,7 @@ def load_encoder(
         raise EncoderError(f"encoder folder {name} does not exist: correct `encoder.name` in the config")
     source = f"local-dir:{name}" if in_folder else name
     try:
-        architecture = _architecture(source)
+        architecture = _architecture(source, tokens)
         file, options = (None, {}) if ":" in source else _weights_of_name(name, pretrained, weights)
         quick_gelu = options.pop("quick_gelu", False)
         architecture["quick_gelu"] = bool(quick_gelu or architecture.get("quick_gelu"))
@@ -107,15 +110,16 @@ def load_encoder(
     return Encoder(model.eval().requires_grad_(False), tokenizer, transform, architecture)
 
 
-def _architecture(source: str) -> dict[str, Any]:
-    """open_clip's model_cfg; its image tower is built without weights to see whether it can be used."""
+def _architecture(source: str, tokens: bool) -> dict[str, Any]:
+    """open_clip's model_cfg; where tokens are needed, its image tower is built without weights to see if it has any."""
     import open_clip
 
     config = open_clip.get_model_config(source)
     if config is None:
         raise EncoderError(f"open_clip has no model {source!r}: correct `encoder.name` in the config")
-    with torch.device("meta"):
-        _require_class_token(open_clip.model._build_vision_tower(config["embed_dim"], config["vision_cfg"]))
+    if tokens:
+        with torch.device("meta"):
+            _require_class_token(open_clip.model._build_vision_tower(config["embed_dim"], config["vision_cfg"]))
     return config
 
 
@@ -239,16 +243,20 @@ def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.
     return tokens[:, 0], F.normalize(tokens, dim=-1), attention
 
 
-def _require_class_token(visual: Any) -> None:
+def has_class_token(visual: Any) -> bool:
+    """Whether an image tower is one that `image_tokens_and_attention` reads."""
     from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 
-    usable = (
+    return (
         isinstance(visual, VisionTransformer)
         and visual.pool_type == "tok"
         and visual.attn_pool is None
         and isinstance(visual.transformer.resblocks[-1], ResidualAttentionBlock)
     )
-    if not usable:
+
+
+def _require_class_token(visual: Any) -> None:
+    if not has_class_token(visual):
         raise EncoderError(
             "subregions need a ViT image tower with a class token and plain attention (not SigLIP, CoCa, a ResNet or "
             "another timm model): choose one such as ViT-B-32"

@@ -17,7 +17,7 @@ Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 WITHOUT_PICTURES = ("conceptual",)
 METHODS = Path(__file__).parent / "methods"
-GAP_TABLES = ("nearness", "gap")
+GAP_TABLES = ("nearness", "gap", "gap_repairs")
 
 
 @cache

@@ -132,12 +132,12 @@ def to_latex(table: Table) -> str:
     return latex_table(table.title, table.notes, frame(table), len(table.headers))
 
 
-def to_html(table: Table, name: str) -> str:
-    """A page of its own; each number is a link to its trace on the page `trace.html`, one folder up."""
+def to_html(table: Table, name: str, traced: bool = True) -> str:
+    """A page of its own; traced, each number is a link to its past on the page `trace.html`, one folder up."""
 
     def data(row: Row, column: str, cell: Cell | str | None) -> str:
         text = escape(_text(cell, table.digits))
-        if not isinstance(cell, Cell):
+        if not (traced and isinstance(cell, Cell)):
             return f"<td>{text}</td>"
         return f'<td><a href="../trace.html#{escape(cell_anchor(name, row.labels, column))}">{text}</a></td>'
 
@@ -151,11 +151,11 @@ def to_html(table: Table, name: str) -> str:
     return page(
         table.title,
         f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
-        f"<ul>\n{notes}</ul>\n<p>Each number is a link to its past.</p>\n",
+        f"<ul>\n{notes}</ul>\n" + ("<p>Each number is a link to its past.</p>\n" if traced else ""),
     )
 
 
-def write_table(table: Table, outputs: list[Path]) -> None:
+def write_table(table: Table, outputs: list[Path], *, traced: bool = True) -> None:
     """Write `.json`, `.metrics.json`, `.csv`, `.md`, `.tex` and `.html`, each output by its suffix."""
     for path in outputs:
         if path.name.endswith(".metrics.json"):
@@ -165,7 +165,7 @@ def write_table(table: Table, outputs: list[Path]) -> None:
         elif path.suffix == ".csv":
             write_text(path, tidy(table).to_csv(index=False, float_format="%.6g"))
         elif path.suffix == ".html":
-            write_text(path, to_html(table, path.stem))
+            write_text(path, to_html(table, path.stem, traced))
         else:
             write_text(path, to_markdown(table) if path.suffix == ".md" else to_latex(table))
 

@@ -80,10 +80,15 @@ class Memory:
         return [self.texts.captions[row].caption for row in self.rows[places].tolist()]
 
 
+def memory_rows(count: int, seed: int) -> torch.Tensor:
+    """Rows of a memory of `count` captions: all, or `MEMORY_SIZE` random ones; the same for equal seeds."""
+    if count <= MEMORY_SIZE:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MEMORY_SIZE]
+
+
 @lru_cache(maxsize=1)
 def memory(texts: TextSet, seed: int) -> Memory:
-    """All captions, or `MEMORY_SIZE` random ones where there are more; the same for equal seeds."""
-    rows = torch.arange(len(texts))
-    if len(texts) > MEMORY_SIZE:
-        rows = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed))[:MEMORY_SIZE]
+    """The captions of `memory_rows`."""
+    rows = memory_rows(len(texts), seed)
     return Memory(texts, rows, texts.features[rows])

@@ -190,7 +190,7 @@ CHANGES = {
     "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), RENAMED),
     "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), {"reported"} | PAGES),
     "an image replaced": (replace_image, DECODED | GAP | {"image-features-coco-1-of-1"}),
-    "the command of a rule": (edit("workflow/rules/evaluate.smk", 'step("gap", ', 'step("gap",  '), set()),
+    "the command of a rule": (edit("workflow/rules/evaluate.smk", '"measure-gap", ', '"measure-gap",  '), set()),
     "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
     "a comment in an unrelated module": (comment("maccap/own_pictures.py"), set()),
 }  # fmt: skip

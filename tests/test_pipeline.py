@@ -13,6 +13,7 @@ from PIL import Image
 
 from maccap.cli import main
 from maccap.errors import DataError
+from maccap.gap.legends import LEGENDS
 from maccap.own_pictures import picture_files
 from maccap.steps.runner import run_step
 from tests.tiny import DECODING, TRAINING, make_models
@@ -20,7 +21,7 @@ from tests.tiny import DECODING, TRAINING, make_models
 SEEDS = (11, 12)
 KINDS = {
     "in_domain": "captions", "ablation": "comparison", "vqa": "vqa", "vqa_types": "vqa_types", "nearness": "nearness",
-    "gap": "gap",
+    "gap": "gap", "gap_repairs": "gap_repairs",
 }  # fmt: skip
 
 
@@ -137,15 +138,17 @@ def run_everything(root: Path, cfg: dict) -> None:
         step("evaluate_answers", asked | {"results": results_by_seed}, scored)
         answers += scored
     gap = results / "metrics/gap/coco.json"
-    step("gap", {"captions": tables["test"], "images": images, "text_features": text["test"]}, [gap])
+    stores = {"images": images, "text_features": text["test"], "memory": text["train"]}
+    step("measure_gap", {"captions": tables["test"]} | stores, [gap])
     for name, inputs in (
         ("in_domain", metrics), ("ablation", metrics[:4]), ("vqa", answers), ("vqa_types", answers),
-        ("nearness", [gap]), ("gap", [gap]),
+        ("nearness", [gap]), ("gap", [gap]), ("gap_repairs", [gap]),
     ):  # fmt: skip
         suffixes = ("json", "metrics.json", "csv", "md", "tex", "html")
         outputs = [results / f"tables/{name}.{suffix}" for suffix in suffixes]
         step("table", {"metrics": inputs}, outputs)
-    step("figure", {"reports": [gap]}, [results / "figures/gap.png", results / "figures/gap.svg"])
+    drawn = [results / f"figures/{name}.{suffix}" for name in LEGENDS for suffix in ("png", "svg")]
+    step("gap_figure", {"reports": [gap]}, drawn)
     logs = [runs / f"s{seed}" / "log.jsonl" for seed in SEEDS]
     step("figure", {"logs": logs}, [results / f"figures/training.{suffix}" for suffix in ("png", "svg", "csv")])
 
@@ -258,7 +261,7 @@ def test_human_leaves_its_own_reference_out(world):
 
 
 def test_figures_are_pictures(world):
-    for name in ("gap", "training"):
+    for name in (*LEGENDS, "training"):
         with Image.open(world / f"first/results/mini/figures/{name}.png") as image:
             assert min(image.size) > 300
         assert (world / f"first/results/mini/figures/{name}.svg").read_text().startswith("<?xml")

@@ -26,7 +26,7 @@ from maccap.tables import BOUND, Cell, Row, Table, write_table
 from tests.test_pipeline import config, run_everything
 from tests.tiny import make_models
 
-TABLES = ("in_domain", "ablation", "vqa", "vqa_types", "nearness", "gap")
+TABLES = ("in_domain", "ablation", "vqa", "vqa_types", "nearness", "gap", "gap_repairs")
 IN_DOMAIN = "results/mini/tables/in_domain.md"
 METRIC = "results/mini/metrics/captions/coco/maccap/coco/s11.json"
 ADAPTOR = "artifacts/mini/runs/coco/maccap/s11/adaptor.safetensors"

@@ -18,7 +18,7 @@ from ..errors import EnvironmentProblem
 from ..steps import Job
 from .verify_project import Outcome, Project
 
-STEPS = {"evaluate_answers": "metrics", "gap": "metrics", "table": "tables", "reported": "tables"}
+STEPS = {"evaluate_answers": "metrics", "measure_gap": "metrics", "table": "tables", "reported": "tables"}
 PRINTED = 1e-4  # the last decimal of stored scores
 
 

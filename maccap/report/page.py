@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..artifacts import sha256
 from ..errors import DataError
+from ..gap.legends import LEGENDS
 from ..profile import GAP_TABLES
 from ..provenance.anchors import artifact_anchor, cell_anchor
 from ..steps import Job
@@ -48,6 +49,7 @@ def report_page(job: Job) -> str:
         results={name: table for name, table in shown.items() if name not in GAP_TABLES},
         findings={name: table for name, table in shown.items() if name in GAP_TABLES},
         figures={name: pictures.figure(files) for name, files in _figures(job.inputs["figures"]).items()},
+        legends=LEGENDS,
         images=image_samples(job),
         questions=question_samples(job),
         environment=about.environment(path for paths in job.inputs.values() for path in paths),

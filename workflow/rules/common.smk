@@ -4,6 +4,7 @@ from pathlib import Path
 
 from maccap.assets import DOWNLOADS, HubAsset, looks_like_a_path, read_registry, slug
 from maccap.errors import ConfigError
+from maccap.gap.legends import LEGENDS
 from maccap.keys import leaves
 from maccap.modules import closure
 from maccap.profile import Profile
@@ -19,6 +20,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 SEEDS = PROFILE.seeds
+GAP_FIGURES = list(LEGENDS)
+FIGURES = [*GAP_FIGURES, "training"]
 TIERS = {
     False: "",
     True: "_extended",

@@ -66,10 +66,11 @@ for trained, dataset, answerer in ANSWERED:
 
 rule gap:
     input:
-        code=code("gap"),
+        code=code("measure_gap"),
         captions=f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl",
         images=lambda wildcards: image_features(wildcards.dataset),
         text_features=lambda wildcards: text_features(wildcards.dataset, "test"),
+        memory=lambda wildcards: text_features(wildcards.dataset, "train"),
     output:
         f"{RESULTS}/metrics/gap/{{dataset}}.json",
     log:
@@ -77,6 +78,12 @@ rule gap:
     conda:
         "../../environment.yml"
     params:
-        cfg=pick("decoding.subregions", "decoding.patch_weight"),
+        cfg=pick(
+            "seed",
+            "decoding.subregions",
+            "decoding.patch_weight",
+            "decoding.double_softmax",
+            "decoding.noise_variance",
+        ),
     shell:
-        step("gap", "captions", "images", "text_features")
+        step("measure-gap", "captions", "images", "text_features", "memory")

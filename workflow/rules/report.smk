@@ -28,7 +28,7 @@ rule report:
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
         template=["maccap/report/page.css", "maccap/report/page.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-        figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=["gap", "training"], suffix=["png", "svg"]),
+        figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
         metrics=of_first_seed(metrics(IN_DOMAIN)),
         predictions=of_first_seed(predictions(IN_DOMAIN)[::2]),
         captions=expand(f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl", dataset=CAPTIONED),

@@ -63,11 +63,16 @@ if "reported" in config:
 
 rule gap_figure:
     input:
-        code=code("figure"),
+        code=code("gap_figure"),
         reports=expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=PROFILE.captioned_tests),
     output:
-        f"{RESULTS}/figures/gap.png",
-        report(f"{RESULTS}/figures/gap.svg", caption="../report/gap.rst", category="Figures", labels={"figure": "gap"}),
+        expand(f"{RESULTS}/figures/{{figure}}.png", figure=GAP_FIGURES),
+        report(
+            expand(f"{RESULTS}/figures/{{figure}}.svg", figure=GAP_FIGURES),
+            caption="../report/gap.rst",
+            category="Figures",
+            labels={"figure": "gap"},
+        ),
     log:
         f"{LOGS}/figure/gap.log",
     conda:
@@ -75,7 +80,7 @@ rule gap_figure:
     params:
         cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
     shell:
-        step("figure", "reports")
+        step("gap-figure", "reports")
 
 
 rule training_figure:
@@ -140,7 +145,7 @@ rule trace_page:
 RESULT_FILES = [
     *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables()],
     *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
-    *expand(f"{RESULTS}/figures/{{figure}}.png", figure=["gap", "training"]),
+    *expand(f"{RESULTS}/figures/{{figure}}.png", figure=FIGURES),
     f"{RESULTS}/trace.html",
     f"{RESULTS}/tables/numbers.tex",
     f"{RESULTS}/report.html",

@@ -1,0 +1,84 @@
+"""Everything about the gap of one test set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from ..errors import DataError
+from ..features import ImageFeatures
+from .nearness import image_side
+from .repairs import UNREPAIRED, Sides, effects, gap_vectors, repairs
+from .separability import FOLDS, deal
+from .settings import GapSettings
+from .similarity import first_captions, pair_cosines
+from .statistics import gap_statistics
+
+SHOWN = 150  # images, and as many captions, in the plane of each repair
+
+
+def gap_report(
+    batches: Iterable[ImageFeatures],
+    text: torch.Tensor,
+    image_row: torch.Tensor,
+    memory: torch.Tensor | None,
+    settings: GapSettings,
+) -> dict[str, Any]:
+    """Nearness of features to captions; the gap's statistics; distributions of cosines; the effect of every repair.
+
+    Args:
+        batches: image features in the order of their rows, read once.
+        text: caption features [C, d]; image_row: the image's row [C] of each caption.
+        memory: other captions' features [M, d] for the memory projection, which is left out without.
+
+    Raises:
+        DataError: fewer than five images, or one without a caption.
+    """
+    images = image_side(batches, text, image_row, settings)
+    count = len(images.global_)
+    if count < FOLDS:
+        raise DataError(f"{count} images are too few to say anything of the gap: take {FOLDS} at least, better 100")
+    if len(image_row.unique()) < count:
+        raise DataError("an image has no caption: the image features belong to other captions; delete and run again")
+    folds = deal(count, settings.seed)
+    gap = gap_vectors(images.global_, text, image_row).numpy()
+    plane, shown = common_plane((images.global_, text)), first_captions(image_row)
+    found, planes, histograms = {}, {}, {}
+    for name, repair in repairs(images, text, image_row, memory, settings).items():
+        sides = repair(torch.ones(count, dtype=torch.bool))
+        pairs = pair_cosines(*sides, image_row)
+        found[name] = effects(repair, pairs, image_row, folds)
+        planes[name] = in_plane(sides, plane, shown)
+        if name == UNREPAIRED:
+            histograms = {kind: about.histogram.tolist() for kind, about in pairs.items()}
+    return {
+        "images": count,
+        "captions": len(text),
+        "settings": vars(settings),
+        "nearness": images.nearness,
+        "gap": gap_statistics(gap, settings.noise_variance, settings.seed),
+        "repairs": found,
+        "histograms": histograms,
+        "planes": planes,
+    }
+
+
+def common_plane(sides: Sides) -> torch.Tensor:
+    """Two orthonormal directions [2, d]: from the captions' mean to the images', and the first principal direction of
+    all features, each less its modality's mean, at right angles to it."""
+    image, text = (features.double() for features in sides)
+    across = F.normalize(image.mean(dim=0) - text.mean(dim=0), dim=0)
+    centred = torch.cat([image - image.mean(dim=0), text - text.mean(dim=0)])
+    centred = centred - torch.outer(centred @ across, across)
+    along = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
+    return torch.stack([across, along * along[along.abs().argmax()].sign()])
+
+
+def in_plane(sides: Sides, plane: torch.Tensor, captions: torch.Tensor) -> dict[str, list[list[float]]]:
+    """Coordinates [SHOWN, 2] of the first images and of one caption of each."""
+    image, text = sides
+    shown = {"images": image[:SHOWN], "captions": text[captions[:SHOWN]]}
+    return {name: (features.double() @ plane.T).round(decimals=4).tolist() for name, features in shown.items()}

@@ -1,0 +1,10 @@
+"""Gap reports -> the figures about the gap, each as PNG and SVG under its own name."""
+
+from ..config import labels
+from ..gap.figures import draw
+from . import Job
+
+
+def run(job: Job) -> None:
+    for name in dict.fromkeys(path.stem for path in job.outputs):
+        draw(name, job.inputs["reports"], [p for p in job.outputs if p.stem == name], labels(job.cfg, "datasets"))

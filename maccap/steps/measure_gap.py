@@ -1,0 +1,39 @@
+"""Features of test images, of their captions and of the training captions -> everything about the gap between them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from ..artifacts import write_json
+from ..datasets.captions import read_captions
+from ..errors import DataError
+from ..features import ImageFeatures, TextFeatures, read_image_features
+from ..gap.report import gap_report
+from ..gap.settings import GapSettings
+from ..text_set import memory_rows
+from . import Job
+
+BATCH = 256  # images
+
+
+def run(job: Job) -> None:
+    rows = read_captions(job.input("captions"))
+    features = TextFeatures(job.inputs["text_features"])
+    if features.ids.tolist() != [row.caption_id for row in rows]:
+        raise DataError(f"{job.inputs['text_features'][0]}: was made from other captions; delete it and run again")
+    text = features[torch.arange(len(features))]
+    ids = torch.cat([read_image_features([path]).ids for path in job.inputs["images"]])
+    row_of = {int(image_id): row for row, image_id in enumerate(ids)}
+    image_row = torch.tensor([row_of[row.image_id] for row in rows])
+    known = TextFeatures(job.inputs["memory"])
+    memory = known[memory_rows(len(known), job.cfg["seed"])]
+    report = gap_report(_batches(job.inputs["images"]), text, image_row, memory, GapSettings.of(job.cfg))
+    write_json(job.outputs[0], report, indent=None)
+
+
+def _batches(paths: list[Path]) -> Iterator[ImageFeatures]:
+    for path in paths:
+        store = read_image_features([path])
+        for begin in range(0, len(store), BATCH):
+            yield store.rows(slice(begin, begin + BATCH))
