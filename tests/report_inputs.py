@@ -112,7 +112,7 @@ def questions(folder: Path) -> dict[str, list[Path]]:
 
 
 def make_inputs(folder: Path) -> dict[str, list[Path]]:
-    """All named inputs of the step `report`, below `folder`."""
+    """All named inputs of the steps `samples` and `report`, below `folder`."""
     results = folder / "results/mini"
     methods = [ROOT / f"maccap/methods/{name}.py" for name in ("maccap", "capdec")]
     inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods}
@@ -145,8 +145,14 @@ def make_inputs(folder: Path) -> dict[str, list[Path]]:
     return inputs | questions(folder)
 
 
-def make_report(folder: Path) -> Path:
-    """The page made from these inputs by its step."""
-    out = folder / "results/mini/report.html"
-    run_step("report", make_inputs(folder), [out], config(), ["report"])
+def make_page(inputs: dict[str, list[Path]], folder: Path, cfg: dict) -> Path:
+    """The page made from these inputs by its two steps."""
+    samples, out = folder / "artifacts/mini/samples.json", folder / "results/mini/report.html"
+    run_step("samples", inputs, [samples], cfg, ["samples"])
+    shown = {name: inputs[name] for name in ("tables", "methods", "figures")}
+    run_step("report", shown | {"samples": [samples]}, [out], cfg, ["report"])
     return out
+
+
+def make_report(folder: Path) -> Path:
+    return make_page(make_inputs(folder), folder, config())

@@ -42,7 +42,8 @@ def finished(tmp_path_factory) -> Path:
     try:
         run_everything(Path(), config(*make_models(Path("models"))))
         tables = [Path(f"results/mini/tables/{name}.json") for name in TABLES]
-        run_step("trace_page", {"tables": tables}, [Path("results/mini/trace.html")], {"profile": "mini"}, ["trace"])
+        pages = [Path("results/mini/tables/numbers.tex"), Path("results/mini/trace.html")]
+        run_step("numbers", {"tables": tables}, pages, {"profile": "mini"}, ["numbers"])
     finally:
         os.chdir(before)
     return folder
