@@ -9,11 +9,13 @@ import torch
 import yaml
 from PIL import Image
 
-from maccap.artifacts import write_json
+from maccap.artifacts import write_json, write_text
 from maccap.datasets.captions import Caption, ImageEntry, write_captions, write_images
 from maccap.features import write_store
 from maccap.figures import gap_figure
 from maccap.keys import leaves
+from maccap.report.page import report_page
+from maccap.steps import Job
 from maccap.steps.runner import run_step
 from maccap.tables import Cell, Row, Table, write_table
 
@@ -146,11 +148,11 @@ def make_inputs(folder: Path) -> dict[str, list[Path]]:
 
 
 def make_page(inputs: dict[str, list[Path]], folder: Path, cfg: dict) -> Path:
-    """The page made from these inputs by its two steps."""
+    """The page made from these inputs, with the samples of their own step."""
     samples, out = folder / "artifacts/mini/samples.json", folder / "results/mini/report.html"
     run_step("samples", inputs, [samples], cfg, ["samples"])
     shown = {name: inputs[name] for name in ("tables", "methods", "figures")}
-    run_step("report", shown | {"samples": [samples]}, [out], cfg, ["report"])
+    write_text(out, report_page(Job(shown | {"samples": [samples]}, [], cfg)))
     return out
 
 

@@ -210,7 +210,7 @@ def test_the_page_needs_nothing_else_and_can_be_navigated(text, page):
 def test_local_links_lead_to_files(folder, page):
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href).exists()}
-    assert missing == {"tables/numbers.tex"}, "made by its own rule"
+    assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"
     shown = f"trace.html#{artifact_anchor(str(folder / 'artifacts/mini/answers/coco/coco/prefix/s2401.1-of-1.json'))}"
     assert shown in {href for href, _ in page.links}
 

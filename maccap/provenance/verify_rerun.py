@@ -20,7 +20,7 @@ from .verify_project import Outcome, Project
 PACKAGE = Path(__file__).parents[2]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 NETWORK = ("download",)
-FROM_RECORDS = ("manifest", "numbers", "report")  # which are not there, and hold times
+FROM_RECORDS = ("manifest", "report")  # which are not there, and hold times
 LAST_WORDS = 300  # characters of a failed job's output
 
 

@@ -24,8 +24,8 @@ TRACE = "trace.html"
 def report_page(job: Job) -> str:
     """The whole page as HTML; equal inputs, config and environment give equal text.
 
-    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules), and `samples` (JSON, as the step
-    of that name writes it).
+    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules), and `samples` (JSON of the step
+    of that name).
 
     Raises:
         DataError: an input is missing, damaged, or belongs to another run.

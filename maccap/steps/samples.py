@@ -12,5 +12,6 @@ from . import Job
 
 def run(job: Job) -> None:
     (out,) = job.outputs
-    samples = {"images": image_samples(job), "questions": question_samples(job)}
-    write_json(out, {kind: [asdict(part) for part in parts] for kind, parts in samples.items()})
+    images = [asdict(part) for part in image_samples(job)]
+    questions = [asdict(part) for part in question_samples(job)]
+    write_json(out, {"images": images, "questions": questions})

@@ -6,23 +6,6 @@ ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
-rule numbers:
-    input:
-        code=code("numbers"),
-        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-    output:
-        f"{RESULTS}/tables/numbers.tex",
-        f"{RESULTS}/trace.html",
-    log:
-        f"{LOGS}/numbers.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cfg=pick("profile"),
-    shell:
-        step("numbers", "tables")
-
-
 rule samples:
     input:
         code=code("samples"),
@@ -76,6 +59,8 @@ rule report:
         samples=f"{ARTIFACTS}/samples.json",
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+        f"{RESULTS}/trace.html",
+        f"{RESULTS}/tables/numbers.tex",
     log:
         f"{LOGS}/report.log",
     conda:
