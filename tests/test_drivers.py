@@ -5,6 +5,7 @@ The first tests only plan. `make test-drivers` runs all of them (marker `drivers
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -202,6 +203,14 @@ def comment(path: str) -> Callable[[Checkout], None]:
     return lambda checkout: checkout.append(path, "# a comment\n")
 
 
+def swap_keys(checkout: Checkout) -> None:
+    """The first two training settings in the other order."""
+    found = re.search(r"^training:\n(  .*\n)(  .*\n)", checkout.text("config/tiny.yaml"), re.MULTILINE)
+    assert found
+    first, second = found.groups()
+    checkout.edit("config/tiny.yaml", first + second, second + first)
+
+
 def one_seed_more(checkout: Checkout) -> None:
     checkout.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
     checkout.sync("--profile", "tiny")
@@ -212,6 +221,7 @@ CHANGES = {
     "a decoding parameter": (edit("config/tiny.yaml", "beams: 1", "beams: 2"), DECODED),
     "a parameter of decoding and gap": (edit("config/tiny.yaml", "subregions: 2", "subregions: 3"),
                                         DECODED | down("gap-coco")),
+    "the order of two keys": (swap_keys, TRAINED),
     "a seed added": (one_seed_more, TRAINED),
     "a dataset size": (edit("config/tiny.yaml", "test: 8", "test: 9"), EVERYTHING),
     "a library module of decoding": (comment("maccap/captioning.py"), DECODED),

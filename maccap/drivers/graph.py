@@ -28,7 +28,7 @@ class GraphJob:
     inputs: list[str]
     outputs: list[str]
     keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
-    digest: str  # of what else Snakemake reruns for: the rule's command, and parameters that no config file holds
+    digest: str  # of what else Snakemake reruns for: the rule's command, the keys' order, parameters of no config file
     records: list[str]  # Snakemake's own record of each output
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
     stale: bool = False  # Snakemake would run it now
@@ -98,9 +98,10 @@ def _job(job: Any, planner: Any, values: Values) -> GraphJob:
     store = planner.persistence
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
-    keys, others = _keys(dict(job.params.get("cfg", {})), values)
+    cfg = dict(job.params.get("cfg", {}))
+    keys, others = _keys(cfg, values)
     others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
-    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items())]
+    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items()), list(cfg)]
     return GraphJob(
         rule=job.rule.name,
         rules_file=Path(job.rule.snakefile).stem,
