@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+RELATIVE_IMPORT = re.compile(r"^[ \t]*(from \.[\w.]* import (?:\([^)]*\)|.*))", re.MULTILINE)
 
 
+@cache
 def _file(module: str) -> Path | None:
     """The file of a module of this package, by its name relative to the package."""
     path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
@@ -20,16 +23,20 @@ def _file(module: str) -> Path | None:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """Modules of this package that a module imports anywhere in its source, relative names resolved."""
+    """Modules of this package that a module imports anywhere in its source, relative names resolved.
+
+    Only the import statements are parsed: every Snakemake call asks this of the whole package.
+    """
     path = _file(module)
     assert path is not None, module
     parents = module.split(".") if path.name == "__init__.py" and module else module.split(".")[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = parents[: len(parents) - node.level + 1]
-            target = ".".join([*base, *(node.module.split(".") if node.module else [])])
-            found |= {target, *(".".join(filter(None, (target, alias.name))) for alias in node.names)}
+    for statement in RELATIVE_IMPORT.findall(path.read_text(encoding="utf-8")):
+        (node,) = ast.parse(statement).body
+        assert isinstance(node, ast.ImportFrom)
+        base = parents[: len(parents) - node.level + 1]
+        target = ".".join([*base, *(node.module.split(".") if node.module else [])])
+        found |= {target, *(".".join(filter(None, (target, alias.name))) for alias in node.names)}
     return frozenset(name for name in found if _file(name))
 
 

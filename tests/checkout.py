@@ -98,14 +98,21 @@ class Checkout:
     def dvc_plan(self) -> set[str]:
         """Stages that `dvc repro` would run if every stage changed its outputs: the changed ones and all below them."""
         changed = json.loads(self("dvc", "status", "--json"))
-        stages = yaml.safe_load(self.text("dvc.yaml"))["stages"]
+        stages = self.stages()
         makers = {out: name for name, stage in stages.items() for out in stage["outs"]}
-        stale = {name for name, reasons in changed.items() if name in stages and reasons}
+        stale = {name.split(":")[-1] for name, reasons in changed.items() if reasons} - {"dag-check"}
         while True:
             below = {name for name, stage in stages.items() if stale & {makers.get(dep) for dep in stage["deps"]}}
             if below <= stale:
                 return stale
             stale |= below
+
+    def stages(self, kind: str = "yaml") -> dict[str, Any]:
+        """All stages of the default profile, as its pipeline files (or, by `lock`, its lock files) have them."""
+        found: dict[str, Any] = {}
+        for path in [self.folder / f"dvc.{kind}", *self.folder.glob(f"stages/*/dvc.{kind}")]:
+            found |= yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        return {name: stage for name, stage in found.items() if name != "dag-check"}
 
     def dvc_run(self, *arguments: str) -> set[str]:
         """Stages that `dvc repro` ran, without its own check of the graph."""
@@ -120,9 +127,8 @@ class Checkout:
         return clone
 
     def data_hashes(self) -> dict[str, str]:
-        """{file: md5} of what the stages in `dvc.lock` made, but records, their lists and page, which hold times."""
-        stages = yaml.safe_load(self.text("dvc.lock"))["stages"].values()
-        outs = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
+        """{file: md5} of what the recorded stages made, but records, their lists and page, which hold times."""
+        outs = {out["path"]: out["md5"] for stage in self.stages("lock").values() for out in stage["outs"]}
         timed = (".prov.json", ".sha256", "/trace.html")
         return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(timed))}
 
@@ -145,11 +151,12 @@ def commit_everything(folder: Path) -> dict[str, Any]:
 
 
 def ran(out: str) -> set[str]:
-    return set(re.findall(r"Running stage '([^':]+)'", out))
+    """Stages that `dvc repro` says it runs, without its check of the graph."""
+    return set(re.findall(r"Running stage '(?:[^':]+:)?([^':]+)'", out)) - {"dag-check"}
 
 
 def restored(out: str) -> set[str]:
-    return set(re.findall(r"Stage '([^':]+)' is cached", out))
+    return set(re.findall(r"Stage '(?:[^':]+:)?([^':]+)' is cached", out))
 
 
 def _snakemake_jobs(out: str) -> set[str]:

@@ -9,12 +9,14 @@ import torch
 import yaml
 from PIL import Image
 
-from maccap.artifacts import write_json
+from maccap.artifacts import write_json, write_text
 from maccap.datasets.captions import Caption, ImageEntry, write_captions, write_images
 from maccap.features import write_store
 from maccap.figures import plt, save
 from maccap.gap.legends import LEGENDS
 from maccap.keys import leaves
+from maccap.report.page import report_page
+from maccap.steps import Job
 from maccap.steps.runner import run_step
 from maccap.tables import Cell, Row, Table, write_table
 
@@ -113,7 +115,7 @@ def questions(folder: Path) -> dict[str, list[Path]]:
 
 
 def make_inputs(folder: Path) -> dict[str, list[Path]]:
-    """All named inputs of the step `report`, below `folder`."""
+    """All named inputs of the steps `samples` and `report`, below `folder`."""
     results = folder / "results/mini"
     methods = [ROOT / f"maccap/methods/{name}.py" for name in ("maccap", "capdec")]
     inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods}
@@ -142,8 +144,14 @@ def make_inputs(folder: Path) -> dict[str, list[Path]]:
     return inputs | questions(folder)
 
 
-def make_report(folder: Path) -> Path:
-    """The page made from these inputs by its step."""
-    out = folder / "results/mini/report.html"
-    run_step("report", make_inputs(folder), [out], config(), ["report"])
+def make_page(inputs: dict[str, list[Path]], folder: Path, cfg: dict) -> Path:
+    """The page made from these inputs, with the samples of their own step."""
+    samples, out = folder / "artifacts/mini/samples.json", folder / "results/mini/report.html"
+    run_step("samples", inputs, [samples], cfg, ["samples"])
+    shown = {name: inputs[name] for name in ("tables", "methods", "figures")}
+    write_text(out, report_page(Job(shown | {"samples": [samples]}, [], cfg)))
     return out
+
+
+def make_report(folder: Path) -> Path:
+    return make_page(make_inputs(folder), folder, config())

@@ -216,7 +216,7 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     single += [f"predict_{on}_{run}_1" for on, run in trained]
     single += [f"evaluate_answers_{on}_{about}_{name}" for on, about, name in answerers]
     single += ["answer_coco_coco_prefix_1", "answer_coco_coco_caption_1", "majority_coco_coco"]
-    single += ["gap_figure", "training_figure", "trace_page", "numbers", "report", "manifest", "all"]
+    single += ["gap_figure", "training_figure", "samples", "report", "manifest", "all"]
     assert planned_jobs(run.stdout) == per_domain | {name.replace("-", "_"): 1 for name in single} | {
         "train": len(trained), "table": len(MINI["tables"])
     }  # fmt: skip

@@ -13,8 +13,6 @@ from maccap.artifacts import write_json
 from maccap.errors import DataError
 from maccap.provenance.anchors import artifact_anchor, cell_anchor
 from maccap.report import about, pictures, samples
-from maccap.report.page import report_page
-from maccap.steps import Job
 from maccap.subregions import attended_tokens
 from maccap.tables import Cell, Row, Table, read_table, write_table
 from tests.report_inputs import (
@@ -27,6 +25,7 @@ from tests.report_inputs import (
     cider_of,
     config,
     make_inputs,
+    make_page,
     make_report,
 )
 
@@ -184,8 +183,8 @@ def test_the_environment_comes_from_the_records_of_the_whole_past(folder, tmp_pa
 
 def test_equal_inputs_give_equal_bytes_and_no_times(folder, text, tmp_path):
     inputs = make_inputs(tmp_path)
-    first = report_page(Job(inputs, [], config()))
-    assert first == report_page(Job(inputs, [], config()))
+    first, second = (make_page(inputs, tmp_path, config()).read_text(encoding="utf-8") for _ in range(2))
+    assert first == second
     assert re.sub(
         '<section id="environment".*?</section>|[0-9a-f]{64}', "", first.replace(str(tmp_path), ""), flags=re.S
     ) == re.sub('<section id="environment".*?</section>|[0-9a-f]{64}', "", text.replace(str(folder), ""), flags=re.S)
@@ -211,7 +210,7 @@ def test_the_page_needs_nothing_else_and_can_be_navigated(text, page):
 def test_local_links_lead_to_files(folder, page):
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href).exists()}
-    assert missing == {"tables/numbers.tex"}, "made by its own rule"
+    assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"
     shown = f"trace.html#{artifact_anchor(str(folder / 'artifacts/mini/answers/coco/coco/prefix/s2401.1-of-1.json'))}"
     assert shown in {href for href, _ in page.links}
 
@@ -221,7 +220,7 @@ def test_two_numbers_with_one_place_are_an_error(folder, tmp_path):
     rows = [Row([label], [Cell(1.0, None, 1, [])]) for label in ("a b", "a-b")]
     write_table(Table("T", ["x"], ["y"], rows), [inputs["tables"][0]])
     with pytest.raises(DataError, match="share the place in_domain-a-b-y"):
-        report_page(Job(inputs, [], config()))
+        make_page(inputs, tmp_path, config())
 
 
 def test_predictions_of_another_test_set_are_named(folder, tmp_path):
@@ -229,12 +228,12 @@ def test_predictions_of_another_test_set_are_named(folder, tmp_path):
     lines = inputs["images"][0].read_text().splitlines()
     inputs["images"][0].write_text("\n".join(line for line in lines if '"image_id": 10' not in line) + "\n")
     with pytest.raises(DataError, match="the predictions belong to another test set"):
-        report_page(Job(inputs, [], config()))
+        make_page(inputs, tmp_path, config())
 
 
 def test_a_profile_without_maccap_or_questions_has_no_samples(tmp_path):
     inputs = make_inputs(tmp_path) | {name: [] for name in ("predictions", "answers", "answer_metrics", "metrics")}
-    text = report_page(Job(inputs, [], config()))
+    text = make_page(inputs, tmp_path, config()).read_text(encoding="utf-8")
     assert "<article" not in text
     assert 'href="#samples"' not in text
 
@@ -247,7 +246,7 @@ def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
     write_json(metrics, {"per_item": {str(IMAGES[0]): {"CIDEr": 12.3}}})
     inputs["predictions"].append(published)
     inputs["metrics"].append(metrics)
-    text = report_page(Job(inputs, [], config("paper")))
+    text = make_page(inputs, tmp_path, config("paper")).read_text(encoding="utf-8")
     assert "results of the paper profile" in text
     assert "Reduced run." not in text
     assert "captions alone, without pictures" in text

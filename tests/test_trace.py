@@ -17,11 +17,11 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from maccap.artifacts import now, record
+from maccap.artifacts import now, record, write_text
 from maccap.assets import FileAsset
 from maccap.cli import main
 from maccap.provenance.anchors import artifact_anchor, cell_anchor
-from maccap.steps.runner import run_step
+from maccap.provenance.page import trace_page
 from maccap.tables import BOUND, Cell, Row, Table, write_table
 from tests.test_pipeline import config, run_everything
 from tests.tiny import make_models
@@ -42,7 +42,7 @@ def finished(tmp_path_factory) -> Path:
     try:
         run_everything(Path(), config(*make_models(Path("models"))))
         tables = [Path(f"results/mini/tables/{name}.json") for name in TABLES]
-        run_step("trace_page", {"tables": tables}, [Path("results/mini/trace.html")], {"profile": "mini"}, ["trace"])
+        write_text("results/mini/trace.html", trace_page([str(path) for path in tables], "mini"))
     finally:
         os.chdir(before)
     return folder

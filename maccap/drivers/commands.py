@@ -12,7 +12,7 @@ import yaml
 from ..artifacts import provenance_path, read_json, sha256, write_text
 from ..errors import ConfigError, DataError, EnvironmentProblem
 from .graph import Graph, default_profile, profiles, read_graph
-from .pipeline import check_file, pipeline_file, render
+from .pipeline import check_file, pipeline_file, pipeline_files, render
 
 
 def add_parser(commands: Any) -> None:
@@ -37,10 +37,14 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def sync(profile: str, default: str) -> None:
-    """Write the pipeline files of a profile."""
+    """Write the pipeline files of a profile, and remove those that have no stage any more."""
     graph = read_graph(profile)
-    for file, text in render(graph, profile, default).items():
+    texts = render(graph, profile, default)
+    for file, text in texts.items():
         write_text(file, text)
+    for file in set(pipeline_files(profile, default)) - set(texts):
+        file.unlink()
+        file.with_name("dvc.lock").unlink(missing_ok=True)
     print(f"{pipeline_file(profile, default)}: {len(graph.jobs)} jobs")
 
 
@@ -51,9 +55,10 @@ def check(profile: str, default: str) -> Graph:
         ConfigError: they differ.
     """
     graph = read_graph(profile)
-    for file, expected in render(graph, profile, default).items():
-        found = file.read_text(encoding="utf-8") if file.is_file() else ""
-        if found != expected:
+    texts = render(graph, profile, default)
+    there = {file: file.read_text(encoding="utf-8") for file in pipeline_files(profile, default)}
+    for file in sorted(texts | there):
+        if (found := there.get(file, "")) != (expected := texts.get(file, "")):
             old, new = ((yaml.safe_load(text) or {}).get("stages", {}) for text in (found, expected))
             changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["not a stage"]
             names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
@@ -63,7 +68,7 @@ def check(profile: str, default: str) -> Graph:
 
 
 def record(profile: str, default: str) -> None:
-    """Write `dvc.lock` for what Snakemake made, and put it into DVC's cache.
+    """Write the lock files for what Snakemake made, and put it into DVC's cache.
 
     Raises:
         ConfigError: the pipeline file does not match the graph.
@@ -76,8 +81,8 @@ def record(profile: str, default: str) -> None:
     for output in (path for job in graph.jobs for path in job.outputs):
         if read_json(provenance_path(output))["sha256"] != sha256(output):
             raise DataError(f"{output}: changed since its job wrote it; delete it, run `snakemake --cores all`, record")
-    for file in render(graph, profile, default):
-        dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", str(file)]
-        if subprocess.run(dvc, check=False).returncode:
-            raise EnvironmentProblem(f"{file}: `dvc commit` failed; its message is above")
-    print(f"{len(graph.jobs)} jobs recorded in {pipeline_file(profile, default).with_name('dvc.lock')}")
+    last = pipeline_file(profile, default)
+    dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet", "--recursive"]
+    if subprocess.run([*dvc, str(last.parent / "stages"), str(last)], check=False).returncode:
+        raise EnvironmentProblem(f"{last}: `dvc commit` failed; its message is above")
+    print(f"{len(graph.jobs)} jobs recorded in {last.with_name('dvc.lock')} and {last.parent / 'stages'}")

@@ -15,6 +15,7 @@ from ..keys import leaves, sections
 
 CONFIG = Path("config/config.yaml")
 MISSING = object()
+Values = dict[str, tuple[Any, dict[str, Any]]]  # config file: its content, and the same by dotted keys
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,12 @@ class GraphJob:
     """One Snakemake job; all paths are relative to the project's folder."""
 
     rule: str
+    rules_file: str  # where the rule is written, without `.smk`
     wildcards: list[str]
     inputs: list[str]
     outputs: list[str]
     keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
-    digest: str  # of what else Snakemake reruns for: the rule's command, and parameters that no config file holds
+    digest: str  # of what else Snakemake reruns for: the rule's command, the keys' order, parameters of no config file
     records: list[str]  # Snakemake's own record of each output
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
     stale: bool = False  # Snakemake would run it now
@@ -81,7 +83,8 @@ def read_graph(profile: str) -> Graph:
             print_exception(error)
             raise ConfigError(f"Snakemake cannot plan profile {profile}; its message is above") from error
         files = [Path(path).resolve().relative_to(Path.cwd()) for path in planner.configfiles]
-        values = {str(path): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+        contents = {str(path): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+        values = {file: (content, leaves("", content)) for file, content in contents.items()}
         jobs = [
             _job(job, planner, values)
             for level in planner.dag.toposorted()
@@ -91,15 +94,17 @@ def read_graph(profile: str) -> Graph:
     return Graph(jobs, ["Snakefile", *values, "workflow", "maccap"])
 
 
-def _job(job: Any, planner: Any, values: dict[str, Any]) -> GraphJob:
+def _job(job: Any, planner: Any, values: Values) -> GraphJob:
     store = planner.persistence
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
-    keys, others = _keys(dict(job.params.get("cfg", {})), values)
+    cfg = dict(job.params.get("cfg", {}))
+    keys, others = _keys(cfg, values)
     others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
-    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items())]
+    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items()), list(cfg)]
     return GraphJob(
         rule=job.rule.name,
+        rules_file=Path(job.rule.snakefile).stem,
         wildcards=[str(value) for value in job.wildcards],
         inputs=sorted({str(path) for path in job.input}),
         outputs=outputs,
@@ -111,7 +116,7 @@ def _job(job: Any, planner: Any, values: dict[str, Any]) -> GraphJob:
     )
 
 
-def _keys(cfg: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+def _keys(cfg: dict[str, Any], values: Values) -> tuple[dict[str, list[str]], dict[str, Any]]:
     """Which config file each dotted key of a job comes from, and the parameters that are in none, with their values.
 
     As in Snakemake, a later file overrides an earlier one. A section that the job is given as a whole is named instead
@@ -120,9 +125,9 @@ def _keys(cfg: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, list[s
     found: dict[str, set[str]] = {}
     others = {}
     for key, value in cfg.items():
-        holders = [file for file, content in values.items() if leaves("", content).get(key, MISSING) == value]
+        holders = [file for file, (_, flat) in values.items() if flat.get(key, MISSING) == value]
         if holders:
             found.setdefault(holders[-1], set()).add(key)
         else:
             others[key] = value
-    return {file: sections(keys, values[file]) for file, keys in found.items()}, others
+    return {file: sections(keys, values[file][0]) for file, keys in found.items()}, others

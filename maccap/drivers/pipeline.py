@@ -1,4 +1,8 @@
-"""The text of `dvc.yaml`: one stage per Snakemake job, and what `dvc metrics` and `dvc plots` show."""
+"""The text of the pipeline files: one stage per Snakemake job, and what `dvc metrics` and `dvc plots` show.
+
+DVC reads and rewrites a whole lock file after every stage. So a profile has several pipeline files, one per file of
+rules, each with a small lock of its own: `dvc.yaml` for the results, and one in `stages/` for each step before them.
+"""
 
 from __future__ import annotations
 
@@ -14,45 +18,54 @@ from .graph import Graph, GraphJob
 
 HEADER = "# Written from the Snakemake graph by `maccap dvc sync`; do not edit. See docs/drivers.md.\n"
 TEMPLATES = Path(".dvc/plots")
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same text, the first in a tenth of the time
+LAST = "report"  # the file of the rules whose stages are in `dvc.yaml` itself
 
 
 def pipeline_file(profile: str, default: str) -> Path:
-    """Where a profile's stages live: `dvc.yaml` for the default one, else its own folder under `pipelines/`."""
+    """A profile's last stages: `dvc.yaml` for the default one, else in its own folder under `pipelines/`."""
     return Path("dvc.yaml") if profile == default else Path("pipelines") / profile / "dvc.yaml"
 
 
+def pipeline_files(profile: str, default: str) -> list[Path]:
+    """The pipeline files of a profile that are there."""
+    last = pipeline_file(profile, default)
+    return [path for path in (last, *sorted(last.parent.glob("stages/*/dvc.yaml"))) if path.is_file()]
+
+
 def check_file(profile: str) -> str:
-    """What the first stage leaves behind when `dvc.yaml` matches the graph; every other stage waits for it."""
+    """What the first stage leaves behind when the pipeline matches the graph; every other stage waits for it."""
     return f".snakemake/dvc-{profile}-matches"
 
 
 def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
-    """The text of a profile's pipeline file, and of the small one beside it that checks it first.
-
-    DVC rewrites a whole lock file after every stage; the check has its own because it runs after every change.
+    """The text of a profile's pipeline files; the last is `dvc.yaml`.
 
     Raises:
         ConfigError: two jobs would get one stage name.
     """
     own = profile != default
-    file = pipeline_file(profile, default)
-    stages: dict[str, dict[str, Any]] = {}
+    last = pipeline_file(profile, default)
+    check = _stage_file("dag-check", last)
+    stages: dict[Path, dict[str, dict[str, Any]]] = {check: {"dag-check": _check_stage(graph, profile)}}
+    names: set[str] = set()
     for job, inputs in zip(graph.jobs, _needed_first(graph.jobs), strict=True):
-        if (name := stage_name(job)) in stages:
+        if (name := stage_name(job)) in names:
             raise ConfigError(f"rule {job.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard")
-        stages[name] = _stage(job, inputs, profile, own)
+        names.add(name)
+        stages.setdefault(_stage_file(job.rules_file, last), {})[name] = _stage(job, inputs, profile, own)
+    run = f"`dvc repro{f' {last}' if own else ''}` runs what is stale"
+    about = f"# Profile {profile}, {len(names)} jobs in these files; {run}.\n"
+    texts = {file: HEADER + about + _stages(stages[file], file) for file in sorted(stages, key=lambda f: f == last)}
     outputs = [path for job in graph.jobs for path in job.outputs]
-    base = "../" * len(file.parent.parts)
-    run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
-    check = file.parent / "dag-check" / "dvc.yaml"
-    return {
-        file: f"{HEADER}# Profile {profile}, {len(stages)} jobs; {run}.\n"
-        + _stages(stages, file)
-        + _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
-        + _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]}),
-        check: f"{HEADER}# Runs before the jobs of profile {profile}.\n"
-        + _stages({"dag-check": _check_stage(graph, profile)}, check),
-    }
+    base = "../" * len(last.parent.parts)
+    texts[last] += _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
+    texts[last] += _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]})
+    return texts
+
+
+def _stage_file(rules_file: str, last: Path) -> Path:
+    return last if rules_file == LAST else last.parent / "stages" / rules_file / last.name
 
 
 def _stages(stages: dict[str, dict[str, Any]], file: Path) -> str:
@@ -114,8 +127,12 @@ def _plots(path: str, base: str) -> list[str | dict[str, Any]]:
 
 
 def _dump(value: dict[str, list[Any]]) -> str:
-    return "\n" + yaml.safe_dump(value, sort_keys=False, width=1000) if any(value.values()) else ""
+    return "\n" + _yaml(value) if any(value.values()) else ""
 
 
 def _indented(value: dict[str, Any]) -> str:
-    return "".join(f"  {line}\n" for line in yaml.safe_dump(value, sort_keys=False, width=1000).splitlines())
+    return "".join(f"  {line}\n" for line in _yaml(value).splitlines())
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    return yaml.dump(value, Dumper=DUMPER, sort_keys=False, width=1000)

@@ -107,9 +107,9 @@ def _times(project: Project, name: str, record: Record, content: dict[str, Any],
 def dvc_lock(project: Project) -> Outcome:
     """Every lock file speaks of the files and parameters that are there and that the records name."""
     outcome = Outcome("dvc_lock")
-    locks = [Path("dvc.lock"), Path("pipelines") / project.profile / "dvc.lock"]
-    locks = [lock for path in locks for lock in (path, path.parent / "dag-check/dvc.lock")]
-    there = [lock for lock in locks if (project.root / lock).is_file()]
+    folders = (project.root, project.root / "pipelines" / project.profile)
+    found = [lock for folder in folders for lock in (folder / "dvc.lock", *sorted(folder.glob("stages/*/dvc.lock")))]
+    there = [lock.relative_to(project.root) for lock in found if lock.is_file()]
     outcome.files = set(map(str, there))
     if not there:
         outcome.notes.append("there is no dvc.lock: DVC has not recorded these results, which is no fault")

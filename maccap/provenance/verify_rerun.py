@@ -20,7 +20,7 @@ from .verify_project import Outcome, Project
 PACKAGE = Path(__file__).parents[2]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 NETWORK = ("download",)
-TIMED = ("manifest", "trace_page")  # made from records, which hold times
+FROM_RECORDS = ("manifest", "report")  # which are not there, and hold times
 LAST_WORDS = 300  # characters of a failed job's output
 
 
@@ -31,7 +31,7 @@ def rerun(project: Project, count: int, seed: int) -> Outcome:
     bytes on the same machine and library versions.
     """
     outcome = Outcome("rerun")
-    drawn = {command: job for command, (step, job) in project.calls.items() if step not in (*NETWORK, *TIMED)}
+    drawn = {command: job for command, (step, job) in project.calls.items() if step not in (*NETWORK, *FROM_RECORDS)}
     for command in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
         _rerun(project, outcome, command, drawn[command])
     return outcome

@@ -9,15 +9,15 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..artifacts import sha256
+from ..artifacts import read_json, sha256
 from ..errors import DataError
 from ..gap.legends import LEGENDS
 from ..profile import GAP_TABLES
 from ..provenance.anchors import artifact_anchor, cell_anchor
 from ..steps import Job
 from ..tables import Cell, Table, read_table
-from . import about, pictures
-from .samples import image_samples, question_samples
+from . import about
+from .inline import figure
 
 TRACE = "trace.html"
 
@@ -25,16 +25,16 @@ TRACE = "trace.html"
 def report_page(job: Job) -> str:
     """The whole page as HTML; equal inputs, config and environment give equal text.
 
-    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules); of the first seed, `metrics`
-    and `predictions` of the in-domain experiments, `answers` and `answer_metrics`; and of each test set `captions`,
-    `images` (its table), `pictures`, `features`, `questions`, `annotations`.
+    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules), and `samples` (JSON of the step
+    of that name).
 
     Raises:
         DataError: an input is missing, damaged, or belongs to another run.
     """
-    cfg = job.cfg
+    cfg, samples = job.cfg, read_json(job.input("samples"))
     tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
-    ordered = sorted(tables, key=lambda name: name in GAP_TABLES)
+    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in GAP_TABLES}
+    ordered = sorted(tables, key=lambda name: name in findings)
     shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
     pages = Environment(
         loader=PackageLoader("maccap.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -46,12 +46,12 @@ def report_page(job: Job) -> str:
         seeds=about.seeds(cfg),
         methods=about.method_texts(job.inputs["methods"]),
         labels={name: cfg[f"datasets.{name}.label"] for name in about.names(cfg, "datasets")},
-        results={name: table for name, table in shown.items() if name not in GAP_TABLES},
-        findings={name: table for name, table in shown.items() if name in GAP_TABLES},
-        figures={name: pictures.figure(files) for name, files in _figures(job.inputs["figures"]).items()},
+        results={name: table for name, table in shown.items() if name not in findings},
+        findings={name: table for name, table in shown.items() if name in findings},
+        figures={name: figure(files) for name, files in _figures(job.inputs["figures"]).items()},
         legends=LEGENDS,
-        images=image_samples(job),
-        questions=question_samples(job),
+        images=samples["images"],
+        questions=samples["questions"],
         environment=about.environment(path for paths in job.inputs.values() for path in paths),
         missing=about.not_run(cfg, tables),
         digests=[[path.stem, sha256(path)] for path in job.inputs["tables"]],
@@ -90,8 +90,8 @@ def _table(name: str, table: Table, number: int) -> dict[str, Any]:
 
 
 def _cell(cell: Cell | str | None, anchor: str, digits: int) -> dict[str, str]:
-    """`mean`, `spread` and `anchor` of a number; a text has only its `mean`."""
+    """`mean`, `spread`, `mark` and `anchor` of a number; a text has only its `mean`."""
     if not isinstance(cell, Cell):
-        return {"mean": cell or "", "spread": "", "anchor": ""}
+        return {"mean": cell or "", "spread": "", "mark": "", "anchor": ""}
     mean, _, spread = cell.text(digits).partition(" ± ")
-    return {"mean": mean, "spread": spread, "anchor": anchor}
+    return {"mean": mean, "spread": spread, "mark": cell.mark, "anchor": anchor}

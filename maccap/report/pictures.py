@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from ..datasets.captions import read_images_table
 from ..datasets.images import read_images
 from ..errors import DataError
 from ..subregions import attended_tokens
+from .inline import data_uri
 
 MAX_SIDE = 384  # pixels of a picture on the page
-INLINE_SVG = 300_000  # bytes; a larger drawing goes onto the page as its bitmap
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,6 @@ def jpeg(picture: Image.Image, *, square: bool = False) -> str:
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85)
     return data_uri("image/jpeg", data.getvalue())
-
-
-def data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def figure(files: Sequence[Path]) -> str:
-    """A data URI of one figure, given as PNG and SVG: the drawing if it is small."""
-    by_suffix = {path.suffix: path for path in files}
-    if by_suffix[".svg"].stat().st_size <= INLINE_SVG:
-        return data_uri("image/svg+xml", by_suffix[".svg"].read_bytes())
-    return data_uri("image/png", by_suffix[".png"].read_bytes())
 
 
 def attended(stores: Sequence[Path], image_ids: Sequence[int], k: int) -> tuple[int, dict[int, list[Patch]]]:

@@ -33,10 +33,13 @@ def everything_behind(results: Iterable[Path]) -> dict[str, Record]:
     found: dict[str, Record] = {}
     todo = [str(path) for path in results]
     seen = set(todo)
+    jobs = set()
     for name in todo:
         if record := read_record(name):
             found[name] = record
-            more = {*record.inputs, *map(str, parse_command(record.command)[1].outputs)} - seen
-            seen |= more
-            todo += sorted(more)
+            if record.job not in jobs:
+                jobs.add(record.job)
+                more = {*record.inputs, *map(str, parse_command(record.command)[1].outputs)} - seen
+                seen |= more
+                todo += sorted(more)
     return found

@@ -6,29 +6,9 @@ ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
-rule numbers:
+rule samples:
     input:
-        code=code("numbers"),
-        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-    output:
-        f"{RESULTS}/tables/numbers.tex",
-    log:
-        f"{LOGS}/numbers.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cfg=pick(),
-    shell:
-        step("numbers", "tables")
-
-
-rule report:
-    input:
-        code=code("report"),
-        methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
-        template=["maccap/report/page.css", "maccap/report/page.html.j2"],
-        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-        figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
+        code=code("samples"),
         metrics=of_first_seed(metrics(IN_DOMAIN)),
         predictions=of_first_seed(predictions(IN_DOMAIN)[::2]),
         captions=expand(f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl", dataset=CAPTIONED),
@@ -40,19 +20,22 @@ rule report:
         answers=of_first_seed([path for cell in PROFILE.answered() for path in answers(*cell)]),
         answer_metrics=of_first_seed([path for cell in PROFILE.answered() for path in answer_metrics(*cell)]),
     output:
-        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+        f"{ARTIFACTS}/samples.json",
     log:
-        f"{LOGS}/report.log",
+        f"{LOGS}/samples.log",
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(*(key for key in config if key not in NOT_SHOWN)),
+        cfg=pick(
+            "seed",
+            "decoding",
+            *(f"experiments.{name}" for name in sorted(SHOWN)),
+            *sorted({f"answerers.{cell[2]}.label" for cell in PROFILE.answered()}),
+            optional=sorted({f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN}),
+        ),
     shell:
         step(
-            "report",
-            "methods",
-            "tables",
-            "figures",
+            "samples",
             "metrics",
             "predictions",
             "captions",
@@ -64,3 +47,43 @@ rule report:
             "answers",
             "answer_metrics",
         )
+
+
+rule report:
+    input:
+        code=code("report"),
+        methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
+        template=["maccap/report/page.css", "maccap/report/page.html.j2"],
+        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
+        figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
+        samples=f"{ARTIFACTS}/samples.json",
+    output:
+        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+        f"{RESULTS}/trace.html",
+        f"{RESULTS}/tables/numbers.tex",
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(*(key for key in config if key not in NOT_SHOWN)),
+    shell:
+        step("report", "methods", "tables", "figures", "samples")
+
+
+rule manifest:
+    input:
+        code=code("manifest"),
+        results=RESULT_FILES,
+        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+    output:
+        f"{RESULTS}/files.sha256",
+        f"{RESULTS}/setup.sha256",
+    log:
+        f"{LOGS}/manifest.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("manifest", "results", "config")

@@ -125,23 +125,6 @@ rule sweep_figure:
         step("figure", "table")
 
 
-rule trace_page:
-    input:
-        code=code("trace_page"),
-        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-        metrics=list(dict.fromkeys(path for table in PROFILE.tables() for path in table_metrics(table))),
-    output:
-        f"{RESULTS}/trace.html",
-    log:
-        f"{LOGS}/trace.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cfg=pick("profile"),
-    shell:
-        step("trace-page", "tables", "metrics")
-
-
 RESULT_FILES = [
     *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables()],
     *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
@@ -150,21 +133,3 @@ RESULT_FILES = [
     f"{RESULTS}/tables/numbers.tex",
     f"{RESULTS}/report.html",
 ]
-
-
-rule manifest:
-    input:
-        code=code("manifest"),
-        results=RESULT_FILES,
-        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
-    output:
-        f"{RESULTS}/files.sha256",
-        f"{RESULTS}/setup.sha256",
-    log:
-        f"{LOGS}/manifest.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cfg=pick(),
-    shell:
-        step("manifest", "results", "config")

@@ -1,0 +1,17 @@
+"""Predictions, answers, their scores and pictures -> the samples that the report shows.
+
+They are a job of their own so that a changed table does not look into pictures and features again.
+"""
+
+from dataclasses import asdict
+
+from ..artifacts import write_json
+from ..report.samples import image_samples, question_samples
+from . import Job
+
+
+def run(job: Job) -> None:
+    (out,) = job.outputs
+    images = [asdict(part) for part in image_samples(job)]
+    questions = [asdict(part) for part in question_samples(job)]
+    write_json(out, {"images": images, "questions": questions})
