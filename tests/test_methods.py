@@ -15,8 +15,8 @@ from maccap.errors import ConfigError, DataError
 from maccap.features import ImageFeatures
 from maccap.gap_model import PairStatistics
 from maccap.methods import CaptioningMethod, Resources, TrainedMethod, load_method, read_resources
-from maccap.methods.decap import project
 from maccap.profile import METHODS, needs
+from maccap.projection import project
 from maccap.text_set import TextBatch, TextSet, memory
 from tests.test_captioning import FakeEncoder, image_features
 from tests.tiny import DECODING, TRAINING, tiny_lm

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from ..methods.decap import project
 from ..noise import inject_noise
+from ..projection import project
 from .measures import Vectors
 from .nearness import ImageSide
 from .separability import separability

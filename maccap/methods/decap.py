@@ -12,17 +12,11 @@ from torch.nn import functional as F
 
 from ..config import DecodingSettings
 from ..features import ImageFeatures
+from ..projection import project
 from ..text_set import TextBatch, memory
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor", "memory")
-TEMPERATURE = 0.01
-
-
-def project(features: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-    """Memory projection: softmax(features @ memory.T / 0.01) @ memory, L2-normalised; [B, d], [M, d] -> [B, d]."""
-    weights = (features @ memory.T / TEMPERATURE).softmax(dim=-1)
-    return F.normalize(weights @ memory, dim=-1)
 
 
 class Method(TrainedMethod):
