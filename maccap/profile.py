@@ -34,6 +34,15 @@ def needs(method: str) -> tuple[str, ...]:
     raise ConfigError(f"maccap/methods/{method}.py says nothing of what it needs: add the constant NEEDS")
 
 
+@cache
+def options(method: str) -> tuple[str, ...]:
+    """The names of a method's options, the fields of its file's class `Options`, read without importing it."""
+    tree = ast.parse((METHODS / f"{method}.py").read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Options"]
+    fields = [node for own in classes for node in own.body if isinstance(node, ast.AnnAssign)]
+    return tuple(ast.unparse(field.target) for field in fields)
+
+
 class Profile:
     """A validated configuration and its cross-references.
 
@@ -50,6 +59,8 @@ class Profile:
         for name, run in self.config["runs"].items():
             if not (METHODS / f"{run['method']}.py").is_file():
                 raise ConfigError(f"runs.{name}.method: {run['method']!r} is no file of maccap/methods/; correct it")
+            for key in run.get("options", {}):
+                self._known(key, dict.fromkeys(options(run["method"])), f"runs.{name}.options")
         for name, about in self.datasets.items():
             if about["format"] == "scenes" and "scenes" not in self.config:
                 raise ConfigError(f"datasets.{name}: drawn scenes need the section `scenes`; see config/mini.yaml")

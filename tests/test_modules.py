@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "maccap"
 FILES = sorted(path.relative_to(ROOT) for path in PACKAGE.rglob("*.py"))
 STEPS = sorted(path.stem for path in (PACKAGE / "steps").glob("[a-z]*.py") if path.stem != "runner")
-METHODS = sorted(path.stem for path in (PACKAGE / "methods").glob("[a-z]*.py") if path.stem != "base")
+METHODS = sorted(
+    path.stem for path in (PACKAGE / "methods").glob("[a-z]*.py") if path.stem not in ("base", "resources")
+)
 
 
 def module_of(file: Path) -> str:

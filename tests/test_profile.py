@@ -25,6 +25,11 @@ def paper() -> dict:
     [
         (("runs", "maccap", "method"), "macap", "runs.maccap.method: 'macap' is no file of maccap/methods/"),
         (
+            ("runs", "close", "options"),
+            {"adaptor": "mean"},
+            "runs.close.options: 'adaptor' does not exist; there",
+        ),
+        (
             ("experiments", "maccap", "run"),
             "maccup",
             "experiments.maccap.run: 'maccup' does not exist; there are maccap",

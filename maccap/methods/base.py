@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -13,16 +13,29 @@ from ..config import DecodingSettings, TrainingSettings
 from ..encoder import Encoder
 from ..errors import EncoderError
 from ..features import ImageFeatures
+from ..language_model import LanguageModel
 from ..text_set import TextBatch
 from .resources import Resources
-
-if TYPE_CHECKING:
-    from ..captioning import Captioner
 
 
 @dataclass(frozen=True)
 class NoOptions:
     """The options of a method that has none."""
+
+
+class Lender(Protocol):
+    """What a method is lent for captioning; `maccap.captioning.Captioner` is one."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+    @property
+    def lm(self) -> LanguageModel: ...
+    @property
+    def decoding(self) -> DecodingSettings: ...
+    @property
+    def seed(self) -> int: ...
+    def soft_tokens(self, images: ImageFeatures) -> torch.Tensor:
+        """Soft tokens [B, draws, P, lm_dim] of some images."""
 
 
 class CaptioningMethod(ABC):
@@ -35,8 +48,8 @@ class CaptioningMethod(ABC):
         self.training, self.options, self.resources = training, options, resources
 
     @abstractmethod
-    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
-        """Captions of each image to choose from, best guess first; `captioner` lends models, settings and seed."""
+    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
+        """Captions of each image to choose from, best guess first; `lender` has models, settings and seed."""
 
 
 class TrainedMethod(CaptioningMethod):
@@ -62,13 +75,13 @@ class TrainedMethod(CaptioningMethod):
         """Text between soft tokens and caption of each image."""
         return [decoding.prompt] * len(images)
 
-    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
+    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
         """One beam search behind the soft tokens of each noise draw."""
-        decoding = captioner.decoding
-        prefix = captioner.soft_tokens(images)
+        decoding = lender.decoding
+        prefix = lender.soft_tokens(images)
         draws = prefix.shape[1]
-        prompts = self.image_prompts(images, captioner.encoder, decoding)
-        texts = captioner.lm.generate(
+        prompts = self.image_prompts(images, lender.encoder, decoding)
+        texts = lender.lm.generate(
             prefix.flatten(0, 1), [prompt for prompt in prompts for _ in range(draws)],
             beams=decoding.beams, max_new_tokens=decoding.max_new_tokens,
         )  # fmt: skip

@@ -6,14 +6,9 @@ This is the retrieval that DeCap and MeaCap report (CIDEr 53.4 on COCO). MAGIC's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..features import ImageFeatures
 from ..text_set import memory
-from .base import CaptioningMethod
-
-if TYPE_CHECKING:
-    from ..captioning import Captioner
+from .base import CaptioningMethod, Lender
 
 NEEDS = ("memory",)
 
@@ -21,9 +16,9 @@ NEEDS = ("memory",)
 class Method(CaptioningMethod):
     name = "clipre"
 
-    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
+    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
         """The nearest caption alone, [B][1]."""
         assert self.resources.memory is not None, "NEEDS names it"
-        known = memory(self.resources.memory, captioner.seed)
+        known = memory(self.resources.memory, lender.seed)
         nearest = (images.global_ @ known.features.T).argmax(dim=1)
         return [[text] for text in known.captions(nearest)]

@@ -9,7 +9,6 @@ stays frozen and learns it through soft tokens that do not look at the caption (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -18,10 +17,7 @@ from torch.nn import functional as F
 from ..config import DecodingSettings
 from ..features import ImageFeatures
 from ..text_set import TextBatch
-from .base import TrainedMethod
-
-if TYPE_CHECKING:
-    from ..captioning import Captioner
+from .base import Lender, TrainedMethod
 
 NEEDS = ("adaptor",)
 
@@ -59,16 +55,16 @@ class Method(TrainedMethod):
     def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
         return images.global_.unsqueeze(1)
 
-    def candidates(self, captioner: Captioner, images: ImageFeatures) -> list[list[str]]:
+    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
         """MAGIC search, one caption for each image, [B][1]."""
-        lm, rows = captioner.lm, torch.arange(len(images), device=captioner.lm.device)
-        prompts = [captioner.decoding.prompt] * len(images)
-        embedded, mask = lm.embed(captioner.soft_tokens(images)[:, 0], prompts)
+        lm, rows = lender.lm, torch.arange(len(images), device=lender.lm.device)
+        prompts = [lender.decoding.prompt] * len(images)
+        embedded, mask = lm.embed(lender.soft_tokens(images)[:, 0], prompts)
         state = lm.model(inputs_embeds=embedded, attention_mask=mask, use_cache=True, output_hidden_states=True)
         cache, logits = state.past_key_values, state.logits[:, -1]
         hidden = state.hidden_states[-1][:, -1:]  # of the begin token or prompt: soft tokens are no text to repeat
         ids = torch.empty(len(images), 0, dtype=torch.long, device=lm.device)
-        for _ in range(captioner.decoding.max_new_tokens):
+        for _ in range(lender.decoding.max_new_tokens):
             probability, tokens = logits.float().softmax(dim=-1).topk(self.options.candidates)
             mask = F.pad(mask, (0, 1), value=1)
             width = tokens.shape[1]
@@ -80,7 +76,7 @@ class Method(TrainedMethod):
             new = state.hidden_states[-1].reshape(len(images), width, -1)
             continued = torch.cat([ids.unsqueeze(1).expand(-1, width, -1), tokens.unsqueeze(2)], dim=2)
             repeats = (F.normalize(new, dim=-1) @ F.normalize(hidden, dim=-1).mT).amax(dim=2)
-            guide = self._guidance(captioner, images, continued).to(probability)
+            guide = self._guidance(lender, images, continued).to(probability)
             alpha, beta = self.options.alpha, self.options.beta
             best = ((1 - alpha) * probability - alpha * repeats + beta * guide).argmax(dim=1)
             cache.batch_select_indices(rows * width + best)
@@ -91,10 +87,10 @@ class Method(TrainedMethod):
                 break
         return [[lm.text(own)] for own in ids]
 
-    def _guidance(self, captioner: Captioner, images: ImageFeatures, ids: torch.Tensor) -> torch.Tensor:
+    def _guidance(self, lender: Lender, images: ImageFeatures, ids: torch.Tensor) -> torch.Tensor:
         """CLIP's probability of each continued caption [B, k, L] among those of its image: [B, k]."""
-        texts = [captioner.lm.text(own) for own in ids.flatten(0, 1)]
+        texts = [lender.lm.text(own) for own in ids.flatten(0, 1)]
         place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        features = captioner.encoder.text_features(list(place))[torch.tensor([place[text] for text in texts])]
+        features = lender.encoder.text_features(list(place))[torch.tensor([place[text] for text in texts])]
         cosines = torch.einsum("bkd,bd->bk", features.unflatten(0, ids.shape[:2]), images.global_)
-        return (captioner.encoder.logit_scale * cosines).softmax(dim=1)
+        return (lender.encoder.logit_scale * cosines).softmax(dim=1)

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..artifacts import code_version, provenance_path, write_json
@@ -18,7 +18,7 @@ from ..errors import EnvironmentProblem
 from ..steps import Job
 from .verify_project import Outcome, Project
 
-STEPS = {"evaluate_answers": "metrics", "measure_gap": "metrics", "table": "tables", "reported": "tables"}
+TABLES = ("table", "reported")
 PRINTED = 1e-4  # the last decimal of stored scores
 
 
@@ -38,13 +38,10 @@ def numbers(project: Project) -> list[Outcome]:
                 (shadow / path.name).symlink_to(path)
         with contextlib.chdir(shadow), ThreadPoolExecutor(1) as beside:
             captions = beside.submit(_evaluate, project, metrics)
-            used = {step for step, _ in project.calls.values()}
-            steps = {
-                step: import_module(f"..steps.{step}", __package__) for step in STEPS if step in used
-            }  # torch: slow
+            steps = _steps({step for step, _ in project.calls.values()})
             captions.result()
             for step, module in steps.items():
-                outcome = {"metrics": metrics, "tables": tables}[STEPS[step]]
+                outcome = tables if step in TABLES else metrics
                 for job in _jobs(project, step, outcome):
                     _attempt(outcome, [job], partial(module.run, job))
                     for out in job.outputs:
@@ -54,6 +51,18 @@ def numbers(project: Project) -> list[Outcome]:
         metrics.notes.append(f"made again with the code of {here}; the records name {', '.join(map(str, commits))}")
     tables.notes.append("figures are not drawn again, only hashed")
     return [metrics, tables]
+
+
+def _steps(used: set[str]) -> dict[str, ModuleType]:
+    """The steps other than `evaluate` that make metrics or tables, metrics first; the gap's imports torch, if used."""
+    from ..steps import evaluate_answers, reported, table
+
+    steps: dict[str, ModuleType] = {"evaluate_answers": evaluate_answers}
+    if "measure_gap" in used:
+        from ..steps import measure_gap
+
+        steps["measure_gap"] = measure_gap
+    return steps | {"table": table, "reported": reported}
 
 
 def _evaluate(project: Project, outcome: Outcome) -> None:
