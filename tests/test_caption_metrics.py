@@ -27,13 +27,14 @@ from maccap.metrics import (
     check_coverage,
     ensure_java,
     meteor,
+    paraphrases,
     score_sets,
     spice_available,
 )
 from maccap.metrics.bootstrap import aligned_statistics, corpus_score
 from maccap.metrics.meteor import FOLDER, STAGES, meteor_process, meteor_scores
 from maccap.metrics.overlap import References
-from maccap.metrics.paraphrases import LONGEST
+from maccap.metrics.paraphrases import LONGEST, filter_paraphrases
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "real" / "published_predictions"
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
@@ -273,6 +274,32 @@ def test_meteor_is_bit_for_bit_that_of_pycocoevalcap(
         assert (corpus, items) == original.compute_score(truth, candidates)
     by_stage = np.concatenate([rows for *_, rows in scores])[:, STAGES].reshape(-1, 4, 4).sum(axis=(0, 2))
     assert (by_stage > 0).all()  # exact, stem, synonym and paraphrase
+
+
+def test_no_paraphrase_that_can_match_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paraphrases, "BLOCK", 100)
+    draw, words = random.Random(0), ["a", "to", "café", "t-shirt", "'s", "harbours", "extraordinary", "in", "5"]
+    drawn = [" ".join(draw.choices(words, k=draw.randrange(1, 5))) for _ in range(3000)]
+    entries = [*zip(drawn[::2], drawn[1::2], strict=True), ("a dog", "a"), ("a", "hound")]
+    with gzip.open(tmp_path / "table.gz", "wt", encoding="utf-8") as file:
+        file.writelines(f"0.5\n{first}\n{second}\n" for first, second in entries)
+    candidates, references = (
+        ["a t-shirt 's in to a", "extraordinary harbours in 5"],
+        ["to a café in extraordinary café"],
+    )
+    filter_paraphrases(tmp_path / "table.gz", candidates, references, tmp_path / "out.gz")
+    lines = gzip.decompress((tmp_path / "out.gz").read_bytes()).decode().split("\n")
+    kept = set(zip(lines[1::3], lines[2::3], strict=True))
+    assert kept < set(entries) - {("a dog", "a"), ("a", "hound")}
+    ours, theirs = (set().union(*map(spans, texts)) for texts in (candidates, references))
+    needed = {(a, b) for a, b in entries if (a in ours and b in theirs) or (a in theirs and b in ours)}
+    assert len(needed) > 50
+    assert needed <= kept
+
+
+def spans(caption: str) -> set[str]:
+    words = caption.split()
+    return {" ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
 
 
 @pytest.mark.slow
