@@ -231,7 +231,7 @@ CHANGES = {
     "the module of one table": (comment("maccap/reported_table.py"), down("reported")),
     "the module of the report": (comment("maccap/report/page.py"), down("report")),
     "a module under everything": (comment("maccap/artifacts.py"), EVERYTHING),
-    "a label": (edit("config/tiny.yaml", "label: MacCap", "label: Ours"), LABELLED),
+    "a label": (edit("config/tiny.yaml", "label: MacCap\n", "label: Ours\n"), LABELLED),
     "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), down("reported")),
     "an image replaced": (replace_image, down("image-features-coco-1-of-1", "samples")),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", '"measure-gap", ', '"measure-gap",  '), set()),
@@ -312,8 +312,8 @@ def test_a_revert_is_restored_and_not_run(built, tmp_path):
 @pytest.mark.drivers
 def test_an_output_edited_by_hand_is_not_recorded(built, tmp_path):
     clone = built.clone(tmp_path / "clone")
-    clone.edit("results/tiny/tables/in_domain.md", "MacCap", "Ours")
-    assert "in_domain.md: changed since its job wrote it" in clone.record(fails=True)
+    clone.edit("results/tiny/tables/in_domain.tex", "MacCap", "Ours")
+    assert "in_domain.tex: changed since its job wrote it" in clone.record(fails=True)
 
 
 @pytest.mark.drivers

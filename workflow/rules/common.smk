@@ -42,11 +42,14 @@ wildcard_constraints:
 
 
 def pick(*keys, optional=()):
-    """A params function giving {dotted config key: value}, so that Snakemake tracks names as well as values."""
+    """A params function giving {dotted config key: value}, so that Snakemake tracks names as well as values.
+
+    Snakemake tracks their order, too: that in which the keys are asked for has no part in it.
+    """
 
     def params(wildcards):
         picked = {}
-        for key in (*keys, *optional):
+        for key in sorted({*keys, *optional}):
             name = key.format(**wildcards)
             value = config
             for part in name.split("."):

@@ -29,9 +29,9 @@ rule samples:
         cfg=pick(
             "seed",
             "decoding",
-            *(f"experiments.{name}" for name in sorted(SHOWN)),
-            *sorted({f"answerers.{cell[2]}.label" for cell in PROFILE.answered()}),
-            optional=sorted({f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN}),
+            *(f"experiments.{name}" for name in SHOWN),
+            *(f"answerers.{cell[2]}.label" for cell in PROFILE.answered()),
+            optional=[f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN],
         ),
     shell:
         step(
