@@ -70,7 +70,7 @@ def flickr_archive(folder: Path) -> Path:
     """The pictures that a user has to ask for, as they are handed out."""
     path = folder / "flickr30k-images.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        for i in range(FLICKR_PICTURES):
+        for i in range(FLICKR_PICTURES + KARPATHY["flickr30k"]["val"]):
             data = _picture("flickr30k", i)
             member = tarfile.TarInfo(f"flickr30k-images/{_flickr_name(i)}")
             member.size = len(data)
@@ -117,7 +117,7 @@ def _picture(domain: str, number: int) -> bytes:
 def _karpathy(domain: str) -> dict:
     """A split file as Karpathy wrote them: COCO with folder and id, Flickr30k without."""
     counts = KARPATHY[domain]
-    order = ["test", *(split for split in counts if split != "test")]
+    order = ["test", "val", *(split for split in counts if split not in ("test", "val"))]
     splits = [split for split in order for _ in range(counts[split])]
     images, sentid = [], 0
     for number, ((scene, rng), split) in enumerate(zip(_scenes(domain, len(splits)), splits)):

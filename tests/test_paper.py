@@ -84,7 +84,7 @@ def snakemake(checkout):
 
 @pytest.fixture(scope="module")
 def plan(snakemake) -> str:
-    return snakemake("-n")
+    return snakemake("-n", "all", "extended")
 
 
 @pytest.fixture(scope="module")
