@@ -252,3 +252,16 @@ def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
     assert "captions alone, without pictures" in text
     assert "MAGIC (published predictions, rescored)</th><td>—</td>" in text, "not every image has published words"
     assert "SPICE: the profile" not in text
+
+
+def test_images_named_in_the_config_are_shown_first_and_must_exist(tmp_path: Path) -> None:
+    cider = {image: float(image % 7) for image in range(100, 130)}
+    plain = samples._choose(cider, [], 3)
+    asked = samples._choose(cider, [129, next(iter(plain))], 3)
+    assert list(asked)[:2] == [129, next(iter(plain))]
+    assert [asked[image] for image in list(asked)[:2]] == ["chosen in the config"] * 2
+    assert set(plain.values()) == {"drawn at random", "best CIDEr", "worst CIDEr"}
+    drawn = {image for image, why in plain.items() if why == "drawn at random"}
+    assert drawn <= set(asked), "the draw does not depend on what was asked for"
+    with pytest.raises(DataError, match="samples: image 7 is not in the test set; correct `samples` in the config"):
+        samples._choose(cider, [7], 3)

@@ -13,6 +13,7 @@ from ..caption_tables import grouped
 from ..config import DecodingSettings, settings
 from ..datasets.captions import read_captions, references
 from ..datasets.vqa import read_annotations, read_questions
+from ..errors import DataError
 from ..steps import Job
 from . import pictures
 
@@ -81,7 +82,13 @@ class QuestionSamples:
 
 
 def image_samples(job: Job) -> list[ImageSamples]:
-    """For each in-domain test set that MacCap was run on: seeded random images, and its best and worst by CIDEr."""
+    """For each in-domain test set that MacCap was run on: some images with all captions.
+
+    They are those that the config names under `samples`, seeded random ones, and MacCap's best and worst by CIDEr.
+
+    Raises:
+        DataError: the config names an image that is not in the test set.
+    """
     metrics = {tuple(path.parts[-4:-1]): path for path in job.inputs["metrics"]}
     by_dataset: dict[str, dict[str, list[Path]]] = {}
     for (trained, experiment, tested), files in grouped(job.inputs["predictions"]).items():
@@ -105,7 +112,8 @@ def _of_dataset(
 ) -> ImageSamples:
     cfg = job.cfg
     said = {name: {row["image_id"]: row for path in paths for row in read_json(path)} for name, paths in shards.items()}
-    chosen = _choose({int(i): own["CIDEr"] for i, own in scores[lead].items()}, cfg["seed"])
+    asked_for = cfg.get(f"samples.{dataset}", [])
+    chosen = _choose({int(i): own["CIDEr"] for i, own in scores[lead].items()}, asked_for, cfg["seed"])
     decoding = settings(DecodingSettings, cfg, "decoding", f"experiments.{lead}.decoding")
     grid, patches = pictures.attended(_of(job, "features", dataset), list(chosen), decoding.subregions)
     shown = pictures.pictures(_of(job, "pictures", dataset)[0], _of(job, "images", dataset)[0], list(chosen))
@@ -132,11 +140,14 @@ def _of_dataset(
     return ImageSamples(dataset, files, images)
 
 
-def _choose(cider: dict[int, float], seed: int) -> dict[int, str]:
-    """{image id: why}: seeded random images first, then the best and the worst of the others."""
+def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[int, str]:
+    """{image id: why}: those asked for, then seeded random images, then the best and the worst of the others."""
+    if unknown := [image_id for image_id in asked_for if image_id not in cider]:
+        raise DataError(f"samples: image {unknown[0]} is not in the test set; correct `samples` in the config")
     ids = sorted(cider)
     drawn = random.Random(seed).sample(ids, min(RANDOM_IMAGES, len(ids)))
-    chosen = dict.fromkeys(drawn, "drawn at random")
+    chosen = dict.fromkeys(drawn, "drawn at random") | dict.fromkeys(asked_for, "chosen in the config")
+    chosen = {image_id: chosen[image_id] for image_id in dict.fromkeys([*asked_for, *drawn])}
     others = sorted((i for i in ids if i not in chosen), key=lambda i: (-cider[i], i))
     return chosen | {image_id: why for why, image_id in zip(("best CIDEr", "worst CIDEr"), others[:1] + others[-1:])}
 

@@ -31,7 +31,7 @@ rule samples:
             "decoding",
             *(f"experiments.{name}" for name in SHOWN),
             *(f"answerers.{cell[2]}.label" for cell in PROFILE.answered()),
-            optional=[f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN],
+            optional=["samples", *(f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN)],
         ),
     shell:
         step(
