@@ -161,7 +161,7 @@ def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell command stands in for Java")
 def test_meteor_that_dies_is_reported_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meteor, "filter_paraphrases", lambda *_: None)
+    monkeypatch.setattr(meteor, "write_paraphrases", lambda *_: None)
     monkeypatch.setattr(meteor, "JAVA", ("sh", "-c", "read line; echo no room >&2; exit 1"))
     with pytest.raises(EnvironmentProblem, match=r"METEOR: its Java process failed \(no room\)"):
         meteor_scores([[("a", "a")] * 3])

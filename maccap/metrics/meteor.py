@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from pycocoevalcap.meteor import meteor as wrapper
 
 from ..errors import EnvironmentProblem
-from .paraphrases import filter_paraphrases
+from . import paraphrases
 
 # METEOR 1.5 for English, task "rank" (Denkowski and Lavie, 2014); the stages are exact, stem, synonym, paraphrase.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
@@ -31,7 +33,7 @@ FOLDER = Path(wrapper.__file__).parent
 JAVA = ("java", "-Xmx2G", "-Xmn300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", wrapper.METEOR_JAR)
 PLAIN = re.compile("[a-z0-9 ]*")
 AT_ONCE = 100  # questions; their answers fit into a pipe, so that neither side waits for the other to read
-PER_PROCESS = 1000  # questions that pay for the start of one more
+PER_PROCESS = 3000  # questions that pay for the start of one more
 
 Question = tuple[str, ...]  # a tokenised candidate and its references
 MeteorScores = tuple[float, list[float], list[list[int]]]
@@ -49,8 +51,7 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> list[MeteorScores]:
     parts = [questions[start : start + size] for start in range(0, len(questions), size)]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         table = Path(folder) / "paraphrases.gz"
-        references = {caption for _, *own in questions for caption in own}
-        filter_paraphrases(FOLDER / "data/paraphrase-en.gz", {own for own, *_ in questions}, references, table)
+        write_paraphrases(questions, table)
         options = ["-", "-", "-stdio", "-l", "en", "-a", str(table)]
         # Punctuation is separated and dropped only where there is any: that takes as long as all the rest.
         commands = [options if all(map(_is_plain, part)) else [*options, "-norm"] for part in parts]
@@ -59,6 +60,23 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> list[MeteorScores]:
             answers = chain.from_iterable(pool.map(_answers, processes, parts))
         known = dict(zip(questions, answers, strict=True))
         return [_evaluate(processes[0], [known[question] for question in of_set]) for of_set in sets]
+
+
+def write_paraphrases(questions: Sequence[Question], out: Path) -> None:
+    """Write the part of METEOR's table that these questions need, in a process beside this one.
+
+    Raises:
+        EnvironmentProblem: the process failed, with its own last words.
+    """
+    references = {caption for _, *own in questions for caption in own}
+    texts = {"candidates": sorted({candidate for candidate, *_ in questions}), "references": sorted(references)}
+    command = [sys.executable, "-P", paraphrases.__file__, str(FOLDER / "data/paraphrase-en.gz"), str(out)]
+    run = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise EnvironmentProblem(
+            f"METEOR: its table of paraphrases cannot be filtered ({run.stderr.strip()[-500:]}); free memory and disk "
+            "space, or install pycocoevalcap again."
+        )
 
 
 def _is_plain(question: Question) -> bool:

@@ -1,13 +1,15 @@
 """METEOR's table of paraphrases without what cannot match in given captions.
 
 Java needs 10 s and 1.4 GB to load all of it, 5.3 million pairs of phrases. The program for this purpose in METEOR's
-jar, `FilterParaphrase`, takes nearly as long.
+jar, `FilterParaphrase`, takes nearly as long. This file also runs as a script, so that others do not wait for it.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -78,3 +80,7 @@ def _fingerprints(lines: bytes) -> NDArray[np.uint64]:
 
 def _ends(lines: bytes) -> NDArray[np.int64]:
     return np.flatnonzero(np.frombuffer(lines, np.uint8) == NEWLINE)
+
+
+if __name__ == "__main__":  # a process of its own: PATH OF TABLE, PATH TO WRITE, the captions as JSON
+    filter_paraphrases(Path(sys.argv[1]), **json.load(sys.stdin), out=Path(sys.argv[2]))

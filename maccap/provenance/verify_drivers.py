@@ -24,6 +24,7 @@ from .verify_project import Outcome, Project
 SLACK = 60.0  # seconds that the clocks of two machines may differ
 NEAR = 1.0  # seconds; a file written this near to the recorded time has not been copied since
 KEPT = "download"  # the step whose files may be older than its job
+STAGE = {"cmd", "deps", "params", "outs"}  # the parts of a stage in dvc.lock
 OWN = ("starttime", "endtime")  # what Snakemake's records of one job's outputs may differ in
 
 
@@ -129,6 +130,8 @@ def _lock_problems(project: Project, lock: Path) -> Iterator[str]:
         for name, stage in stages.items():
             if name not in wanted or stage["cmd"] != wanted[name]["cmd"]:
                 yield f"stage {name} has another command than dvc.yaml"
+            if not STAGE.issuperset(stage):
+                yield f"stage {name} has parts that DVC does not write"
             for entry in (*stage.get("deps", ()), *stage["outs"]):
                 yield from _entry_problems(project, name, entry)
             for file, values in stage.get("params", {}).items():
