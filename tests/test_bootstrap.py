@@ -10,6 +10,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 from maccap.errors import DataError
 from maccap.metrics import captions
 from maccap.metrics.bootstrap import VQA, aligned_statistics, corpus_score, interval, question_statistics
+from maccap.metrics.overlap import References
 
 TRUTH = {
     0: ["a man rides a brown horse on a beach", "someone on a horse"],
@@ -22,6 +23,10 @@ SEEDS = [
     {0: ["a man on a brown horse"], 1: ["two dogs at the sea"], 2: ["a bus"], 3: ["a café"], 4: ["a cat on a sofa"]},
     {0: ["a horse on a beach"], 1: ["a dog"], 2: ["a red bus at a stop sign"], 3: ["chairs in the sun"], 4: [""]},
 ]
+
+
+def score(own: dict):
+    return captions._score(References(list(TRUTH.values())), [own[image][0] for image in TRUTH])
 
 
 def brute_force(score, seeds: list[dict], resamples: int, seed: int) -> tuple[float, float]:
@@ -38,7 +43,7 @@ def brute_force(score, seeds: list[dict], resamples: int, seed: int) -> tuple[fl
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_bleu_interval_is_that_of_scoring_every_resample(order: int) -> None:
-    rows = [np.array(captions._score(TRUTH, own)[1]["BLEU"], float) for own in SEEDS]
+    rows = [np.array(score(own)[1]["BLEU"], float) for own in SEEDS]
     expected = brute_force(
         lambda truth, own: Bleu(4).compute_score(truth, own, verbose=0)[0][order - 1], SEEDS, resamples=60, seed=3
     )
@@ -49,7 +54,7 @@ def test_bleu_interval_is_that_of_scoring_every_resample(order: int) -> None:
 def test_rouge_interval_is_that_of_scoring_every_resample() -> None:
     reports = {}
     for number, own in enumerate(SEEDS):
-        _, items = captions._score(TRUTH, own)[0]["ROUGE-L"]
+        _, items = score(own)[0]["ROUGE-L"]
         reports[str(number)] = {"per_item": {image: {"ROUGE-L": 100 * item} for image, item in enumerate(items)}}
     expected = brute_force(lambda truth, own: Rouge().compute_score(truth, own)[0], SEEDS, resamples=60, seed=8)
     assert interval("ROUGE-L", aligned_statistics(reports, "ROUGE-L"), 60, 8) == pytest.approx(expected, abs=1e-9)
