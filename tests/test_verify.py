@@ -535,5 +535,5 @@ def test_a_lock_forged_with_new_parameters_is_named(finished, tmp_path):
     project = Project(checkout.folder, "tiny")
     problems = [finding.problem for finding in dvc_lock(project).findings if finding.file == "dvc.lock"]
     assert any("training.learning_rate is 0.004, but artifacts/tiny/runs" in problem for problem in problems)
-    stale = "training.learning_rate is 0.004, but 5 files were made with 0.002"  # the run's and the predictions'
+    stale = "training.learning_rate is 0.004, but 6 files were made with 0.002"  # the run's and what came of it
     assert stale in config(project).findings[0].problem
