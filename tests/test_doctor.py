@@ -60,7 +60,7 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
 @pytest.mark.parametrize(
     ("change", "profile", "said"),
     [
-        ({"gpus": []}, "paper", "1 GPU for each job, 0 here; about 143 GPU hours"),
+        ({"gpus": []}, "paper", "1 GPU for each job, 0 here; about 186 GPU hours"),
         ({"java_version": 17}, "paper", "Java 8 or 11 for SPICE: put one first on PATH"),
         ({"memory": 4 * 10**9}, "paper", "8.0 GB of memory for SPICE: use a larger machine"),
         ({"source_answers": False}, "paper", "to download: connect to the internet, or set MACCAP_MIRROR"),
