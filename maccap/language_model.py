@@ -96,18 +96,28 @@ class LanguageModel:
             EncoderError: the prefix was made for a language model of another width.
             ConfigError: there is a prefix, and the language model is an encoder-decoder.
         """
+        options = {
+            "num_beams": beams, "do_sample": False, "max_new_tokens": max_new_tokens, "length_penalty": length_penalty,
+            "eos_token_id": self.end_id, "pad_token_id": self.end_id if self.pad_id < 0 else self.pad_id,
+        }  # fmt: skip
         if self.encoder_decoder:
             if prefix is not None:
                 self._require_causal()
-            inputs = dict(self.tokenizer(prompts, padding=True, return_tensors="pt").to(self.device))
+            inputs = self.tokenizer(prompts, padding=True, return_tensors="pt").to(self.device)
+            generated = self.model.generate(**inputs, **options)
         else:
-            embedded, mask = self.embed(prefix, prompts)
-            inputs = {"inputs_embeds": embedded, "attention_mask": mask}
-        generated = self.model.generate(
-            **inputs, num_beams=beams, do_sample=False, max_new_tokens=max_new_tokens, length_penalty=length_penalty,
-            eos_token_id=self.end_id, pad_token_id=self.end_id if self.pad_id < 0 else self.pad_id,
-        )  # fmt: skip
+            generated = self._continue(*self.embed(prefix, prompts), options)
         return [text.strip() for text in self.tokenizer.batch_decode(generated, skip_special_tokens=True)]
+
+    def _continue(self, embedded: torch.Tensor, mask: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+        """Token ids behind embeddings [B, L, lm_dim] with their mask [B, L]."""
+        inputs = {"inputs_embeds": embedded, "attention_mask": mask}
+        if options["num_beams"] == 1 or embedded.shape[1] == 1:
+            return self.model.generate(**inputs, **options)
+        from .beam_cache import shared_prompts
+
+        with shared_prompts(self.model, embedded, mask, options["num_beams"], options["max_new_tokens"]) as cache:
+            return self.model.generate(**inputs, past_key_values=cache, **options)
 
     def text(self, ids: torch.Tensor) -> str:
         """The text of generated tokens [L], up to their end token."""

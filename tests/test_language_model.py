@@ -14,11 +14,14 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
 )
 
+from maccap.beam_cache import shared_prompts
 from maccap.errors import ConfigError
 from maccap.language_model import FILES, LanguageModel, load_language_model, save_language_model
 from maccap.pretraining import sample_texts
@@ -83,6 +86,14 @@ def llama() -> LanguageModel:
     return LanguageModel(LlamaForCausalLM(llama_config(tokenizer)), tokenizer)
 
 
+def mistral() -> LanguageModel:
+    """A language model that forgets what is further back than its window."""
+    tokenizer = llama().tokenizer
+    settings = llama_config(tokenizer).to_dict() | {"sliding_window": 6}
+    settings = {key: value for key, value in settings.items() if key not in ("model_type", "architectures")}
+    return LanguageModel(MistralForCausalLM(MistralConfig(**settings)), tokenizer)
+
+
 def t5() -> LanguageModel:
     """An encoder-decoder with a unigram tokenizer that ends each text with `</s>`; more embeddings than tokens."""
     own = Tokenizer(models.Unigram())
@@ -103,9 +114,12 @@ def t5() -> LanguageModel:
     return LanguageModel(T5ForConditionalGeneration(config), tokenizer)
 
 
+FAMILIES = {"gpt2": gpt2, "smollm2": smollm2, "llama": llama, "mistral": mistral, "t5": t5}
+
+
 def make(family: str) -> LanguageModel:
     torch.manual_seed(3)
-    lm = tiny_lm(3) if family == "opt" else {"gpt2": gpt2, "smollm2": smollm2, "llama": llama, "t5": t5}[family]()
+    lm = tiny_lm(3) if family == "opt" else FAMILIES[family]()
     lm.model.eval().requires_grad_(False)
     return lm
 
@@ -154,6 +168,28 @@ def test_padding_counts_only_where_there_is_a_padding_token():
     assert not torch.allclose(counted, left_out)
 
 
+@pytest.mark.parametrize("family", ["opt", "llama"])
+@pytest.mark.parametrize("captions", [CAPTIONS, CAPTIONS[:2], [" ".join(CAPTIONS)] * 2])
+def test_counted_padding_gives_the_loss_and_gradient_of_the_whole_batch(family, captions):
+    lm = make(family)
+    prefix, tokens = soft_tokens(lm, len(captions)), lm.caption_ids(captions, 24)[0]
+    losses, gradients = [], []
+    for own in (True, False):
+        soft = prefix.clone().requires_grad_()
+        if own:
+            loss = reconstruction_loss(lm.model, soft, tokens, lm.pad_id, True)
+        else:
+            embedded = torch.cat([soft, lm.model.get_input_embeddings()(tokens)], dim=1)
+            mask = torch.cat([torch.ones(soft.shape[:2]), tokens != lm.pad_id], dim=1)
+            labels = torch.cat([torch.full(soft.shape[:2], -100), tokens], dim=1)
+            loss = lm.model(inputs_embeds=embedded, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        losses.append(loss.detach())
+        gradients.append(soft.grad)
+    assert torch.allclose(*losses, rtol=1e-5)
+    assert torch.allclose(*gradients, rtol=1e-4, atol=1e-7)
+
+
 def test_a_model_in_half_precision_takes_a_prefix_in_full():
     lm = make("opt")
     tokens, prefix = lm.caption_ids(CAPTIONS, 40)[0], soft_tokens(lm).requires_grad_()
@@ -178,6 +214,34 @@ def test_a_row_says_in_a_padded_batch_what_it_says_alone(family, with_prefix):
     ]
     assert together == alone
     assert len(set(together)) == 3
+
+
+@pytest.mark.parametrize("family", [*CAUSAL, "mistral"])
+@pytest.mark.parametrize("length_penalty", [1.0, -1.0])
+def test_beam_search_says_what_transformers_plain_one_says(family, length_penalty):
+    lm = make(family)
+    prompts = [*PROMPTS, *CAPTIONS] * 4
+    prefix = soft_tokens(lm, len(prompts))
+    embedded, mask = lm.embed(prefix, prompts)
+    plain = lm.model.generate(
+        inputs_embeds=embedded, attention_mask=mask, num_beams=4, max_new_tokens=8, length_penalty=length_penalty,
+        do_sample=False, eos_token_id=lm.end_id, pad_token_id=lm.end_id if lm.pad_id < 0 else lm.pad_id,
+    )  # fmt: skip
+    said = lm.generate(prefix, prompts, beams=4, max_new_tokens=8, length_penalty=length_penalty)
+    assert said == [text.strip() for text in lm.tokenizer.batch_decode(plain, skip_special_tokens=True)]
+    assert len(set(said)) > len(prompts) / 2
+    assert not lm.model._forward_hooks
+
+
+def test_the_beams_of_a_row_share_its_prompt_in_memory():
+    lm = make("opt")
+    embedded, mask = lm.embed(soft_tokens(lm), [""] * 3)
+    with shared_prompts(lm.model, embedded, mask, beams=4, room=5) as cache:
+        lm.model.generate(
+            inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, num_beams=4, max_new_tokens=5
+        )
+    heads = lm.model.config.num_attention_heads
+    assert [tuple(layer.keys.shape) for layer in cache.layers] == [(3, heads, 4 + 4 * 5, lm.dim // heads)] * 2
 
 
 @pytest.mark.parametrize("family", CAUSAL)
