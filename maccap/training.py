@@ -24,6 +24,9 @@ from .methods import TrainedMethod
 from .progress import progress
 from .text_set import TextBatch, TextSet
 
+# Language models that take positions from the attention mask: to them, all padding of a row looks the same.
+PADDING_ALIKE = ("opt",)
+
 
 def reconstruction_loss(
     lm: Any,
@@ -37,7 +40,8 @@ def reconstruction_loss(
 
     The last soft token predicts the first caption token, so every caption token is a label. Nothing attends
     to padding; with `count_padding` the mean runs over padding as well, as in the released code, whose
-    labels leave out only the prefix.
+    labels leave out only the prefix. Where all padding of a row looks the same to the language model, one position
+    of it is computed and counted as often as it occurs.
 
     Args:
         lm: a transformers causal language model; it computes in its own dtype.
@@ -53,17 +57,24 @@ def reconstruction_loss(
         raise ConfigError(
             "this language model has no padding token that the loss could count: set `training.count_padding` to false"
         )
+    length = tokens.shape[1]
+    longest = int((tokens != pad_token_id).sum(dim=1).max())
     if not count_padding:
-        tokens = tokens[:, : int((tokens != pad_token_id).sum(dim=1).max())]
+        tokens = tokens[:, :longest]
+    elif lm.config.model_type in PADDING_ALIKE:
+        tokens = tokens[:, : longest + 2]  # the last label is the padding behind padding of every row
     embed = lm.get_input_embeddings()
     embedded = torch.cat([prefix.to(embed.weight.dtype), embed(tokens.clamp(min=0))], dim=1)
     mask = torch.cat([tokens.new_ones(prefix.shape[:2]), (tokens != pad_token_id).long()], dim=1)
     kept = tokens.shape[1] + 1
     logits = lm(inputs_embeds=embedded, attention_mask=mask, logits_to_keep=kept, use_cache=False).logits[:, :-1]
-    labels = tokens if count_padding else tokens.masked_fill(tokens == pad_token_id, -100)
+    counts = torch.ones(tokens.shape, device=tokens.device) if count_padding else (tokens != pad_token_id).float()
+    if count_padding:
+        counts[:, -1] += length - tokens.shape[1]
     if given is not None:
-        labels = labels.masked_fill(given[:, : labels.shape[1]], -100)
-    return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())
+        counts = counts.masked_fill(given[:, : counts.shape[1]], 0)
+    losses = F.cross_entropy(logits.flatten(0, 1).float(), tokens.clamp(min=0).flatten(), reduction="none")
+    return (losses * counts.flatten()).sum() / counts.sum()
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
