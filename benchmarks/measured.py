@@ -1,5 +1,7 @@
-"""Time and memory of a piece of work in this process."""
+"""Time and memory of a piece of work in this process, and what machine it ran on."""
 
+import os
+import platform
 import resource
 import time
 from collections.abc import Callable
@@ -12,3 +14,11 @@ def measured(work: Callable[[], object], items: int) -> dict[str, float]:
     seconds, processors = time.perf_counter() - begun, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": seconds / items, "processor": processors / items, "peak": peak}
+
+
+def machine() -> str:
+    import torch
+    import transformers
+
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {versions}"
