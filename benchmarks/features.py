@@ -2,16 +2,17 @@
 
     python benchmarks/features.py PHOTOS CAPTIONS [--rounds 3] [--batch 64]
 
-PHOTOS is a folder of JPEG files, CAPTIONS an annotation file in COCO's format. ViT-B/32 with random weights, float32, on
-the CPU. The plain loops are those of most repositories: a DataLoader with two workers and `encode_image`; captions in
-batches through the tokenizer and `encode_text`, padded to 77 tokens. Ours also keeps every token and the attention, which
-subregions need, and writes the store. Both sides work in turn, in one process.
+PHOTOS is a folder of JPEG files, CAPTIONS an annotation file in COCO's format. ViT-B/32 with random weights, float32,
+on the CPU. The plain loops are those of most repositories: a DataLoader with two workers and `encode_image`; captions in
+batches through the tokenizer and `encode_text`, padded to 77 tokens. Ours also keeps every token and the attention,
+which subregions need, and writes the store. Both sides work in turn, in one process.
 """
 
 import argparse
 import os
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import open_clip
@@ -90,7 +91,7 @@ def main() -> None:
             side(encoder, items[:32], batch)
         for _ in range(parsed.rounds):
             for side, found in sides.items():
-                found.append(1 / measured(lambda side=side: side(encoder, items, batch), len(items))["seconds"])
+                found.append(1 / measured(partial(side, encoder, items, batch), len(items))["seconds"])
         medians = [statistics.median(found) for found in sides.values()]
         pairs = [own / other for other, own in zip(*sides.values(), strict=True)]
         rows.append([name, len(items), batch, *medians, statistics.median(pairs), min(pairs)])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -18,6 +21,8 @@ from .datasets.images import read_images
 from .encoder import Encoder, image_tokens_and_attention
 from .errors import DataError
 from .progress import progress
+
+CPU_BATCH = 16  # pictures: what a tower computes of so few stays in a CPU's caches
 
 
 @dataclass(frozen=True)
@@ -114,10 +119,21 @@ def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
 
 @torch.inference_mode()
 def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Normalised global features, tokens and attention of some PIL pictures, on the CPU in float32."""
-    batch = torch.stack([encoder.transform(image) for image in images]).to(encoder.device)
-    global_, tokens, attention = image_tokens_and_attention(encoder.model, batch)
-    return F.normalize(global_, dim=-1).float().cpu(), tokens.float().cpu(), attention.float().cpu()
+    """Normalised global features, tokens and attention of some PIL pictures, on the CPU in float32.
+
+    Threads prepare pictures while others are encoded; on a CPU CPU_BATCH at a time.
+    """
+    size = CPU_BATCH if encoder.device.type == "cpu" else len(images)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ready = pool.map(encoder.transform, images)
+        parts = [_encode(encoder, list(islice(ready, size))) for _ in range(0, len(images), size)]
+    global_, tokens, attention = map(torch.cat, zip(*parts, strict=True))
+    return global_, tokens, attention
+
+
+def _encode(encoder: Encoder, ready: list[torch.Tensor]) -> list[torch.Tensor]:
+    global_, tokens, attention = image_tokens_and_attention(encoder.model, torch.stack(ready).to(encoder.device))
+    return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
 
 
 def extract_image_features(

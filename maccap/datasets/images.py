@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,11 +54,20 @@ def read_image(path: Path | str) -> Image.Image:
 def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image]:
     """The named pictures of a folder, a zip or a tar archive, in order; see `read_members` for what a name means.
 
+    Threads decode a few pictures ahead.
+
     Raises:
         DataError: the store or a picture is missing or damaged.
     """
-    for name, data in zip(names, read_members(store, names), strict=True):
-        yield decode(data, f"{store}:{name}")
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[Image.Image]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for name, data in zip(names, read_members(store, names), strict=True):
+            waiting.append(pool.submit(decode, data, f"{store}:{name}"))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def pack_images(store: Path | str, entries: Sequence[ImageEntry], out: Path | str) -> None:
