@@ -2,8 +2,8 @@
 
     python benchmarks/features.py PHOTOS CAPTIONS [--rounds 3] [--batch 64]
 
-PHOTOS is a folder of JPEG files, CAPTIONS an annotation file in COCO's format. ViT-B/32 with random weights, float32,
-on the CPU. The plain loops are those of most repositories: a DataLoader with two workers and `encode_image`; captions in
+PHOTOS is a folder of JPEG files, CAPTIONS an annotation file in COCO's format. ViT-B/32, random weights, float32, on
+the CPU. The plain loops are those of most repositories: a DataLoader with two workers and `encode_image`; captions in
 batches through the tokenizer and `encode_text`, padded to 77 tokens. Ours also keeps every token and the attention,
 which subregions need, and writes the store. Both sides work in turn, in one process.
 """
