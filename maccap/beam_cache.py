@@ -47,13 +47,13 @@ class BeamCache(Cache):
     """The past of a beam search over rows of `beams` beams, behind a prompt.
 
     Args:
-        prompt: the layers of a cache that holds the prompt's past.
+        prompt: the layers of a cache that holds the prompt's past; they are used up.
         mask: which positions of the prompt are no padding, [rows, P].
         room: how many tokens are generated at most.
     """
 
-    def __init__(self, prompt: list[DynamicLayer], mask: torch.Tensor, beams: int, room: int) -> None:
-        super().__init__(layers=[RoomyLayer(layer, beams * room) for layer in prompt])
+    def __init__(self, prompt: list[Any], mask: torch.Tensor, beams: int, room: int) -> None:
+        super().__init__(layers=[RoomyLayer(prompt.pop(0), beams * room) for _ in range(len(prompt))])
         self.prompt = mask.bool().unsqueeze(1).expand(-1, beams, -1)
         self.descent = torch.zeros(len(mask), beams, 0, dtype=torch.bool, device=mask.device)
 
@@ -90,11 +90,10 @@ def shared_prompts(
     model.base_model(
         inputs_embeds=embedded, attention_mask=mask, position_ids=positions, past_key_values=prompt, use_cache=True
     )
-    layers = [layer for layer in prompt.layers if type(layer) is DynamicLayer]
-    if len(layers) < len(prompt.layers):
+    if any(type(layer) is not DynamicLayer for layer in prompt.layers):
         yield None
         return
-    cache = BeamCache(layers, mask, beams, room)
+    cache = BeamCache(prompt.layers, mask, beams, room)
 
     def to_positions(_: Any, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         for name in ("input_ids", "inputs_embeds", "position_ids"):

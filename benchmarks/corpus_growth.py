@@ -1,6 +1,6 @@
 """Memory of training against the size of the corpus: synthetic captions with random features, 10,000 to 3 million.
 
-    python benchmarks/flat_memory.py [--folder DIR] [--steps 200]
+    python benchmarks/corpus_growth.py [--folder DIR] [--steps 200]
 
 Each size runs in a process of its own: a caption table and float16 features of 512 dimensions in shards of 200,000 are
 written, then a MacCap adaptor trains in front of a small OPT. Reported: anonymous memory (RssAnon, what the process

@@ -1,0 +1,126 @@
+"""Time and memory against the number of captions, images, noise draws and beams, as a table and a figure.
+
+    python benchmarks/growth.py [--out benchmarks/growth.png] [--folder DIR]
+
+Captions: training, see `corpus_growth.py`. The others: captioning random features with the embedded world's own models
+(one thread), 160 images, 4 draws and 4 beams unless they are what grows; each point has a process of its own.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from corpus_growth import SIZES, write_corpus
+from measured import measured
+from tabulate import tabulate
+
+WEIGHTS = Path(__file__).parents[1] / "maccap/weights"
+GROWS = {"images": (40, 160, 640, 2560), "draws": (1, 2, 4, 8, 16), "beams": (1, 2, 4, 8)}
+USUAL = {"images": 160, "draws": 4, "beams": 4}
+STEPS = 200  # of training
+
+
+def caption(images: int, draws: int, beams: int) -> dict[str, float]:
+    """Seconds, and peak memory in bytes, of captioning in this process."""
+    import torch
+    from maccap_side import DECODING, TRAINING
+    from torch.nn import functional as F
+
+    from maccap.captioning import Captioner
+    from maccap.encoder import load_encoder
+    from maccap.features import ImageFeatures
+    from maccap.language_model import load_language_model
+    from maccap.methods import load_method
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    encoder, lm = load_encoder(str(WEIGHTS / "clip-scenes")), load_language_model(str(WEIGHTS / "opt-scenes"))
+    method = load_method("maccap", replace(TRAINING, queries=8))
+    decoding = replace(DECODING, batch_size=40, draws=draws, beams=beams)
+    captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), decoding, 0)
+    tokens = F.normalize(torch.randn(images, 37, encoder.dim), dim=-1)
+    features = ImageFeatures(torch.arange(images), tokens[:, 0], tokens, torch.rand(images, 37, 37).softmax(-1))
+    captioner.caption(features.rows(slice(2)))
+    return measured(lambda: captioner.caption(features), 1)
+
+
+def in_process(*arguments: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def train(count: int, folder: Path) -> dict[str, float]:
+    """Seconds a step, and anonymous memory in bytes."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        write_corpus(place, count)
+        script = str(Path(__file__).with_name("corpus_growth.py"))
+        row = in_process(script, "--folder", str(place), "--size", str(count), "--steps", str(STEPS))
+        return {"seconds": 1 / row["steps_per_second"], "peak": row["trained_megabytes"] * 2**20}
+    finally:
+        shutil.rmtree(place)
+
+
+def exponent(points: list[tuple[int, dict[str, float]]]) -> float:
+    """The slope of time against size, both logarithmic, between the two largest sizes: 1 is linear."""
+    (small, before), (large, after) = points[-2:]
+    return math.log(after["seconds"] / before["seconds"]) / math.log(large / small)
+
+
+def draw(found: dict[str, list[tuple[int, dict[str, float]]]], out: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, len(found), figsize=(3 * len(found), 5.2), sharex="col")
+    for column, (what, points) in zip(axes.T, found.items()):
+        sizes = [size for size, _ in points]
+        times, memory = column
+        times.loglog(sizes, [one["seconds"] for _, one in points], "o-")
+        linear = [points[0][1]["seconds"] * size / sizes[0] for size in sizes]
+        if what != "captions":
+            times.loglog(sizes, linear, ":", color="grey", label="linear")
+            times.legend(frameon=False, fontsize=8)
+        memory.plot(sizes, [one["peak"] / 2**30 for _, one in points], "o-", color="C1")
+        memory.set_xscale("log")
+        memory.set_ylim(0, None)
+        memory.set_xlabel(what)
+        times.set_title("training, a step" if what == "captions" else "captioning, all images", fontsize=9)
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("memory (GiB)")
+    figure.tight_layout()
+    figure.savefig(out, dpi=130, metadata={"Software": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".png"))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="needs 4 GB")
+    parser.add_argument("--point", type=int, nargs=3, metavar=("IMAGES", "DRAWS", "BEAMS"), help="one, in this process")
+    parsed = parser.parse_args()
+    if parsed.point:
+        print(json.dumps(caption(*parsed.point)))
+        return
+    found = {"captions": [(size, train(size, parsed.folder)) for size in SIZES]}
+    for what, sizes in GROWS.items():
+        points = [(size, USUAL | {what: size}) for size in sizes]
+        found[what] = [
+            (size, in_process(__file__, "--point", *(str(point[key]) for key in USUAL))) for size, point in points
+        ]
+    rows = [
+        [what, f"{size:,}", one["seconds"], one["peak"] / 2**30] for what, points in found.items() for size, one in points
+    ]
+    print(tabulate(rows, ["what grows", "size", "seconds", "memory (GiB)"], "github", floatfmt=("", "", ".3f", ".2f")))
+    print("\nexponent of time at the end:", ", ".join(f"{what} {exponent(found[what]):.2f}" for what in found))
+    draw(found, parsed.out)
+
+
+if __name__ == "__main__":
+    main()

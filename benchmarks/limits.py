@@ -1,0 +1,108 @@
+"""How close training and captioning come to what the machine can do: achieved FLOP/s against its matrix products.
+
+    python benchmarks/limits.py CAPTIONS [--threads 2] [--steps 10]
+
+CAPTIONS is an annotation file in COCO's format. CLIP ViT-B/32 and OPT-125m sizes with random weights, float32, CPU. The
+peak is that of products of 2048 x 2048 matrices, measured before and after in the same process. Operations are counted
+by torch's own counter (matrix products and attention, forward and backward); what is not counted takes time only. Host
+overhead is the part of a step's time that no torch operator takes.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from full_size import coco_captions, pictures, write
+from maccap_side import DECODING, TRAINING, load, text_set
+from measured import machine
+from tabulate import tabulate
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from maccap.captioning import Captioner
+from maccap.encoder import image_tokens_and_attention
+from maccap.features import ImageFeatures
+from maccap.methods import load_method
+from maccap.training import Trainer
+
+SIZE = 2048
+
+
+def peak(seconds: float = 2.0) -> float:
+    """FLOP/s of large matrix products."""
+    one, other = torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)
+    one @ other
+    begun, count = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        one @ other
+        count += 1
+    return count * 2 * SIZE**3 / (time.perf_counter() - begun)
+
+
+def achieved(work: Callable[[], object], repeats: int) -> tuple[float, float, float]:
+    """FLOP, seconds, and seconds outside torch operators, of one repeat."""
+    work()
+    with FlopCounterMode(display=False) as counter:
+        work()
+    begun = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    seconds = (time.perf_counter() - begun) / repeats
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        begun = time.perf_counter()
+        work()
+        whole = time.perf_counter() - begun
+    inside = sum(event.self_cpu_time_total for event in profiled.key_averages()) / 1e6
+    return counter.get_total_flops(), seconds, max(0.0, whole - inside)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("captions", type=Path)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--steps", type=int, default=10)
+    parsed = parser.parse_args()
+    torch.set_num_threads(parsed.threads)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, coco_captions(parsed.captions))
+        encoder, lm = load(folder)
+        data = text_set(encoder, folder, json.loads((folder / "captions.json").read_text())[:480])
+        before, works = peak(), {}
+        for padding in (True, False):
+            settings = replace(TRAINING, count_padding=padding, epochs=100)
+            method = load_method("maccap", settings)
+            trainer = Trainer(method, lm, data, data, settings, 0, folder, {})
+            works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer._one_step, parsed.steps
+        images = pictures(8)
+        captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), DECODING, 0)
+
+        @torch.inference_mode()
+        def encode() -> ImageFeatures:
+            global_, tokens, attention = image_tokens_and_attention(encoder.model, images)
+            return ImageFeatures(torch.arange(8), F.normalize(global_, dim=-1), tokens, attention)
+
+        features = encode()
+        works["encoding 8 pictures"] = encode, parsed.steps
+        works["captioning them"] = lambda: captioner.caption(features), 2
+        found = {what: achieved(*work) for what, work in works.items()}
+        after = peak()
+    top = (before + after) / 2
+    rows = [
+        [what, flop / 1e9, seconds, flop / seconds / 1e9, f"{flop / seconds / top:.0%}", 1e3 * outside]
+        for what, (flop, seconds, outside) in found.items()
+    ]
+    print(machine(), f"\nmatrix products: {before / 1e9:.0f} GFLOP/s before, {after / 1e9:.0f} after\n")
+    head = ["work", "GFLOP", "seconds", "GFLOP/s", "of the peak", "outside operators (ms)"]
+    print(tabulate(rows, head, "github", floatfmt=("", ".0f", ".2f", ".0f", "", ".0f")))
+
+
+if __name__ == "__main__":
+    main()
