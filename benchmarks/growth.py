@@ -115,7 +115,9 @@ def main() -> None:
             (size, in_process(__file__, "--point", *(str(point[key]) for key in USUAL))) for size, point in points
         ]
     rows = [
-        [what, f"{size:,}", one["seconds"], one["peak"] / 2**30] for what, points in found.items() for size, one in points
+        [what, f"{size:,}", one["seconds"], one["peak"] / 2**30]
+        for what, points in found.items()
+        for size, one in points
     ]
     print(tabulate(rows, ["what grows", "size", "seconds", "memory (GiB)"], "github", floatfmt=("", "", ".3f", ".2f")))
     print("\nexponent of time at the end:", ", ".join(f"{what} {exponent(found[what]):.2f}" for what in found))
