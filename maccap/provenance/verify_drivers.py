@@ -23,6 +23,7 @@ from .verify_project import Outcome, Project
 
 SLACK = 60.0  # seconds that the clocks of two machines may differ
 NEAR = 1.0  # seconds; a file written this near to the recorded time has not been copied since, unless DVC did
+QUICKEST = 0.03  # seconds; no job is quicker, as it starts a process, but `--touch` is
 KEPT = "download"  # the step whose files may be older than its job
 STAGE = {"cmd", "deps", "params", "outs"}  # the parts of a stage in dvc.lock
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -99,7 +100,7 @@ def _times(project: Project, name: str, record: Record, content: dict[str, Any],
         own = [datetime.fromisoformat(time).timestamp() for time in (record.started, record.ended)]
     except ValueError:
         return
-    no_time = began >= ended and step != KEPT
+    no_time = ended - began < QUICKEST and step != KEPT
     if no_time or began > own[0] + SLACK or ended > own[1] + SLACK:
         yield "is of another time than the job's own record: made by `snakemake --touch`, or by a job that was replaced"
     path = project.root / name
