@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from .artifacts import read_json
 from .config import labels
 from .metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
-from .tables import BOUND, DIFFERENCE, Cell, Row, Table, cell, pointer, read_metric
+from .tables import BOUND, DIFFERENCE, Cell, Row, Table, cell, pointer
 
 CAPTION_METRICS = (
     "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "CLIPScore", "RefCLIPScore",
@@ -26,6 +28,7 @@ RESAMPLING = (
     "both sides, without correction for the number of comparisons"
 )
 Group = tuple[str, str, str]
+Reports = dict[str, dict[str, Any]]  # the contents of metric files by their paths, one file for each seed
 
 
 def grouped(files: list[Path]) -> dict[Group, list[str]]:
@@ -36,30 +39,40 @@ def grouped(files: list[Path]) -> dict[Group, list[str]]:
     return groups
 
 
-def over_seeds(paths: list[str], *keys: str) -> Cell | None:
+def read_groups(files: list[Path]) -> dict[Group, Reports]:
+    """As `grouped`, with the contents of the files.
+
+    Raises:
+        DataError: a file is missing or is not JSON.
+    """
+    return {group: {path: read_json(path) for path in paths} for group, paths in grouped(files).items()}
+
+
+def over_seeds(reports: Reports, *keys: str) -> Cell | None:
     """The cell of a value in the files of all seeds, None where one lacks it."""
-    values = [read_metric(path, *keys) for path in paths]
-    return cell([v for v in values if v is not None], paths, pointer(*keys)) if None not in values else None
+    contents: Iterable[Any] = reports.values()
+    try:
+        values = [float(reduce(getitem, keys, report)) for report in contents]
+    except KeyError:
+        return None
+    return cell(values, list(reports), pointer(*keys))
 
 
 class Paired:
     """Two groups of metric files, one file per seed, compared on the same resamples of their images."""
 
-    def __init__(self, ours: list[str], base: list[str], seed: int) -> None:
+    def __init__(self, ours: Reports, base: Reports, seed: int) -> None:
         self.ours, self.base, self.seed = ours, base, seed
-
-    @cached_property
-    def reports(self) -> dict[str, dict[str, Any]]:
-        return {path: read_json(path) for path in (*self.ours, *self.base)}
 
     @property
     def comparable(self) -> bool:
         """Whether they have the same seeds and images; predictions that others published may have neither."""
-        return len(self.ours) == len(self.base) and len({frozenset(r["per_item"]) for r in self.reports.values()}) == 1
+        images = {frozenset(report["per_item"]) for report in (*self.ours.values(), *self.base.values())}
+        return len(self.ours) == len(self.base) and len(images) == 1
 
     def interval(self, metric: str) -> tuple[float, float]:
         """The 95 % interval of the difference of means over seeds, in percent."""
-        rows = aligned_statistics(self.reports, metric)
+        rows = aligned_statistics(self.ours | self.base, metric)
         ours, base = (
             self._resampled(metric, rows[half]) for half in (slice(len(self.ours)), slice(len(self.ours), None))
         )
@@ -71,14 +84,14 @@ class Paired:
 
 def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """Methods by data set; marks where one differs from the table's reference."""
-    names, groups = labels(cfg, "datasets"), grouped(files)
+    names, groups = labels(cfg, "datasets"), read_groups(files)
     reference = cfg.get(f"tables.{cfg['table']}.reference")
     in_domain = all(trained == tested for trained, _, tested in groups)
     rows, notes = [], []
-    for (trained, experiment, tested), paths in groups.items():
+    for (trained, experiment, tested), reports in groups.items():
         where = names[tested] if in_domain else f"{names[trained]} → {names[tested]}"
         base = groups.get((trained, reference, tested)) if reference else None
-        cells = _marked(paths, base, cfg) if base and base != paths else _cells(paths)
+        cells = _marked(reports, base, cfg) if base and experiment != reference else _cells(reports)
         rows.append(Row([where, cfg[f"experiments.{experiment}.label"]], cells))
     if reference:
         label = cfg[f"experiments.{reference}.label"]
@@ -89,25 +102,26 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """Each change with its paired difference in CIDEr to the reference, and what that says of a claim."""
-    by_experiment = {experiment: paths for (_, experiment, _), paths in grouped(files).items()}
+    groups = read_groups(files)
+    by_experiment = {experiment: reports for (_, experiment, _), reports in groups.items()}
     reference = by_experiment[cfg[f"tables.{cfg['table']}.reference"]]
     rows, notes = [], [f"Δ: difference to the reference, with the 95 % interval of a {RESAMPLING}."]
-    for experiment, paths in by_experiment.items():
+    for experiment, reports in by_experiment.items():
         difference: list[Cell | None] = [None, None, None]
         label = cfg[f"experiments.{experiment}.label"]
-        if paths != reference:
-            difference = _difference(paths, reference, cfg["seed"])
+        if reports is not reference:
+            difference = _difference(reports, reference, cfg["seed"])
             for key, sign in (("lowers", -1), ("raises", 1)):
                 if claim := cfg.get(f"experiments.{experiment}.{key}"):
                     notes.append(f"Claim “{claim}”: {_verdict(difference, sign)} here ({label}).")
-        rows.append(Row([label], [*_cells(paths), *difference]))
-    notes = [*_spice_note(rows), *notes, *_method_notes(grouped(files), cfg)]
+        rows.append(Row([label], [*_cells(reports), *difference]))
+    notes = [*_spice_note(rows), *notes, *_method_notes(groups, cfg)]
     return Table(title, ["variant"], [*CAPTION_METRICS, *DELTA], rows, notes)
 
 
 def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """One row for each value of the setting that the table's `key` names, in the order of the values."""
-    groups, key = grouped(files), cfg[f"tables.{cfg['table']}.key"]
+    groups, key = read_groups(files), cfg[f"tables.{cfg['table']}.key"]
     values = {group: swept(cfg, group[1], key) for group in groups}
     rows = [Row([f"{values[group]:g}"], _cells(groups[group])) for group in sorted(groups, key=lambda g: values[g])]
     return Table(title, [key], list(CAPTION_METRICS), rows, _spice_note(rows))
@@ -119,14 +133,14 @@ def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
     return float(cfg.get(f"experiments.{experiment}.{key}", cfg.get(f"runs.{run}.{key}", cfg[key])))
 
 
-def _cells(files: list[str]) -> list[Cell | None]:
+def _cells(reports: Reports) -> list[Cell | None]:
     """One cell per corpus metric over the seeds' files."""
-    return [over_seeds(files, "corpus", metric) for metric in CAPTION_METRICS]
+    return [over_seeds(reports, "corpus", metric) for metric in CAPTION_METRICS]
 
 
-def _marked(files: list[str], base: list[str], cfg: dict[str, Any]) -> list[Cell | None]:
+def _marked(ours: Reports, base: Reports, cfg: dict[str, Any]) -> list[Cell | None]:
     """As `_cells`, with a mark on each that differs from the other files' one."""
-    pair, cells = Paired(files, base, cfg["seed"]), _cells(files)
+    pair, cells = Paired(ours, base, cfg["seed"]), _cells(ours)
     if not pair.comparable:
         return cells
     return [
@@ -139,12 +153,12 @@ def _leaves_out_zero(interval: tuple[float, float]) -> bool:
     return interval[0] > 0 or interval[1] < 0
 
 
-def _difference(files: list[str], base: list[str], seed: int) -> list[Cell | None]:
+def _difference(ours: Reports, base: Reports, seed: int) -> list[Cell | None]:
     """CIDEr's difference over the seeds, and the ends of its interval."""
-    values = [read_metric(path, "corpus", "CIDEr") or 0.0 for path in (*files, *base)]
-    pairs = zip(values[: len(files)], values[len(files) :], strict=True)
-    delta = cell([a - b for a, b in pairs], [*files, *base], pointer("corpus", "CIDEr"), DIFFERENCE)
-    ends = Paired(files, base, seed).interval("CIDEr")
+    pairs = zip(ours.values(), base.values(), strict=True)
+    differences = [own["corpus"]["CIDEr"] - other["corpus"]["CIDEr"] for own, other in pairs]
+    delta = cell(differences, [*ours, *base], pointer("corpus", "CIDEr"), DIFFERENCE)
+    ends = Paired(ours, base, seed).interval("CIDEr")
     return [delta, *(replace(delta, value=end, sd=None, kind=BOUND) for end in ends)]
 
 
@@ -162,7 +176,7 @@ def _spice_note(rows: list[Row]) -> list[str]:
     return [SPICE_ABSENT] if any(row.cells[spice] is None for row in rows) else []
 
 
-def _method_notes(groups: dict[Group, list[str]], cfg: dict[str, Any]) -> list[str]:
+def _method_notes(groups: dict[Group, Reports], cfg: dict[str, Any]) -> list[str]:
     """What the config notes of the experiments shown, such as where a method differs from the published one."""
     shown = dict.fromkeys(experiment for _, experiment, _ in groups)
     notes = ((cfg[f"experiments.{name}.label"], cfg.get(f"experiments.{name}.note")) for name in shown)

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .artifacts import read_json
-from .caption_tables import captions, comparison, grouped, over_seeds, sweep
+from .caption_tables import Reports, captions, comparison, over_seeds, read_groups, sweep
 from .config import labels, section
 from .gap import tables as gap
 from .tables import Row, Table
@@ -19,25 +18,26 @@ REDUCED = "Reduced run, not the paper's data and models: none of these are the p
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = ["overall", "yes/no", "number", "other"]
     rows = []
-    for label, paths in _by_answerer(files, cfg).items():
-        by_type = [over_seeds(paths, "per_answer_type", kind) for kind in columns[1:]]
-        rows.append(Row([label], [over_seeds(paths, "overall"), *by_type]))
+    for label, reports in _by_answerer(files, cfg).items():
+        by_type = [over_seeds(reports, "per_answer_type", kind) for kind in columns[1:]]
+        rows.append(Row([label], [over_seeds(reports, "overall"), *by_type]))
     return Table(title, ["answers"], columns, rows)
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     answerers = _by_answerer(files, cfg)
-    kinds = sorted(read_json(Path(next(iter(answerers.values()))[0]))["per_question_type"])
+    first = next(iter(answerers.values()))
     rows = [
-        Row([kind], [over_seeds(paths, "per_question_type", kind) for paths in answerers.values()]) for kind in kinds
+        Row([kind], [over_seeds(reports, "per_question_type", kind) for reports in answerers.values()])
+        for kind in sorted(next(iter(first.values()))["per_question_type"])
     ]
     return Table(title, ["question type"], list(answerers), rows)
 
 
-def _by_answerer(files: list[Path], cfg: dict[str, Any]) -> dict[str, list[str]]:
-    """{label: files by seed} of `.../<trained>/<answerer>/<asked about>/s<seed>.json`."""
+def _by_answerer(files: list[Path], cfg: dict[str, Any]) -> dict[str, Reports]:
+    """{label: contents by seed} of `.../<trained>/<answerer>/<asked about>/s<seed>.json`."""
     names = labels(cfg, "answerers")
-    return {names[answerer]: paths for (_, answerer, _), paths in grouped(files).items()}
+    return {names[answerer]: reports for (_, answerer, _), reports in read_groups(files).items()}
 
 
 KINDS: dict[str, Callable[[list[Path], dict[str, Any], str], Table]] = {

@@ -5,7 +5,6 @@ pandas is imported by the functions that need it: whoever only reads a table sho
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -185,13 +184,3 @@ def read_table(path: Path | str) -> Table:
         return Table(rows=rows, **content)
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a table of this version ({error}); run the rule that makes it") from error
-
-
-def read_metric(path: str, *keys: str) -> float | None:
-    """A number deep in a metric file, or None where the file does not have it."""
-    value = json.loads(Path(path).read_text(encoding="utf-8"))
-    for key in keys:
-        if not isinstance(value, dict) or key not in value:
-            return None
-        value = value[key]
-    return float(value)

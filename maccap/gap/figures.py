@@ -110,7 +110,7 @@ def _normality(reports: Reports) -> Any:
         together.plot(curves["distances"]["expected"], curves["distances"]["value"], color=colour)
         together.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--")
     single.set(title="Single dimensions", xlabel="normal quantile", ylabel="quantile of the gap")
-    single.legend(loc="upper left", handlelength=1)
+    figure.legend(*single.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     skewness.set(title="Skewness", xlabel="skewness", ylabel="dimensions below (%)")
     kurtosis.set(title="Tails", xlabel="excess kurtosis", ylabel="dimensions below (%)")
     together.set(title="All together", xlabel="distance, Gaussian", ylabel="distance, gap")

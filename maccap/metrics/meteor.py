@@ -22,6 +22,7 @@ from pycocoevalcap.meteor import meteor as wrapper
 
 from ..errors import EnvironmentProblem
 from . import paraphrases
+from .synonyms import filter_synonyms
 
 # METEOR 1.5 for English, task "rank" (Denkowski and Lavie, 2014); the stages are exact, stem, synonym, paraphrase.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
@@ -46,20 +47,28 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> list[MeteorScores]:
         EnvironmentProblem: a Java process failed, with its own last words.
     """
     questions = list(dict.fromkeys(question for of_set in sets for question in of_set))
-    questions.sort(key=_is_plain, reverse=True)
-    size = math.ceil(len(questions) / min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS))
-    parts = [questions[start : start + size] for start in range(0, len(questions), size)]
+    parts = _parts(questions, min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS))
+    questions = [question for part in parts for question in part]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        table = Path(folder) / "paraphrases.gz"
+        table, synonyms = Path(folder) / "paraphrases.gz", Path(folder) / "synonyms"
         write_paraphrases(questions, table)
+        plain = (caption for question in questions if _is_plain(question) for caption in question)
+        filter_synonyms(FOLDER / wrapper.METEOR_JAR, plain, synonyms)
         options = ["-", "-", "-stdio", "-l", "en", "-a", str(table)]
         # Punctuation is separated and dropped only where there is any: that takes as long as all the rest.
-        commands = [options if all(map(_is_plain, part)) else [*options, "-norm"] for part in parts]
+        commands = [[*options, *(["-d", str(synonyms)] if _is_plain(part[0]) else ["-norm"])] for part in parts]
         processes = [stack.enter_context(meteor_process(of_part)) for of_part in commands]
         with ThreadPoolExecutor(len(parts)) as pool:
             answers = chain.from_iterable(pool.map(_answers, processes, parts))
         known = dict(zip(questions, answers, strict=True))
         return [_evaluate(processes[0], [known[question] for question in of_set]) for of_set in sets]
+
+
+def _parts(questions: Sequence[Question], processes: int) -> list[list[Question]]:
+    """Parts of equal size, one for each process; those that METEOR must normalise are apart, and may need one more."""
+    size = math.ceil(len(questions) / processes)
+    kinds = [[question for question in questions if _is_plain(question) is plain] for plain in (True, False)]
+    return [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
 
 
 def write_paraphrases(questions: Sequence[Question], out: Path) -> None:
@@ -81,7 +90,7 @@ def write_paraphrases(questions: Sequence[Question], out: Path) -> None:
 
 def _is_plain(question: Question) -> bool:
     """Whether METEOR's normaliser has nothing to do."""
-    return all(map(PLAIN.fullmatch, question))
+    return all(PLAIN.fullmatch(caption) for caption in question)
 
 
 @contextlib.contextmanager

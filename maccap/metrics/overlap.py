@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pycocoevalcap.bleu import bleu_scorer
@@ -29,7 +30,10 @@ class Caption(NamedTuple):
 
 
 class References:
-    """The references of a test set: for each image, in order, its tokenised captions. Words are apart by one space."""
+    """The references of a test set: for each image, in order, its tokenised captions. Words are apart by one space.
+
+    A caption that several sets of candidates have for the same image is counted once.
+    """
 
     def __init__(self, captions: Sequence[Sequence[str]]) -> None:
         self.captions = captions
@@ -42,6 +46,8 @@ class References:
         inverse = {number: self._inverse(number) for number in set(images.values())}
         self._idf: dict[Gram, float] = {gram: inverse[number] for gram, number in images.items()}
         self._prepared = [[Caption(of, self._norms(self._weights(of)), _bigrams(of)) for of in own] for own in counts]
+        self._bleu = cache(self._bleu_counts)
+        self._rouge, self._cider = cache(self._rouge_score), cache(self._cider_score)
 
     def bleu(self, candidates: Sequence[str]) -> tuple[list[Score], list[list[int]]]:
         """BLEU-1 to BLEU-4 as fractions, of the corpus and of each candidate, and the rows behind them.
@@ -50,7 +56,7 @@ class References:
         """
         scorer = bleu_scorer.BleuScorer(n=ORDERS)
         scorer.crefs = self._cooked
-        scorer.ctest = [bleu_scorer.cook_test(text, own) for text, own in zip(candidates, self._cooked, strict=True)]
+        scorer.ctest = [self._bleu(place, text) for place, text in enumerate(candidates)]
         corpus, items = scorer.compute_score(option="closest")
         rows = []
         for counts in scorer.ctest:
@@ -61,23 +67,30 @@ class References:
 
     def rouge(self, candidates: Sequence[str]) -> Score:
         """ROUGE-L (Lin, 2004) as a fraction."""
-        pairs = zip(candidates, self._words, strict=True)
-        return _mean([_rouge(candidate.split(" "), own) for candidate, own in pairs])
+        return _mean([self._rouge(place, text) for place, text in enumerate(candidates)])
 
     def cider(self, candidates: Sequence[str]) -> Score:
         """CIDEr-D (Vedantam et al., 2015), 10 at most; document frequencies are those of these references."""
-        scores = []
-        for candidate, own in zip(candidates, self._prepared, strict=True):
-            counts = precook(candidate, ORDERS)
-            weights = self._weights(counts)
-            caption = Caption(weights, self._norms(weights), _bigrams(counts))
-            totals = [0.0] * ORDERS
-            for reference in own:
-                totals = [
-                    total + part for total, part in zip(totals, self._similarity(caption, reference), strict=True)
-                ]
-            scores.append(sum(totals) / ORDERS / len(own) * 10.0)
-        return _mean(scores)
+        return _mean([self._cider(place, text) for place, text in enumerate(candidates)])
+
+    def _bleu_counts(self, place: int, candidate: str) -> dict[str, Any]:
+        """What BLEU counts in a candidate for the image at this place."""
+        counts: dict[str, Any] = bleu_scorer.cook_test(candidate, self._cooked[place])
+        return counts
+
+    def _rouge_score(self, place: int, candidate: str) -> float:
+        return _rouge(candidate.split(" "), self._words[place])
+
+    def _cider_score(self, place: int, candidate: str) -> float:
+        references = self._prepared[place]
+        counts = precook(candidate, ORDERS)
+        weights = self._weights(counts)
+        caption = Caption(weights, self._norms(weights), _bigrams(counts))
+        totals = [0.0] * ORDERS
+        for reference in references:
+            similar = self._similarity(caption, reference)
+            totals = [total + part for total, part in zip(totals, similar, strict=True)]
+        return sum(totals) / ORDERS / len(references) * 10.0
 
     def _inverse(self, images: int) -> float:
         """Inverse document frequency of what stands in so many images' references."""

@@ -6,10 +6,9 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import yaml
 
 from ..errors import DataError
 from . import verify_code, verify_crate, verify_drivers, verify_files
+from .verify_numbers import numbers
 from .verify_project import Outcome, Project
 
 # What each check is responsible for is in its docstring; `metrics` and `tables` (verify_numbers) take longest.
@@ -99,10 +99,8 @@ def _only_profile(root: Path, place: Path) -> str:
 
 
 def verify(project: Project) -> list[Outcome]:
-    """Every check; the numbers are made again beside the others, in a process of their own."""
-    from .verify_numbers import numbers
-
-    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+    """Every check; the numbers are made again beside the others."""
+    with ThreadPoolExecutor(1) as beside:
         waiting = beside.submit(numbers, project)
         return [*quick(project), *waiting.result()]
 

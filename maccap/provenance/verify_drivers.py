@@ -22,9 +22,11 @@ from .records import Record
 from .verify_project import Outcome, Project
 
 SLACK = 60.0  # seconds that the clocks of two machines may differ
-NEAR = 1.0  # seconds; a file written this near to the recorded time has not been copied since
+NEAR = 1.0  # seconds; a file written this near to the recorded time has not been copied since, unless DVC did
+QUICKEST = 0.03  # seconds; no job is quicker, as it starts a process, but `--touch` is
 KEPT = "download"  # the step whose files may be older than its job
 STAGE = {"cmd", "deps", "params", "outs"}  # the parts of a stage in dvc.lock
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 OWN = ("starttime", "endtime")  # what Snakemake's records of one job's outputs may differ in
 
 
@@ -98,23 +100,21 @@ def _times(project: Project, name: str, record: Record, content: dict[str, Any],
         own = [datetime.fromisoformat(time).timestamp() for time in (record.started, record.ended)]
     except ValueError:
         return
-    no_time = began >= ended and step != KEPT
+    no_time = ended - began < QUICKEST and step != KEPT
     if no_time or began > own[0] + SLACK or ended > own[1] + SLACK:
         yield "is of another time than the job's own record: made by `snakemake --touch`, or by a job that was replaced"
-    if (project.root / name).is_file() and 0 < abs((project.root / name).stat().st_mtime - ended) < NEAR:
+    path = project.root / name
+    if not project.locks and path.is_file() and 0 < abs(path.stat().st_mtime - ended) < NEAR:
         yield "has a time that its file was not written at"
 
 
 def dvc_lock(project: Project) -> Outcome:
     """Every lock file speaks of the files and parameters that are there and that the records name."""
     outcome = Outcome("dvc_lock")
-    folders = (project.root, project.root / "pipelines" / project.profile)
-    found = [lock for folder in folders for lock in (folder / "dvc.lock", *sorted(folder.glob("stages/*/dvc.lock")))]
-    there = [lock.relative_to(project.root) for lock in found if lock.is_file()]
-    outcome.files = set(map(str, there))
-    if not there:
+    outcome.files = set(map(str, project.locks))
+    if not project.locks:
         outcome.notes.append("there is no dvc.lock: DVC has not recorded these results, which is no fault")
-    for lock in there:
+    for lock in project.locks:
         for problem in _lock_problems(project, lock):
             outcome.fault(lock, problem)
     return outcome
@@ -123,8 +123,7 @@ def dvc_lock(project: Project) -> Outcome:
 def _lock_problems(project: Project, lock: Path) -> Iterator[str]:
     text = project.text(lock)
     try:
-        stages = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
-        wanted = yaml.safe_load(project.text(lock.with_suffix(".yaml")))["stages"]
+        stages, wanted = (yaml.load(of, LOADER)["stages"] for of in (text, project.text(lock.with_suffix(".yaml"))))
         if _as_dvc_writes({"schema": "2.0", "stages": stages}) != text:
             yield "has bytes that DVC does not write"
         for name, stage in stages.items():
@@ -164,8 +163,7 @@ def _entry_problems(project: Project, stage: str, entry: dict[str, Any]) -> Iter
 
 def _file(project: Project, path: Path) -> dict[str, Any]:
     """DVC's hash and size (bytes) of a file."""
-    with path.open("rb") as file:
-        return {"md5": hashlib.file_digest(file, "md5").hexdigest(), "size": path.stat().st_size}
+    return {"md5": project.md5(path), "size": path.stat().st_size}
 
 
 def _folder(project: Project, folder: Path) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,12 +19,16 @@ from ..errors import EnvironmentProblem
 from ..steps import Job
 from .verify_project import Outcome, Project
 
+CAPTIONS, OTHERS = ("evaluate",), ("evaluate_answers", "measure_gap")  # steps that make metrics, by process
 TABLES = ("table", "reported")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 PRINTED = 1e-4  # the last decimal of stored scores
+
+Call = tuple[str, Job]  # a step's name and its job
 
 
 def numbers(project: Project) -> list[Outcome]:
-    """The checks `metrics` and `tables`; they work in a temporary folder, and change the process's folder meanwhile.
+    """The checks `metrics` and `tables`, in two processes that work in a temporary folder.
 
     A metric that differs is not used further: the tables are made from the metric that should be there.
 
@@ -32,20 +37,13 @@ def numbers(project: Project) -> list[Outcome]:
     """
     metrics, tables = Outcome("metrics"), Outcome("tables")
     with tempfile.TemporaryDirectory() as folder:
-        shadow = Path(folder)
         for path in project.root.iterdir():
             if path.name != "results":
-                (shadow / path.name).symlink_to(path)
-        with contextlib.chdir(shadow), ThreadPoolExecutor(1) as beside:
-            captions = beside.submit(_evaluate, project, metrics)
-            steps = _steps({step for step, _ in project.calls.values()})
-            captions.result()
-            for step, module in steps.items():
-                outcome = tables if step in TABLES else metrics
-                for job in _jobs(project, step, outcome):
-                    _attempt(outcome, [job], partial(module.run, job))
-                    for out in job.outputs:
-                        _compare(project, outcome, out)
+                (Path(folder) / path.name).symlink_to(path)
+        with ProcessPoolExecutor(2, get_context("spawn"), _begin, (folder,)) as processes:
+            _share(processes, project, metrics, [list(_calls(project, of, metrics)) for of in (CAPTIONS, OTHERS)])
+            calls = list(_calls(project, TABLES, tables))
+            _share(processes, project, tables, [calls[::2], calls[1::2]])
     here, commits = code_version()["commit"], {record.code.get("commit") for record in project.records.values()}
     if commits != {here}:
         metrics.notes.append(f"made again with the code of {here}; the records name {', '.join(map(str, commits))}")
@@ -53,23 +51,47 @@ def numbers(project: Project) -> list[Outcome]:
     return [metrics, tables]
 
 
-def _steps(used: set[str]) -> dict[str, ModuleType]:
-    """The steps other than `evaluate` that make metrics or tables, metrics first; the gap's imports torch, if used."""
-    from ..steps import evaluate_answers, reported, table
+def _begin(folder: str) -> None:
+    """Work in the folder, with one thread as the jobs did: sums of floats depend on how they are divided."""
+    os.environ.update(ONE_THREAD)
+    os.chdir(folder)
 
-    steps: dict[str, ModuleType] = {"evaluate_answers": evaluate_answers}
-    if "measure_gap" in used:
+
+def _share(processes: Executor, project: Project, outcome: Outcome, lots: Iterable[Sequence[Call]]) -> None:
+    """Have each lot of jobs done again beside the others."""
+    for part in [processes.submit(remake, project.root, outcome.check, lot) for lot in lots]:
+        outcome.findings += part.result().findings
+        outcome.notes += part.result().notes
+
+
+def remake(root: Path, check: str, calls: Sequence[Call]) -> Outcome:
+    """Do jobs again below the current folder, and compare what they write with the files below `root`."""
+    outcome = Outcome(check)
+    together = [job for step, job in calls if step in CAPTIONS]
+    _evaluate(outcome, together)
+    for step, job in calls:
+        if step not in CAPTIONS:
+            _attempt(outcome, [job], partial(_module(step).run, job))
+        for out in job.outputs:
+            _compare(root, outcome, out)
+    return outcome
+
+
+def _module(step: str) -> ModuleType:
+    """A step that makes numbers; torch is imported only with that of the gap."""
+    if step == "measure_gap":
         from ..steps import measure_gap
 
-        steps["measure_gap"] = measure_gap
-    return steps | {"table": table, "reported": reported}
+        return measure_gap
+    from ..steps import evaluate_answers, reported, table
+
+    return {"evaluate_answers": evaluate_answers, "reported": reported, "table": table}[step]
 
 
-def _evaluate(project: Project, outcome: Outcome) -> None:
+def _evaluate(outcome: Outcome, jobs: list[Job]) -> None:
     """All caption metrics, with one start of Java for all test sets."""
     from ..steps.evaluate import evaluations, reports
 
-    jobs = list(_jobs(project, "evaluate", outcome))
     ready: list[Any] = []
 
     def prepare(job: Job) -> None:
@@ -82,18 +104,17 @@ def _evaluate(project: Project, outcome: Outcome) -> None:
     for job in jobs:
         _attempt(outcome, [job], partial(prepare, job))
     _attempt(outcome, jobs, write)
-    for job in jobs:
-        for out in job.outputs:
-            _compare(project, outcome, out)
 
 
-def _jobs(project: Project, step: str, outcome: Outcome) -> Iterator[Job]:
-    """The jobs of a step, as far as they write nowhere but among the results."""
-    for name, job in project.calls.values():
-        if name == step:
+def _calls(project: Project, steps: Sequence[str], outcome: Outcome) -> Iterator[Call]:
+    """The jobs of some steps, as far as they write nowhere but among the results."""
+    for step in steps:
+        for name, job in project.calls.values():
+            if name != step:
+                continue
             outcome.files |= set(map(str, job.outputs))
             if all(stays_inside(str(out)) and out.parts[0] == "results" for out in job.outputs):
-                yield job
+                yield step, job
             else:
                 outcome.fault(provenance_path(job.outputs[0]), "its command writes elsewhere than into results/")
 
@@ -109,9 +130,9 @@ def _attempt(outcome: Outcome, jobs: list[Job], work: Callable[[], Any]) -> None
             outcome.fault(job.outputs[0], f"cannot be made again: {type(error).__name__}: {str(error)[:200]}")
 
 
-def _compare(project: Project, outcome: Outcome, out: Path) -> None:
+def _compare(root: Path, outcome: Outcome, out: Path) -> None:
     """Compare what was made again with the file; an equal metric then stands in its place."""
-    stored = project.root / out
+    stored = root / out
     if not out.is_file() or not stored.is_file():
         return
     if out.read_bytes() == stored.read_bytes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -63,6 +64,7 @@ class Project:
         self.root, self.profile, self.checkout = root.resolve(), profile, checkout
         self.results = f"results/{profile}"
         self.records: dict[str, Record] = {}
+        self._md5: dict[Path, str] = {}
         self.damaged: dict[str, str] = {}  # what is wrong with the record of an artifact
         folders = [f"artifacts/{profile}", self.results]
         found = [path for folder in folders for path in sorted((self.root / folder).rglob("*")) if path.is_file()]
@@ -97,6 +99,20 @@ class Project:
         if name not in self.digests and (self.root / name).is_file():
             self.digests[name] = sha256(self.root / name)
         return self.digests.get(name)
+
+    def md5(self, path: Path) -> str:
+        """DVC's hash of a file, which many stages ask for."""
+        if path not in self._md5:
+            with path.open("rb") as file:
+                self._md5[path] = hashlib.file_digest(file, "md5").hexdigest()
+        return self._md5[path]
+
+    @cached_property
+    def locks(self) -> list[Path]:
+        """DVC's lock files of the profile, below the root; none where DVC has recorded nothing."""
+        folders = (self.root, self.root / "pipelines" / self.profile)
+        found = [at for folder in folders for at in (folder / "dvc.lock", *sorted(folder.glob("stages/*/dvc.lock")))]
+        return [lock.relative_to(self.root) for lock in found if lock.is_file()]
 
     @cached_property
     def described(self) -> dict[str, Described] | None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from ..artifacts import provenance_path
 from ..assets import stays_inside
 from ..steps import Job
+from .verify_numbers import ONE_THREAD
 from .verify_project import Outcome, Project
 
 PACKAGE = Path(__file__).parents[2]
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 NETWORK = ("download",)
 FROM_RECORDS = ("manifest", "report")  # which are not there, and hold times
 LAST_WORDS = 300  # characters of a failed job's output
