@@ -371,6 +371,20 @@ def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
 
 
 @pytest.mark.drivers
+@pytest.mark.parametrize("file", [".dvc/tmp/rwlock", "stages/results/dvc.lock"])
+def test_a_file_that_a_killed_dvc_left_half_written_is_deleted_and_nothing_runs(built, tmp_path, file):
+    clone = built.clone(tmp_path / "clone")
+    clone("dvc", "fetch", "--quiet", "--run-cache")
+    damaged = clone.folder / file
+    damaged.write_text("", encoding="utf-8")
+    assert file in clone("dvc", "repro", fails=True), "DVC names the file"
+    damaged.unlink()
+    assert clone.dvc_run() == set()
+    agree_on_nothing(clone)
+    assert clone("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.drivers
 def test_another_profile_has_its_own_pipeline_and_one_command(built, tmp_path):
     clone = built.clone(tmp_path / "clone")
     other = clone.text("config/tiny.yaml").replace("profile: tiny", "profile: other")

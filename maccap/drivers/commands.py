@@ -33,12 +33,11 @@ def run(parsed: argparse.Namespace) -> None:
         record(parsed.profile or default, default)
         return
     for profile in [parsed.profile] if parsed.profile else profiles():
-        (check if parsed.check else sync)(profile, default)
+        (check if parsed.check else sync)(read_graph(profile), profile, default)
 
 
-def sync(profile: str, default: str) -> None:
+def sync(graph: Graph, profile: str, default: str) -> None:
     """Write the pipeline files of a profile, and remove those that have no stage any more."""
-    graph = read_graph(profile)
     texts = render(graph, profile, default)
     for file, text in texts.items():
         write_text(file, text)
@@ -48,13 +47,12 @@ def sync(profile: str, default: str) -> None:
     print(f"{pipeline_file(profile, default)}: {len(graph.jobs)} jobs")
 
 
-def check(profile: str, default: str) -> Graph:
+def check(graph: Graph, profile: str, default: str) -> None:
     """Compare the pipeline files with the graph, and note on disk that they match.
 
     Raises:
         ConfigError: they differ.
     """
-    graph = read_graph(profile)
     texts = render(graph, profile, default)
     there = {file: file.read_text(encoding="utf-8") for file in pipeline_files(profile, default)}
     for file in sorted(texts | there):
@@ -64,7 +62,6 @@ def check(profile: str, default: str) -> Graph:
             names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
             raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync`")
     write_text(check_file(profile), f"the pipeline of profile {profile} matches the Snakemake graph\n")
-    return graph
 
 
 def record(profile: str, default: str) -> None:
@@ -75,7 +72,8 @@ def record(profile: str, default: str) -> None:
         DataError: a job is stale, or an output is not the file that its provenance record speaks of.
         EnvironmentProblem: DVC fails.
     """
-    graph = check(profile, default)
+    graph = read_graph(profile, stale=True)
+    check(graph, profile, default)
     if stale := [job.outputs[0] for job in graph.jobs if job.stale]:
         raise DataError(f"{stale[0]}: stale ({len(stale)} jobs in all); run `snakemake --cores all`, then record")
     for output in (path for job in graph.jobs for path in job.outputs):

@@ -31,7 +31,7 @@ class GraphJob:
     digest: str  # of what else Snakemake reruns for: the rule's command, the keys' order, parameters of no config file
     records: list[str]  # Snakemake's own record of each output
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
-    stale: bool = False  # Snakemake would run it now
+    stale: bool = False  # Snakemake would run it now (known only to a graph that was read with `stale`)
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,23 @@ def profiles() -> list[str]:
     return [first, *(name for name in others if name != first)]
 
 
-def read_graph(profile: str) -> Graph:
+def read_graph(profile: str, *, stale: bool = False) -> Graph:
     """Plan the default target of a profile, as `snakemake --dry-run` does; no job is run.
+
+    Args:
+        stale: find out which jobs Snakemake would run, too; that takes as long again as the plan.
 
     Raises:
         ConfigError: Snakemake cannot plan.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
-    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+    from snakemake.settings.enums import Quietness, RerunTrigger
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
     config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
-    as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True)
+    triggers = RerunTrigger.all() if stale else frozenset({RerunTrigger.MTIME})
+    as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True, rerun_triggers=triggers)
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         try:
             workflow = api.workflow(ResourceSettings(), config, snakefile=Path("Snakefile"))
@@ -86,7 +91,7 @@ def read_graph(profile: str) -> Graph:
         contents = {str(path): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
         values = {file: (content, leaves("", content)) for file, content in contents.items()}
         jobs = [
-            _job(job, planner, values)
+            _job(job, planner, values, stale)
             for level in planner.dag.toposorted()
             for job in sorted(level, key=lambda job: (job.rule.name, list(map(str, job.wildcards))))
             if not job.rule.norun
@@ -94,7 +99,7 @@ def read_graph(profile: str) -> Graph:
     return Graph(jobs, ["Snakefile", *values, "workflow", "maccap"])
 
 
-def _job(job: Any, planner: Any, values: Values) -> GraphJob:
+def _job(job: Any, planner: Any, values: Values, stale: bool) -> GraphJob:
     store = planner.persistence
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
@@ -112,7 +117,7 @@ def _job(job: Any, planner: Any, values: Values) -> GraphJob:
         digest=hashlib.sha256(repr(unseen).encode()).hexdigest()[:8],
         records=[str(path.relative_to(Path.cwd())) for path in records],
         upstream=sorted({str(provenance_path(made.output[0])) for made in planner.dag.dependencies[job]}),
-        stale=planner.dag.needrun(job),
+        stale=stale and planner.dag.needrun(job),
     )
 
 

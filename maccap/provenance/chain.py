@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,7 @@ def _belongs(output: str, source: str) -> bool:
     return ours[1] == theirs[1] and ("/metrics/" not in output or sorted(ours[0]) == sorted(theirs[0]))
 
 
+@cache
 def _lane(path: str) -> tuple[list[str], str] | None:
     """(names, that of the training data first; seed) in an artifact's path."""
     found = LANE.search(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,17 @@ def read_record(artifact: Path | str) -> Record | None:
         raise DataError(f"{path}: not a whole record (missing {error}); run the rule that makes {artifact}") from error
 
 
-def past_of(artifact: Path | str, root: Path = Path()) -> dict[str, Record | None]:
-    """Everything that an artifact was made from, itself first, breadth first; sources and weights have no record.
+def past_of(artifacts: Iterable[Path | str]) -> dict[str, Record | None]:
+    """Everything that some artifacts were made from, themselves first, breadth first; sources have no record.
 
     Raises:
         DataError: a record is damaged.
     """
     found: dict[str, Record | None] = {}
-    todo = [str(artifact)]
+    todo = [str(artifact) for artifact in artifacts]
     for name in todo:
         if name in found:
             continue
-        found[name] = record = read_record(root / name)
+        found[name] = record = read_record(name)
         todo += record.inputs if record else []
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import section
-from ..provenance.records import Record, past_of
+from ..provenance.records import past_of
 from ..tables import Table
 
 SECTIONS = ("scenes", "encoder", "language_model", "training", "decoding", "answering")
@@ -103,11 +103,7 @@ def environment(files: Iterable[Path | str]) -> Environment:
     Raises:
         DataError: a record is damaged.
     """
-    records: dict[str, Record | None] = {}
-    for file in files:
-        if str(file) not in records:
-            records |= past_of(file)
-    known = [record for record in records.values() if record]
+    known = [record for record in past_of(files).values() if record]
     versions: dict[str, set[str]] = {}
     for record in known:
         for package, version in record.packages.items():
