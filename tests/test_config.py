@@ -220,7 +220,7 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     single += [f"answer_{on}_{about}_{name}_1" for on, about, name in answerers if name != "majority"]
     single += [f"evaluate_answers_{on}_{about}_{name}" for on, about, name in answerers]
     single += ["majority_coco_coco"]
-    single += ["gap_figure", "training_figure", "samples", "report", "manifest", "all"]
+    single += ["gap_figure", "training_figure", "samples", "sample_page", "report", "manifest", "all"]
     assert planned_jobs(run.stdout) == per_domain | {name.replace("-", "_"): 1 for name in single} | {
         "train": len(trained), "table": len(tables), "baselines": len({on for on, tested, e in cells if e == "blind"}),
     }  # fmt: skip

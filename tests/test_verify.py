@@ -504,7 +504,7 @@ def test_results_from_a_dirty_tree_are_named(finished, tmp_path):
     checkout = duplicate(finished, tmp_path / "dirty")
     checkout.append("maccap/caption_tables.py", "# not committed\n")
     tables = {"table-in-domain", "table-nearness", "reported"}
-    assert checkout.snakemake_run() == tables | {"samples", "report", "manifest"}
+    assert checkout.snakemake_run() == tables | {"samples", "sample-page", "report", "manifest"}
     findings = code(Project(checkout.folder, "tiny")).findings
     dirty = {finding.file for finding in findings if "dirty" in finding.problem}
     assert {"results/tiny/tables/in_domain.md.prov.json", "results/tiny/tables/reported.csv.prov.json"} <= dirty

@@ -3,6 +3,7 @@ SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
 IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
+PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
@@ -49,11 +50,34 @@ rule samples:
         )
 
 
+rule sample_page:
+    input:
+        code=code("sample_page"),
+        template=[*PAGE, "maccap/report/samples.html.j2"],
+        samples=f"{ARTIFACTS}/samples.json",
+    output:
+        report(f"{RESULTS}/samples.html", caption="../report/samples.rst", category="Report"),
+    log:
+        f"{LOGS}/sample_page.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(
+            "profile",
+            "reduced",
+            "seed",
+            "decoding.subregions",
+            *(f"datasets.{name}.label" for name in config["datasets"]),
+        ),
+    shell:
+        step("sample-page", "samples")
+
+
 rule report:
     input:
         code=code("report"),
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
-        template=["maccap/report/page.css", "maccap/report/page.html.j2"],
+        template=[*PAGE, "maccap/report/page.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
         figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
         samples=f"{ARTIFACTS}/samples.json",

@@ -132,4 +132,5 @@ RESULT_FILES = [
     f"{RESULTS}/trace.html",
     f"{RESULTS}/tables/numbers.tex",
     f"{RESULTS}/report.html",
+    f"{RESULTS}/samples.html",
 ]
