@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifacts import read_json
-from .config import labels
+from .config import labels, section
 from .metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from .tables import BOUND, DIFFERENCE, Cell, Row, Table, cell, pointer, read_metric
 
@@ -106,11 +106,26 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    """One row for each value of the setting that the table's `key` names, in the order of the values."""
+    """One row for each value of the setting that the table's `key` names, in their order, against the profile's own."""
     groups, key = grouped(files), cfg[f"tables.{cfg['table']}.key"]
-    values = {group: swept(cfg, group[1], key) for group in groups}
-    rows = [Row([f"{values[group]:g}"], _cells(groups[group])) for group in sorted(groups, key=lambda g: values[g])]
-    return Table(title, [key], list(CAPTION_METRICS), rows, _spice_note(rows))
+    by_value = {swept(cfg, experiment, key): paths for (_, experiment, _), paths in groups.items()}
+    own, rows = by_value.get(float(cfg[key])), []
+    for value, paths in sorted(by_value.items()):
+        difference = _difference(paths, own, cfg["seed"]) if own and paths != own else [None, None, None]
+        rows.append(Row([f"{value:g}"], [*_cells(paths), *difference]))
+    notes = [*_spice_note(rows), *_shared_note([experiment for _, experiment, _ in groups], key, cfg)]
+    if own:
+        notes.append(f"Δ: difference to {cfg[key]:g}, the profile's value, with the 95 % interval of a {RESAMPLING}.")
+    where, _, name = key.partition(".")
+    return Table(title, [f"{name.replace('_', ' ')} ({where})"], [*CAPTION_METRICS, *DELTA], rows, notes)
+
+
+def _shared_note(experiments: list[str], key: str, cfg: dict[str, Any]) -> list[str]:
+    """In what all rows of a sweep differ from the profile's decoding."""
+    differing = (section(cfg, f"experiments.{name}.decoding").items() for name in experiments)
+    shared = set.intersection(*map(set, differing))
+    told = sorted(f"{name.replace('_', ' ')} {value}" for name, value in shared if f"decoding.{name}" != key)
+    return [f"In every row: {', '.join(told)}."] if told else []
 
 
 def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
