@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from maccap.artifacts import write_json
 from maccap.errors import DataError
@@ -22,6 +23,7 @@ from tests.report_inputs import (
     GRID,
     IMAGES,
     QUESTION,
+    ROOT,
     caption_of,
     cider_of,
     config,
@@ -121,6 +123,17 @@ def test_settings_and_what_was_not_run_are_told(text):
     assert "1 of 2 published numbers" in text
     assert re.search(r"3 seeds\s+\(2401, 2402, 2403\)", text)
     assert "Reduced run." in text
+
+
+def test_every_format_of_a_data_set_is_told():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    datasets = schema["properties"]["datasets"]["additionalProperties"]
+    cfg = {
+        f"datasets.{kind}.{key}": kind
+        for kind in datasets["properties"]["format"]["enum"]
+        for key in ("label", "format")
+    }
+    assert [label for label, what, _ in about.dataset_rows(cfg) if what] == list(about.names(cfg, "datasets"))
 
 
 def test_a_full_run_says_nothing_of_reduction_or_missing_parts(folder):
