@@ -84,7 +84,13 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         label = cfg[f"experiments.{reference}.label"]
         notes.append(f"{MARK} differs from {label} of the same data: the 95 % interval leaves out 0 ({RESAMPLING}).")
     headers = ["data set" if in_domain else "trained → tested", "method"]
-    return Table(title, headers, list(CAPTION_METRICS), rows, [*_spice_note(rows), *notes, *_method_notes(groups, cfg)])
+    return Table(
+        title,
+        headers,
+        list(CAPTION_METRICS),
+        rows,
+        [*_spice_note(rows), *notes, *_method_notes(groups, cfg), *_coverage_notes(groups, cfg)],
+    )
 
 
 def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
@@ -182,3 +188,14 @@ def _method_notes(groups: dict[Group, list[str]], cfg: dict[str, Any]) -> list[s
     shown = dict.fromkeys(experiment for _, experiment, _ in groups)
     notes = ((cfg[f"experiments.{name}.label"], cfg.get(f"experiments.{name}.note")) for name in shown)
     return [f"{label}: {note}." for label, note in notes if note]
+
+
+def _coverage_notes(groups: dict[Group, list[str]], cfg: dict[str, Any]) -> list[str]:
+    """Of how many images of a test set published predictions speak; they have no seeds to be compared by."""
+    names, notes = labels(cfg, "datasets"), []
+    for (trained, experiment, tested), paths in groups.items():
+        if Path(paths[0]).stem == "published":
+            scored, label = read_json(Path(paths[0])), cfg[f"experiments.{experiment}.label"]
+            where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
+            notes.append(f"{label}, {where}: for {scored['images']:,} of {scored['of']:,} images; never marked.")
+    return notes

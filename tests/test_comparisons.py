@@ -101,6 +101,15 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
         comparison(metrics, CFG, "T")
 
 
+def test_published_predictions_are_not_marked_and_their_images_are_counted(metrics: list[Path], tmp_path: Path) -> None:
+    published = tmp_path / "coco/theirs/coco/published.json"
+    published.parent.mkdir(parents=True)
+    published.write_text(json.dumps(scores(9.0, 1) | {"images": 4982, "of": 5000}))
+    table = captions([*metrics, published], CFG | {"experiments.theirs.label": "Theirs"}, "T")
+    assert not any(cell.mark for row, _, cell in table.numbers() if "Theirs" in row.labels)
+    assert "Theirs, COCO: for 4,982 of 5,000 images; never marked." in table.notes
+
+
 def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: list[Path]) -> None:
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)
