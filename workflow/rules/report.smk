@@ -30,9 +30,13 @@ rule samples:
         cfg=pick(
             "seed",
             "decoding",
-            *(f"experiments.{name}" for name in SHOWN),
+            *(f"experiments.{name}.label" for name in SHOWN),
             *(f"answerers.{cell[2]}.label" for cell in PROFILE.answered()),
-            optional=["samples", *(f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN)],
+            optional=[
+                "samples",
+                *(f"experiments.{name}.{key}" for name in SHOWN for key in ("run", "decoding")),
+                *(f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN),
+            ],
         ),
     shell:
         step(
