@@ -115,3 +115,22 @@ rule manifest:
         cfg=pick(),
     shell:
         step("manifest", "results", "config")
+
+
+# The results of the target `extended` have lists of their own, as they may not have been made.
+rule manifest_extended:
+    input:
+        code=code("manifest"),
+        results=EXTENDED_FILES,
+        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+    output:
+        f"{RESULTS}/extended.files.sha256",
+        f"{RESULTS}/extended.setup.sha256",
+    log:
+        f"{LOGS}/manifest_extended.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("manifest", "results", "config")

@@ -134,3 +134,8 @@ RESULT_FILES = [
     f"{RESULTS}/report.html",
     f"{RESULTS}/samples.html",
 ]
+
+EXTENDED_FILES = [
+    *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables(extended=True)],
+    *expand(f"{RESULTS}/tables/{{table}}.md", table=PROFILE.tables(extended=True)),
+]
