@@ -34,8 +34,8 @@ rule all:
 
 rule extended:
     input:
-        expand(f"{RESULTS}/tables/{{table}}.md", table=PROFILE.tables(extended=True)),
-        [f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables(extended=True)],
+        EXTENDED_FILES,
+        [f"{RESULTS}/extended.files.sha256"] if EXTENDED_FILES else [],
 
 
 if "estimate" in config and workflow.is_main_process and not workflow.output_settings.quiet:

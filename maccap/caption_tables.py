@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifacts import read_json
-from .config import labels
+from .config import labels, section
 from .metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from .tables import BOUND, DIFFERENCE, Cell, Row, Table, cell, pointer
 
@@ -97,7 +97,13 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         label = cfg[f"experiments.{reference}.label"]
         notes.append(f"{MARK} differs from {label} of the same data: the 95 % interval leaves out 0 ({RESAMPLING}).")
     headers = ["data set" if in_domain else "trained → tested", "method"]
-    return Table(title, headers, list(CAPTION_METRICS), rows, [*_spice_note(rows), *notes, *_method_notes(groups, cfg)])
+    return Table(
+        title,
+        headers,
+        list(CAPTION_METRICS),
+        rows,
+        [*_spice_note(rows), *notes, *_method_notes(groups, cfg), *_coverage_notes(groups, cfg)],
+    )
 
 
 def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
@@ -120,11 +126,26 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    """One row for each value of the setting that the table's `key` names, in the order of the values."""
+    """One row for each value of the setting that the table's `key` names, in their order, against the profile's own."""
     groups, key = read_groups(files), cfg[f"tables.{cfg['table']}.key"]
-    values = {group: swept(cfg, group[1], key) for group in groups}
-    rows = [Row([f"{values[group]:g}"], _cells(groups[group])) for group in sorted(groups, key=lambda g: values[g])]
-    return Table(title, [key], list(CAPTION_METRICS), rows, _spice_note(rows))
+    by_value = {swept(cfg, experiment, key): reports for (_, experiment, _), reports in groups.items()}
+    own, rows = by_value.get(float(cfg[key])), []
+    for value, reports in sorted(by_value.items()):
+        difference = _difference(reports, own, cfg["seed"]) if own and reports is not own else [None, None, None]
+        rows.append(Row([f"{value:g}"], [*_cells(reports), *difference]))
+    notes = [*_spice_note(rows), *_shared_note([experiment for _, experiment, _ in groups], key, cfg)]
+    if own:
+        notes.append(f"Δ: difference to {cfg[key]:g}, the profile's value, with the 95 % interval of a {RESAMPLING}.")
+    where, _, name = key.partition(".")
+    return Table(title, [f"{name.replace('_', ' ')} ({where})"], [*CAPTION_METRICS, *DELTA], rows, notes)
+
+
+def _shared_note(experiments: list[str], key: str, cfg: dict[str, Any]) -> list[str]:
+    """In what all rows of a sweep differ from the profile's decoding."""
+    differing = (section(cfg, f"experiments.{name}.decoding").items() for name in experiments)
+    shared = set.intersection(*map(set, differing))
+    told = sorted(f"{name.replace('_', ' ')} {value}" for name, value in shared if f"decoding.{name}" != key)
+    return [f"In every row: {', '.join(told)}."] if told else []
 
 
 def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
@@ -181,3 +202,15 @@ def _method_notes(groups: dict[Group, Reports], cfg: dict[str, Any]) -> list[str
     shown = dict.fromkeys(experiment for _, experiment, _ in groups)
     notes = ((cfg[f"experiments.{name}.label"], cfg.get(f"experiments.{name}.note")) for name in shown)
     return [f"{label}: {note}." for label, note in notes if note]
+
+
+def _coverage_notes(groups: dict[Group, Reports], cfg: dict[str, Any]) -> list[str]:
+    """Of how many images of a test set published predictions speak; they have no seeds to be compared by."""
+    names, notes = labels(cfg, "datasets"), []
+    for (trained, experiment, tested), reports in groups.items():
+        path, scored = next(iter(reports.items()))
+        if Path(path).stem == "published":
+            label = cfg[f"experiments.{experiment}.label"]
+            where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
+            notes.append(f"{label}, {where}: for {scored['images']:,} of {scored['of']:,} images; never marked.")
+    return notes

@@ -80,5 +80,6 @@ def sweep_figure(table: Table, outputs: list[Path]) -> None:
             axes.set_xlabel(table.headers[0])
             axes.set_ylim(bottom=0)
         figure.suptitle(table.title, fontweight="bold")
+        figure.supxlabel("mean ± standard deviation over seeds", fontsize=8)
         figure.tight_layout()
         save(figure, outputs)

@@ -21,7 +21,7 @@ from maccap.steps.runner import run_step
 from maccap.tables import Cell, Row, Table, write_table
 
 ROOT = Path(__file__).parents[1]
-IMAGES = range(101, 113)
+IMAGES = range(101, 121)
 GRID = 3
 DATASETS = ("coco", "flickr30k")
 EXPERIMENTS = ("maccap", "capdec", "human")
@@ -145,9 +145,10 @@ def make_inputs(folder: Path) -> dict[str, list[Path]]:
 
 
 def make_page(inputs: dict[str, list[Path]], folder: Path, cfg: dict) -> Path:
-    """The page made from these inputs, with the samples of their own step."""
+    """The report made from these inputs, with the samples of their own step, and beside it the page of samples."""
     samples, out = folder / "artifacts/mini/samples.json", folder / "results/mini/report.html"
     run_step("samples", inputs, [samples], cfg, ["samples"])
+    run_step("sample_page", {"samples": [samples]}, [out.with_name("samples.html")], cfg, ["sample-page"])
     shown = {name: inputs[name] for name in ("tables", "methods", "figures")}
     write_text(out, report_page(Job(shown | {"samples": [samples]}, [], cfg)))
     return out

@@ -103,6 +103,15 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
         comparison(metrics, CFG, "T")
 
 
+def test_published_predictions_are_not_marked_and_their_images_are_counted(metrics: list[Path], tmp_path: Path) -> None:
+    published = tmp_path / "coco/theirs/coco/published.json"
+    published.parent.mkdir(parents=True)
+    published.write_text(json.dumps(scores(9.0, 1) | {"images": 4982, "of": 5000}))
+    table = captions([*metrics, published], CFG | {"experiments.theirs.label": "Theirs"}, "T")
+    assert not any(cell.mark for row, _, cell in table.numbers() if "Theirs" in row.labels)
+    assert "Theirs, COCO: for 4,982 of 5,000 images; never marked." in table.notes
+
+
 def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: list[Path]) -> None:
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)
@@ -124,14 +133,35 @@ def test_a_sweep_is_in_the_order_of_its_values(metrics: list[Path]) -> None:
         "runs.a.training.noise_variance": 0.064, "experiments.base.run": "a",
         "experiments.better.run": "b", "experiments.same.run": "a",
         "experiments.same.training.noise_variance": 0.001,
+        **{f"experiments.{name}.decoding.draws": 1 for name in ("base", "better", "same")},
+        "experiments.same.decoding.beams": 2,
     }  # fmt: skip
     assert [swept(cfg, name, cfg["tables.t.key"]) for name in ("base", "better", "same")] == [0.064, 0.016, 0.001]
     table = sweep(metrics, cfg, "T")
     assert [row.labels for row in table.rows] == [["0.001"], ["0.016"], ["0.064"]]
-    assert table.headers == ["training.noise_variance"]
+    assert table.headers == ["noise variance (training)"]
+    assert "In every row: draws 1." in table.notes
     cider = by_column(table.rows[1], table.columns)["CIDEr"]
     assert isinstance(cider, Cell)
     assert cider.files == [str(path) for path in metrics[3:6]]
+    assert table.rows[1].cells[-3:] == [None, None, None], "0.016 is the profile's own value"
+    assert "Δ: difference to 0.016, the profile's value" in table.notes[-1]
+    changed = by_column(table.rows[2], table.columns)
+    ours, base = ([scores(shift, seed)["corpus"]["CIDEr"] for seed in SEEDS] for shift in (0.0, 4.0))
+    assert changed["ΔCIDEr"].value == pytest.approx(np.mean(ours) - np.mean(base))
+    assert changed["Δ 95 % low"].value < changed["ΔCIDEr"].value < changed["Δ 95 % high"].value < 0
+
+
+def test_a_sweep_without_the_profiles_value_has_no_differences(metrics: list[Path]) -> None:
+    cfg = CFG | {
+        "tables.t.key": "decoding.draws", "decoding.draws": 4,
+        **{f"experiments.{name}.run": "a" for name in ("base", "better", "same")},
+        **{f"experiments.{name}.decoding.draws": n for n, name in enumerate(("base", "better", "same"), start=1)},
+    }  # fmt: skip
+    table = sweep(metrics, cfg, "T")
+    assert [row.labels for row in table.rows] == [["1"], ["2"], ["3"]]
+    assert all(row.cells[-3:] == [None, None, None] for row in table.rows)
+    assert not any("Δ" in note or "In every row" in note for note in table.notes)
 
 
 def test_the_config_says_what_kind_a_table_is(metrics: list[Path]) -> None:

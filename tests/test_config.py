@@ -220,7 +220,7 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     single += [f"answer_{on}_{about}_{name}_1" for on, about, name in answerers if name != "majority"]
     single += [f"evaluate_answers_{on}_{about}_{name}" for on, about, name in answerers]
     single += ["majority_coco_coco"]
-    single += ["gap_figure", "training_figure", "samples", "report", "manifest", "all"]
+    single += ["gap_figure", "training_figure", "samples", "sample_page", "report", "manifest", "all"]
     assert planned_jobs(run.stdout) == per_domain | {name.replace("-", "_"): 1 for name in single} | {
         "train": len(trained), "table": len(tables), "baselines": len({on for on, tested, e in cells if e == "blind"}),
     }  # fmt: skip
@@ -263,3 +263,10 @@ def test_each_step_of_the_workflow_has_its_own_code_as_an_input() -> None:
         steps[called[1].replace("-", "_")] = name
     library = {path.stem for path in (ROOT / "maccap/steps").glob("[a-z]*.py")}.difference(NOT_STEPS)
     assert set(steps) == library, "a step without a rule, or a rule without its step"
+
+
+def test_labels_and_notes_of_tables_decide_no_captions_and_no_answers() -> None:
+    stages = yaml.safe_load((ROOT / "stages/predict/dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    read = {key for stage in stages.values() for keys in stage.get("params", []) for key in keys["config/mini.yaml"]}
+    own = {key for key in read if key.startswith(("experiments.", "answerers."))}
+    assert {key.split(".")[2] for key in own} == {"run", "decoding", "context", "experiment", "answering"}

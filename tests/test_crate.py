@@ -103,6 +103,11 @@ def test_each_job_has_one_action_with_its_inputs_outputs_times_and_parameters(pr
         assert listed(named(graph, action, "instrument")[0]["@type"]) == ["File", "SoftwareSourceCode"]
 
 
+def test_the_page_of_samples_is_inside_with_what_its_job_read(crate):
+    with zipfile.ZipFile(crate) as archive:
+        assert {"results/mini/samples.html", "artifacts/mini/samples.json"} <= set(archive.namelist())
+
+
 def test_seeds_are_formal_parameters_and_each_run_names_its_own(graph):
     assert graph["#parameter/seed"]["additionalType"] == "Integer"
     seeds = [entity for entity in of_type(graph, "PropertyValue") if entity["name"] == "run.seed"]

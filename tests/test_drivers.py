@@ -35,7 +35,8 @@ READS = {  # every job of the miniature profile: the jobs whose files it reads
     "training-figure": "train-coco-maccap",
     "samples": "scenes-coco captions-coco image-features-coco-1-of-1 predict-coco-maccap-1 evaluate-coco",
     "report": "table-in-domain table-nearness reported gap-figure training-figure samples",
-    "manifest": "report",
+    "sample-page": "samples",
+    "manifest": "report sample-page",
 }
 
 
@@ -74,7 +75,12 @@ def test_every_job_is_a_stage_with_all_that_decides_it(planned):
     adaptor = "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
     assert {adaptor, f"{adaptor}.prov.json"} <= set(train["outs"])
     assert len(train["outs"]) == 3 * 3
-    assert set(yaml.safe_load(planned.text("dvc.yaml"))["stages"]) == {"samples", "report", "manifest"}, "a small lock"
+    assert set(yaml.safe_load(planned.text("dvc.yaml"))["stages"]) == {
+        "samples",
+        "sample-page",
+        "report",
+        "manifest",
+    }, "a small lock"
 
 
 def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):

@@ -117,7 +117,7 @@ def run_everything(root: Path, cfg: dict) -> None:
     ]
     inputs = {"captions": tables["test"], "images": images, "text_features": text["test"]}
     step("evaluate", inputs | {"predictions": predicted[::2], "features": predicted[1::2]}, metrics)
-    answers = []
+    answers, first_answers = [], []
     asked = {"questions": vqa["questions"]["test"], "annotations": vqa["annotations"]["test"]}
     training = {"train_questions": vqa["questions"]["train"], "train_annotations": vqa["annotations"]["train"]}
     for answerer in ("prefix", "caption", "majority"):
@@ -137,6 +137,7 @@ def run_everything(root: Path, cfg: dict) -> None:
         results_by_seed = [outputs[i] for i in range(len(SEEDS)) for outputs in given]
         step("evaluate_answers", asked | {"results": results_by_seed}, scored)
         answers += scored
+        first_answers += [outputs[0] for outputs in given]
     gap = results / "metrics/gap/coco.json"
     stores = {"images": images, "text_features": text["test"], "memory": text["train"]}
     step("measure_gap", {"captions": tables["test"]} | stores, [gap])
@@ -151,6 +152,14 @@ def run_everything(root: Path, cfg: dict) -> None:
     step("gap_figure", {"reports": [gap]}, drawn)
     logs = [runs / f"s{seed}" / "log.jsonl" for seed in SEEDS]
     step("figure", {"logs": logs}, [results / f"figures/training.{suffix}" for suffix in ("png", "svg", "csv")])
+    of_first = {
+        "metrics": metrics[:: len(SEEDS)], "answers": first_answers, "answer_metrics": answers[:: len(SEEDS)],
+        "predictions": [path for path in predicted[::2] if path.name.startswith(f"s{SEEDS[0]}.")],
+    }  # fmt: skip
+    shown = {"captions": tables["test"], "images": data / "images.jsonl", "pictures": data / "images.zip"}
+    samples = root / "artifacts/mini/samples.json"
+    step("samples", of_first | shown | asked | {"features": images}, [samples])
+    step("sample_page", {"samples": samples}, [results / "samples.html"])
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +228,19 @@ def test_the_ablation_pairs_seeds(world):
     ]
     assert delta["value"] == pytest.approx(np.mean(np.subtract(cider[1], cider[0])))
     assert any("subregions help" in note for note in table["notes"])
+
+
+def test_the_samples_show_every_image_and_question(world):
+    samples = json.loads((world / "first/artifacts/mini/samples.json").read_text())
+    (images,), (questions,) = samples["images"], samples["questions"]
+    assert len({image["image_id"] for image in images["images"]}) == 6
+    assert {said["label"] for image in images["images"] for said in image["captions"]} == {
+        "MacCap", "light", "blind", "human",
+    }  # fmt: skip
+    assert all(sum(c["chosen"] for c in image["candidates"]) == 1 for image in images["images"])
+    assert len(questions["questions"]) == 12
+    page = (world / "first/results/mini/samples.html").read_text()
+    assert page.count("<article") == 6 + 12
 
 
 def test_all_formats_of_a_table_say_the_same(world):

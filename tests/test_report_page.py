@@ -1,6 +1,6 @@
-"""The report in a real browser: no page wider than a phone, nothing loaded, a number's link reaches its trace.
+"""The report and its samples in a real browser: not wider than a phone, nothing loaded, links reach the trace.
 
-The browser opens a small page that holds the report in a frame, looks at it from there, and prints what it saw.
+The browser opens a small page that holds one of them in a frame, looks at it from there, and prints what it saw.
 """
 
 import html
@@ -15,20 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from maccap.provenance.anchors import cell_anchor
+from maccap.provenance.anchors import artifact_anchor, cell_anchor
 from tests.report_inputs import make_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PROBE = """<!doctype html><iframe id="frame" style="width:WIDTHpx;height:900px;border:0" src="/report.html"></iframe>
+PROBE = """<!doctype html><iframe id="frame" style="width:WIDTHpx;height:900px;border:0" src="/PAGE"></iframe>
 <pre id="seen"></pre><script>
 const frame = document.getElementById("frame"), anchor = ANCHOR, seen = {};
 frame.onload = () => {
   const inside = frame.contentWindow, page = inside.document;
-  if (inside.location.pathname === "/report.html") {
+  if (inside.location.pathname === "/PAGE") {
     seen.width = page.documentElement.scrollWidth;
     seen.boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
     seen.loaded = inside.performance.getEntriesByType("resource").map(entry => entry.name);
     seen.pictures = [...page.images].map(image => image.complete && image.naturalWidth > 0);
+    seen.squares = [...page.querySelectorAll("svg use")].map(use => use.getBoundingClientRect().width);
     seen.ground = inside.getComputedStyle(page.body).backgroundColor;
     seen.ink = inside.getComputedStyle(page.body).color;
     page.querySelector(`a[href="trace.html#${anchor}"]`).click();
@@ -68,16 +69,26 @@ def anchor() -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, anchor) -> Path:
-    """A folder of results with the report, and a page in the place of its trace."""
+    """A folder of results with the report and the samples, and a page in the place of the trace."""
     results = make_report(tmp_path_factory.mktemp("site")).parent
-    trace = f'<!doctype html><p style="height:4000px">The trace.</p><p id="{anchor}">The past of a number.</p>'
+    past = f'<p id="{anchor}">The past of a number.</p><p id="{shown(results)}">The past of a caption.</p>'
+    trace = f'<!doctype html><p style="height:4000px">The trace.</p>{past}'
     (results / "trace.html").write_text(trace)
     return results
 
 
-def look(browser: str, site: Path, anchor: str, width: int, *options: str) -> tuple[dict, list[tuple[str, int]]]:
+def shown(results: Path) -> str:
+    """The anchor of a file of captions that both pages show."""
+    captions = results.parents[1] / "artifacts/mini/predictions/coco/maccap/coco/s2401.1-of-1.json"
+    return artifact_anchor(str(captions))
+
+
+def look(
+    browser: str, site: Path, anchor: str, width: int, *options: str, page: str = "report.html"
+) -> tuple[dict, list[tuple[str, int]]]:
     """What the probing page saw, and what the browser asked for."""
-    (site / "probe.html").write_text(PROBE.replace("WIDTH", str(width)).replace("ANCHOR", json.dumps(anchor)))
+    probe = PROBE.replace("WIDTH", str(width)).replace("ANCHOR", json.dumps(anchor)).replace("PAGE", page)
+    (site / "probe.html").write_text(probe)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
         server.asked = []
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -89,7 +100,7 @@ def look(browser: str, site: Path, anchor: str, width: int, *options: str) -> tu
         run = subprocess.run(command, capture_output=True, text=True, timeout=120)
         server.shutdown()
     found = re.search(r'<pre id="seen">(\{.*\})</pre>', run.stdout)
-    assert found, f"the report was not opened or its link not followed\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
+    assert found, f"the page was not opened or its link not followed\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
     return json.loads(html.unescape(found[1])), server.asked
 
 
@@ -106,6 +117,18 @@ def test_the_page_fits_and_a_number_leads_to_its_trace(browser, site, anchor, wi
     assert {path: code for path, code in asked if path != "/favicon.ico"} == {
         "/probe.html": 200, "/report.html": 200, "/trace.html": 200,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+def test_the_samples_fit_and_show_each_picture_twice(browser, site, width):
+    seen, asked = look(browser, site, shown(site), width, page="samples.html")
+    assert seen["width"] <= width
+    assert all(seen["pictures"])
+    assert len(seen["squares"]) > 20
+    assert all(90 < square < 400 for square in seen["squares"])
+    assert all(name.startswith("data:") for name in seen["loaded"])
+    assert seen["target"] == shown(site)
+    assert {path for path, _ in asked if path != "/favicon.ico"} == {"/probe.html", "/samples.html", "/trace.html"}
 
 
 def luminance(colour: str) -> float:

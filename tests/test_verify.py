@@ -82,9 +82,10 @@ def finish() -> None:
     list_everything(results)
 
 
-def list_everything(results: list[str]) -> None:
+def list_everything(results: list[str], start: str = "") -> None:
     given = ["--input", "results", *results, "--input", "config", "config/config.yaml", "config/small.yaml"]
-    assert main(["manifest", *given, "--output", f"{RESULTS}/files.sha256", f"{RESULTS}/setup.sha256"]) == 0
+    lists = [f"{RESULTS}/{start}{kind}.sha256" for kind in ("files", "setup")]
+    assert main(["manifest", *given, "--output", *lists]) == 0
 
 
 def flat(prefix: str, value: dict) -> Iterator[tuple[str, object]]:
@@ -228,6 +229,22 @@ def test_a_metric_edited_together_with_its_table_is_named_though_everything_is_l
     assert {f"{RESULTS}/tables/vqa.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex")} == {
         finding.file for finding in tables.findings
     }
+
+
+def test_extended_results_are_no_leftovers_and_have_lists_of_their_own(copy):
+    list_everything([f"{RESULTS}/tables/vqa.md"])
+    other = {name for name in Project(copy, "small").records if "vqa_types" in name}
+    leftovers = {finding.file for finding in manifest(Project(copy, "small")).findings}
+    assert other <= leftovers
+    list_everything([f"{RESULTS}/tables/vqa_types.md", f"{DATA}/captions.test.jsonl"], start="extended.")
+    assert manifest(Project(copy, "small")).findings == []
+    table = Path(f"{RESULTS}/tables/vqa_types.md")
+    table.write_text(table.read_text() + "\n")
+    (finding,) = manifest(Project(copy, "small")).findings
+    assert (finding.file, "run `snakemake --cores all extended`" in finding.problem) == (str(table), True)
+    Path(f"{RESULTS}/extended.setup.sha256").unlink()
+    (finding,) = manifest(Project(copy, "small")).findings
+    assert finding.file == f"{RESULTS}/extended.setup.sha256"
 
 
 def test_leftovers_orphans_and_strangers_are_named(copy):
@@ -521,7 +538,7 @@ def test_results_from_a_dirty_tree_are_named(finished, tmp_path):
     checkout = duplicate(finished, tmp_path / "dirty")
     checkout.append("maccap/caption_tables.py", "# not committed\n")
     tables = {"table-in-domain", "table-nearness", "reported"}
-    assert checkout.snakemake_run() == tables | {"samples", "report", "manifest"}
+    assert checkout.snakemake_run() == tables | {"samples", "sample-page", "report", "manifest"}
     findings = code(Project(checkout.folder, "tiny")).findings
     dirty = {finding.file for finding in findings if "dirty" in finding.problem}
     assert {"results/tiny/tables/in_domain.md.prov.json", "results/tiny/tables/reported.csv.prov.json"} <= dirty

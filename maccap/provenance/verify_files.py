@@ -12,7 +12,8 @@ from .verify_project import Outcome, Project, canonical
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 RERUN = "delete it and run `snakemake --cores all`"
-AGAIN = "run `snakemake --cores all --forcerun manifest` if it is meant"
+ALL, EXTENDED = ("files", "setup"), ("extended.files", "extended.setup")  # lists that these targets end with
+FINISH = "snakemake --cores all"
 
 
 def artifacts(project: Project) -> Outcome:
@@ -97,27 +98,35 @@ def _incredible(project: Project, name: str, record: Record) -> list[str]:
 def manifest(project: Project) -> Outcome:
     """The lists at the end of the run name every artifact, record, config file and Snakemake record as they are."""
     outcome = Outcome("manifest")
-    lists = [f"{project.results}/files.sha256"] + [f"{project.results}/setup.sha256"] * project.checkout
-    listed: dict[str, str] = {}
-    for name in lists:
+    listed: dict[tuple[str, str], str] = {}
+    for name, command in _lists(project).items():
         if not (project.root / name).is_file():
-            outcome.fault(name, "is missing: the results are not finished; run `snakemake --cores all`")
+            outcome.fault(name, f"is missing: the results are not finished; run `{command}`")
             return outcome
         for line in project.text(name).splitlines():
             if found := LINE.fullmatch(line):
-                listed[found[2]] = found[1]
+                listed.setdefault((found[2], found[1]), command)
             else:
                 outcome.fault(name, f"{line[:80]!r} is no line of `sha256sum`")
-    own = {*lists, *(str(provenance_path(name)) for name in lists)}
-    own |= {f"{project.results}/setup.sha256", f"{project.results}/setup.sha256{RECORD_SUFFIX}"}
-    outcome.files = set(listed)
-    for name, expected in listed.items():
+    outcome.files = {name for name, _ in listed}
+    for (name, expected), command in listed.items():
         digest = project.sha256(name)
         if digest is None and not project.is_left_out(name, expected):
             outcome.fault(name, "is missing; the manifest lists it")
         elif digest not in (None, expected):
-            outcome.fault(name, f"has changed since the results were finished; restore it, or {AGAIN}")
+            again = f"run `{command} --forcerun manifest`" if command == FINISH else f"run `{command}`"
+            outcome.fault(name, f"has changed since the results were finished; restore it, or {again} if it is meant")
     there = {*project.records, *(str(provenance_path(name)) for name in project.records)}
-    for name in sorted(there - set(listed) - own):
+    own = {f"{project.results}/{kind}.sha256{suffix}" for kind in (*ALL, *EXTENDED) for suffix in ("", RECORD_SUFFIX)}
+    for name in sorted(there - outcome.files - own):
         outcome.fault(name, "is a leftover: nothing in the results comes from it; delete it")
     return outcome
+
+
+def _lists(project: Project) -> dict[str, str]:
+    """The lists that must be there, with the command that makes them; `extended` may not have been run."""
+    kinds = dict.fromkeys(ALL, FINISH)
+    if any((project.root / project.results / f"{kind}.sha256").is_file() for kind in EXTENDED):
+        kinds |= dict.fromkeys(EXTENDED, f"{FINISH} extended")
+    carried = [kind for kind in kinds if project.checkout or not kind.endswith("setup")]
+    return {f"{project.results}/{kind}.sha256": kinds[kind] for kind in carried}

@@ -14,7 +14,7 @@ from ..tables import Table
 
 SECTIONS = ("scenes", "encoder", "language_model", "training", "decoding", "answering")
 FORMATS = {
-    "scenes": "drawn scenes of the embedded world", "karpathy": "Karpathy's split",
+    "scenes": "drawn scenes of the embedded world", "karpathy": "Karpathy's split", "coco": "captions in COCO's format",
     "conceptual": "captions alone, without pictures", "vqa": "questions of VQA v2",
 }  # fmt: skip
 

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ..artifacts import read_json, sha256
 from ..errors import DataError
 from ..gap.legends import LEGENDS
 from ..profile import GAP_TABLES
-from ..provenance.anchors import artifact_anchor, cell_anchor
+from ..provenance.anchors import cell_anchor
 from ..steps import Job
 from ..tables import Cell, Table, read_table
 from . import about
 from .inline import figure
+from .template import render
 
-TRACE = "trace.html"
+RANDOM_IMAGES = 4  # of each test set; the page of samples has more
+RANDOM_QUESTIONS = 8
 
 
 def report_page(job: Job) -> str:
@@ -36,11 +36,8 @@ def report_page(job: Job) -> str:
     findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in GAP_TABLES}
     ordered = sorted(tables, key=lambda name: name in findings)
     shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
-    pages = Environment(
-        loader=PackageLoader("maccap.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    return pages.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         cfg=cfg,
         about=about,
         seeds=about.seeds(cfg),
@@ -50,13 +47,18 @@ def report_page(job: Job) -> str:
         findings={name: table for name, table in shown.items() if name in findings},
         figures={name: figure(files) for name, files in _figures(job.inputs["figures"]).items()},
         legends=LEGENDS,
-        images=samples["images"],
-        questions=samples["questions"],
+        images=[part | {"images": _some(part["images"])} for part in samples["images"]],
+        questions=[part | {"questions": part["questions"][:RANDOM_QUESTIONS]} for part in samples["questions"]],
         environment=about.environment(path for paths in job.inputs.values() for path in paths),
         missing=about.not_run(cfg, tables),
         digests=[[path.stem, sha256(path)] for path in job.inputs["tables"]],
-        trace=lambda path: f"{TRACE}#{artifact_anchor(path)}",
     )
+
+
+def _some(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Chosen images and the first of the random ones, in their order."""
+    drawn = [image["image_id"] for image in images if image["drawn"]]
+    return [image for image in images if image["image_id"] not in drawn[RANDOM_IMAGES:]]
 
 
 def _figures(files: Sequence[Path]) -> dict[str, list[Path]]:

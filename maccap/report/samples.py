@@ -1,4 +1,4 @@
-"""Samples for the page: some test images with every method's captions, and some questions with every answer."""
+"""Samples for the pages: some test images with every method's captions, and some questions with every answer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..errors import DataError
 from ..steps import Job
 from . import pictures
 
-RANDOM_IMAGES = 4
-RANDOM_QUESTIONS = 8
+RANDOM_IMAGES = 12
+RANDOM_QUESTIONS = 12
+DRAWN = "drawn at random"
 LEAD = "maccap"  # the method whose captions are looked into
 
 
@@ -42,10 +43,11 @@ class Said:
 
 @dataclass(frozen=True)
 class ImageSample:
-    """One test image: `picture` is square, as the encoder sees it; `why` says how the image was chosen."""
+    """One test image: `picture` is square, as the encoder sees it; `why` says how it was chosen."""
 
     image_id: int
     why: str
+    drawn: bool
     picture: str
     grid: int
     patches: list[pictures.Patch]
@@ -84,7 +86,7 @@ class QuestionSamples:
 def image_samples(job: Job) -> list[ImageSamples]:
     """For each in-domain test set that MacCap was run on: some images with all captions.
 
-    They are those that the config names under `samples`, seeded random ones, and MacCap's best and worst by CIDEr.
+    They are those that the config names under `samples`, MacCap's best and worst by CIDEr, and seeded random ones.
 
     Raises:
         DataError: the config names an image that is not in the test set.
@@ -134,22 +136,26 @@ def _of_dataset(
         ]
         picture = pictures.jpeg(shown[image_id], square=True)
         images.append(
-            ImageSample(image_id, why, picture, grid, patches[image_id], candidates, captions, asked[image_id])
+            ImageSample(
+                image_id, why, why == DRAWN, picture, grid, patches[image_id], candidates, captions, asked[image_id]
+            )
         )
     files = [str(path) for paths in shards.values() for path in paths]
     return ImageSamples(dataset, files, images)
 
 
 def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[int, str]:
-    """{image id: why}: those asked for, then seeded random images, then the best and the worst of the others."""
+    """{image id: why}: those asked for, the best and the worst of all, then seeded random ones."""
     if unknown := [image_id for image_id in asked_for if image_id not in cider]:
         raise DataError(f"samples: image {unknown[0]} is not in the test set; correct `samples` in the config")
     ids = sorted(cider)
-    drawn = random.Random(seed).sample(ids, min(RANDOM_IMAGES, len(ids)))
-    chosen = dict.fromkeys(drawn, "drawn at random") | dict.fromkeys(asked_for, "chosen in the config")
-    chosen = {image_id: chosen[image_id] for image_id in dict.fromkeys([*asked_for, *drawn])}
-    others = sorted((i for i in ids if i not in chosen), key=lambda i: (-cider[i], i))
-    return chosen | {image_id: why for why, image_id in zip(("best CIDEr", "worst CIDEr"), others[:1] + others[-1:])}
+    ranked = sorted(ids, key=lambda i: -cider[i])
+    chosen = dict.fromkeys(asked_for, "chosen in the config")
+    for image_id, why in zip(ranked[:1] + ranked[-1:], ("best CIDEr", "worst CIDEr")):
+        chosen.setdefault(image_id, why)
+    for image_id in random.Random(seed).sample(ids, min(RANDOM_IMAGES, len(ids))):
+        chosen.setdefault(image_id, DRAWN)
+    return chosen
 
 
 def _of(job: Job, name: str, dataset: str) -> list[Path]:

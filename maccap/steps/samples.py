@@ -1,4 +1,4 @@
-"""Predictions, answers, their scores and pictures -> the samples that the report shows.
+"""Predictions, answers, their scores and pictures -> the samples that the report and the page of samples show.
 
 They are a job of their own so that a changed table does not look into pictures and features again.
 """

@@ -157,10 +157,11 @@ for trained, dataset, answerer in ANSWERED:
                         "training",
                         "decoding",
                         "answering",
-                        f"answerers.{answerer}",
-                        f"experiments.{experiment}",
+                        f"answerers.{answerer}.context",
+                        f"answerers.{answerer}.experiment",
+                        f"experiments.{experiment}.run",
                         f"runs.{run}",
-                        optional=[f"datasets.{trained}.training"],
+                        optional=[f"answerers.{answerer}.answering", f"datasets.{trained}.training"],
                     ),
                 shell:
                     step(

@@ -3,6 +3,7 @@ SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
 IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
+PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
@@ -29,9 +30,13 @@ rule samples:
         cfg=pick(
             "seed",
             "decoding",
-            *(f"experiments.{name}" for name in SHOWN),
+            *(f"experiments.{name}.label" for name in SHOWN),
             *(f"answerers.{cell[2]}.label" for cell in PROFILE.answered()),
-            optional=["samples", *(f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN)],
+            optional=[
+                "samples",
+                *(f"experiments.{name}.{key}" for name in SHOWN for key in ("run", "decoding")),
+                *(f"runs.{config['experiments'][name].get('run')}.method" for name in SHOWN),
+            ],
         ),
     shell:
         step(
@@ -49,11 +54,34 @@ rule samples:
         )
 
 
+rule sample_page:
+    input:
+        code=code("sample_page"),
+        template=[*PAGE, "maccap/report/samples.html.j2"],
+        samples=f"{ARTIFACTS}/samples.json",
+    output:
+        report(f"{RESULTS}/samples.html", caption="../report/samples.rst", category="Report"),
+    log:
+        f"{LOGS}/sample_page.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(
+            "profile",
+            "reduced",
+            "seed",
+            "decoding.subregions",
+            *(f"datasets.{name}.label" for name in config["datasets"]),
+        ),
+    shell:
+        step("sample-page", "samples")
+
+
 rule report:
     input:
         code=code("report"),
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
-        template=["maccap/report/page.css", "maccap/report/page.html.j2"],
+        template=[*PAGE, "maccap/report/page.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
         figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
         samples=f"{ARTIFACTS}/samples.json",
@@ -81,6 +109,25 @@ rule manifest:
         f"{RESULTS}/setup.sha256",
     log:
         f"{LOGS}/manifest.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(),
+    shell:
+        step("manifest", "results", "config")
+
+
+# The results of the target `extended` have lists of their own, as they may not have been made.
+rule manifest_extended:
+    input:
+        code=code("manifest"),
+        results=EXTENDED_FILES,
+        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+    output:
+        f"{RESULTS}/extended.files.sha256",
+        f"{RESULTS}/extended.setup.sha256",
+    log:
+        f"{LOGS}/manifest_extended.log",
     conda:
         "../../environment.yml"
     params:

@@ -132,4 +132,10 @@ RESULT_FILES = [
     f"{RESULTS}/trace.html",
     f"{RESULTS}/tables/numbers.tex",
     f"{RESULTS}/report.html",
+    f"{RESULTS}/samples.html",
+]
+
+EXTENDED_FILES = [
+    *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables(extended=True)],
+    *expand(f"{RESULTS}/tables/{{table}}.md", table=PROFILE.tables(extended=True)),
 ]

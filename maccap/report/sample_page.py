@@ -1,0 +1,32 @@
+"""The page of samples: test images and questions, one by one, with everything that was said of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..artifacts import read_json
+from ..steps import Job
+from .template import render
+
+
+def sample_page(job: Job) -> str:
+    """The whole page as HTML; equal samples and config give equal text. Input: `samples` (JSON of that step)."""
+    found = read_json(job.input("samples"))
+    return render(
+        "samples.html.j2",
+        cfg=job.cfg,
+        seed=job.cfg["seed"],
+        images=[_labelled(job, part) | {"groups": _groups(part["images"])} for part in found["images"]],
+        questions=[_labelled(job, part) for part in found["questions"]],
+    )
+
+
+def _labelled(job: Job, part: dict[str, Any]) -> dict[str, Any]:
+    return part | {"label": job.cfg[f"datasets.{part['dataset']}.label"]}
+
+
+def _groups(images: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Chosen images, then random ones."""
+    drawn = [image for image in images if image["drawn"]]
+    chosen = [image for image in images if not image["drawn"]]
+    return [(title, own) for title, own in (("Chosen images", chosen), ("Images drawn at random", drawn)) if own]
