@@ -80,7 +80,3 @@ def _parser() -> argparse.ArgumentParser:
     for name in STEPS:
         add_arguments(commands.add_parser(name.replace("_", "-"), help=f"rule {name}"))
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -59,6 +59,7 @@ rule baselines:
         ],
     log:
         f"{LOGS}/baselines/{{dataset}}.log",
+    priority: 50
     conda:
         "../../environment.yml"
     resources:
