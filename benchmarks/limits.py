@@ -82,7 +82,9 @@ def main() -> None:
             trainer = Trainer(method, lm, data, data, settings, 0, folder, {})
             works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer._one_step, parsed.steps
         images = pictures(8)
-        captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), DECODING, 0)
+        captioner = Captioner(
+            encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval().requires_grad_(False), DECODING, 0
+        )
 
         @torch.inference_mode()
         def encode() -> ImageFeatures:
