@@ -54,6 +54,8 @@ def train(folder: Path, count: int, steps: int) -> dict[str, float]:
     from maccap.methods import load_method
     from maccap.text_set import TextSet
     from maccap.training import Trainer
+
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.tiny import TRAINING, tiny_lm
 
     torch.set_num_threads(1)

@@ -68,8 +68,8 @@ def train(count: int, folder: Path) -> dict[str, float]:
 
 
 def exponent(points: list[tuple[int, dict[str, float]]]) -> float:
-    """The slope of time against size, both logarithmic, between the two largest sizes: 1 is linear."""
-    (small, before), (large, after) = points[-2:]
+    """The slope of time against size, both logarithmic, from the smallest size to the largest: 1 is linear."""
+    (small, before), *_, (large, after) = points
     return math.log(after["seconds"] / before["seconds"]) / math.log(large / small)
 
 
@@ -90,6 +90,8 @@ def draw(found: dict[str, list[tuple[int, dict[str, float]]]], out: Path) -> Non
             times.legend(frameon=False, fontsize=8)
         memory.plot(sizes, [one["peak"] / 2**30 for _, one in points], "o-", color="C1")
         memory.set_xscale("log")
+        memory.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7)
+        memory.minorticks_off()
         memory.set_ylim(0, None)
         memory.set_xlabel(what)
         times.set_title("training, a step" if what == "captions" else "captioning, all images", fontsize=9)
@@ -120,7 +122,7 @@ def main() -> None:
         for size, one in points
     ]
     print(tabulate(rows, ["what grows", "size", "seconds", "memory (GiB)"], "github", floatfmt=("", "", ".3f", ".2f")))
-    print("\nexponent of time at the end:", ", ".join(f"{what} {exponent(found[what]):.2f}" for what in found))
+    print("\nexponent of time:", ", ".join(f"{what} {exponent(found[what]):.2f}" for what in found))
     draw(found, parsed.out)
 
 
