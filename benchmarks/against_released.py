@@ -8,16 +8,13 @@ process of its own; the sides take turns. See `released_side.py` and `maccap_sid
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from full_size import coco_captions, write
-from measured import machine
+from measured import in_process, machine
 from tabulate import tabulate
 
 HERE = Path(__file__).parent
@@ -26,12 +23,6 @@ WORKS = {  # what: (work of the released code, ours)
     "training, 16 captions a step, padding left out": ("train", "train-masked"),
     "captioning, 4 draws, 4 beams, 16 tokens, reranking, 8 pictures at once": ("caption", "caption"),
 }
-
-
-def run(script: str, *arguments: str) -> dict[str, float]:
-    command = [sys.executable, str(HERE / script), *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-    return json.loads(done.stdout)
 
 
 def main() -> None:
@@ -52,7 +43,7 @@ def main() -> None:
                 ("released_side.py", str(parsed.peer), folder, theirs, *rest),
                 ("maccap_side.py", folder, ours, *rest),
             ]
-            rounds = [[run(*side) for side in sides] for _ in range(parsed.rounds)]
+            rounds = [[in_process(HERE / script, *rest) for script, *rest in sides] for _ in range(parsed.rounds)]
             seconds = [statistics.median(pair[side]["seconds"] for pair in rounds) for side in (0, 1)]
             faster = [pair[0]["seconds"] / pair[1]["seconds"] for pair in rounds]
             busy = [pair[0]["processor"] / pair[1]["processor"] for pair in rounds]

@@ -11,12 +11,13 @@ import argparse
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+
+from measured import in_process
 
 SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
 SHARD, DIM = 200_000, 512
@@ -77,6 +78,16 @@ def train(folder: Path, count: int, steps: int) -> dict[str, float]:
     }  # fmt: skip
 
 
+def in_own_process(count: int, folder: Path, steps: int) -> dict[str, float]:
+    """Write a corpus of so many captions below `folder`, train on it, remove it."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        write_corpus(place, count)
+        return in_process(__file__, "--folder", str(place), "--size", str(count), "--steps", str(steps))
+    finally:
+        shutil.rmtree(place)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="needs 4 GB")
@@ -89,21 +100,12 @@ def main() -> None:
     print("| captions | open (s) | anonymous memory, open (MB) | after training (MB) | steps per second |")
     print("|--:|--:|--:|--:|--:|")
     for size in SIZES:
-        folder = Path(tempfile.mkdtemp(dir=arguments.folder))
-        try:
-            write_corpus(folder, size)
-            command = [sys.executable, __file__, "--folder", str(folder), "--size", str(size)]
-            done = subprocess.run(
-                [*command, "--steps", str(arguments.steps)], check=True, capture_output=True, text=True
-            )
-            row = json.loads(done.stdout.splitlines()[-1])
-            print(
-                f"| {size:,} | {row['open_seconds']:.1f} | {row['open_megabytes']:.0f} | "
-                f"{row['trained_megabytes']:.0f} | {row['steps_per_second']:.1f} |",
-                flush=True,
-            )
-        finally:
-            shutil.rmtree(folder)
+        row = in_own_process(size, arguments.folder, arguments.steps)
+        print(
+            f"| {size:,} | {row['open_seconds']:.1f} | {row['open_megabytes']:.0f} | "
+            f"{row['trained_megabytes']:.0f} | {row['steps_per_second']:.1f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ Captions: training, see `corpus_growth.py`. The others: captioning random featur
 import argparse
 import json
 import math
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from corpus_growth import SIZES, write_corpus
-from measured import measured
+from corpus_growth import SIZES, in_own_process
+from measured import in_process, measured
 from tabulate import tabulate
 
 WEIGHTS = Path(__file__).parents[1] / "maccap/weights"
@@ -50,21 +47,10 @@ def caption(images: int, draws: int, beams: int) -> dict[str, float]:
     return measured(lambda: captioner.caption(features), 1)
 
 
-def in_process(*arguments: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def train(count: int, folder: Path) -> dict[str, float]:
     """Seconds a step, and anonymous memory in bytes."""
-    place = Path(tempfile.mkdtemp(dir=folder))
-    try:
-        write_corpus(place, count)
-        script = str(Path(__file__).with_name("corpus_growth.py"))
-        row = in_process(script, "--folder", str(place), "--size", str(count), "--steps", str(STEPS))
-        return {"seconds": 1 / row["steps_per_second"], "peak": row["trained_megabytes"] * 2**20}
-    finally:
-        shutil.rmtree(place)
+    row = in_own_process(count, folder, STEPS)
+    return {"seconds": 1 / row["steps_per_second"], "peak": row["trained_megabytes"] * 2**20}
 
 
 def exponent(points: list[tuple[int, dict[str, float]]]) -> float:

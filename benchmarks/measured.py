@@ -1,8 +1,11 @@
 """Time and memory of a piece of work in this process, and what machine it ran on."""
 
+import json
 import os
 import platform
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +22,12 @@ def measured(work: Callable[[], object], items: int) -> dict[str, float]:
 def peak_memory() -> int:
     """Bytes; getrusage would count the memory of the process that started this one as well."""
     return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+
+def in_process(script: Path | str, *arguments: str) -> dict[str, float]:
+    """What a script prints last, JSON, run in a process of its own."""
+    done = subprocess.run([sys.executable, str(script), *arguments], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def machine() -> str:
