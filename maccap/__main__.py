@@ -6,8 +6,7 @@ import os
 import sys
 
 from .cli import main
-
-DISTRIBUTED = "RANK"  # one of several processes, which say goodbye to each other
+from .steps.runner import DISTRIBUTED
 
 
 def run() -> None:
@@ -18,7 +17,7 @@ def run() -> None:
         sys.stderr.flush()
     except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
         os._exit(1)
-    if DISTRIBUTED in os.environ:
+    if DISTRIBUTED in os.environ:  # several processes say goodbye to each other
         sys.exit(code)
     os._exit(code)
 
