@@ -1,6 +1,8 @@
 """The parts of a page that tests look at."""
 
+import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 VOID = {"meta", "link", "img", "rect", "image", "use"}
 
@@ -37,3 +39,20 @@ class Page(HTMLParser):
             self.links[-1] = (self.links[-1][0], self.links[-1][1] + data)
         if "article" in self.open:
             self.samples[-1] += data
+
+
+def require_standalone(text: str, page: Page) -> None:
+    """A page needs no other file, and its headings, pictures, tables and own links are as readers' tools want them."""
+    sources = [a.get("src") or a.get("href") for tag, a in page.tags if tag in ("img", "image", "link", "script")]
+    assert all(source.startswith("data:") for source in sources)
+    assert not re.search(r"url\(|@import", text)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels)), "no level is left out"
+    assert all(a.get("alt") for tag, a in page.tags if tag == "img")
+    assert all(a.get("aria-label") for tag, a in page.tags if tag == "svg")
+    assert all(a.get("scope") in ("row", "col") for tag, a in page.tags if tag == "th")
+    ids = [a["id"] for _, a in page.tags if a.get("id")]
+    assert len(set(ids)) == len(ids)
+    assert {href[1:] for href, _ in page.links if href.startswith("#")} <= set(ids)
