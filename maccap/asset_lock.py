@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .artifacts import read_json, write_json
 from .errors import DataError, EnvironmentProblem
@@ -24,7 +24,7 @@ def exclusive(path: Path | str) -> Iterator[None]:
         except OSError as error:
             raise EnvironmentProblem(f"{path}: cannot be written ({error.strerror})") from error
         fcntl.flock(file, fcntl.LOCK_EX)
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        if _still_at(path, file):
             break
         file.close()
     try:
@@ -32,6 +32,13 @@ def exclusive(path: Path | str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         file.close()
+
+
+def _still_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 class AssetLock:
