@@ -27,9 +27,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from maccap.captioning import Captioner
-from maccap.encoder import image_tokens_and_attention
 from maccap.features import ImageFeatures
 from maccap.methods import load_method
+from maccap.towers import image_tokens_and_attention
 from maccap.training import Trainer
 
 SIZE = 2048

@@ -17,6 +17,7 @@ from .errors import EncoderError
 from .features import ImageFeatures
 from .language_model import LanguageModel
 from .methods import CaptioningMethod, TrainedMethod
+from .products import onednn
 from .progress import progress
 
 
@@ -71,6 +72,7 @@ class Captioner:
         return adaptor(inputs.flatten(0, 1).to(self.lm.device)).unflatten(0, inputs.shape[:2])
 
     @torch.inference_mode()
+    @onednn()
     def candidates(self, images: ImageFeatures) -> list[list[str]]:
         """The method's captions of each image, as generated, batch by batch."""
         size, found = self.decoding.batch_size, []

@@ -1,4 +1,4 @@
-"""CLIP through open_clip: text features; image features with all tokens and the last attention map."""
+"""CLIP through open_clip: loading and saving, text features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from torch.nn import functional as F
 
 from .artifacts import atomic, write_json
 from .errors import EncoderError
+from .products import onednn
+from .towers import encode_text, require_class_token
 
+CPU_BATCH = 32  # captions: few enough to be of like length
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 LOAD_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError, SafetensorError)
 
@@ -43,13 +46,21 @@ class Encoder:
         """What CLIP multiplies cosines by before a softmax."""
         return float(self.model.logit_scale.exp())
 
+    def text_only(self) -> Encoder:
+        """This encoder, which gives up its image tower and its memory."""
+        self.model.visual = None
+        return self
+
     @torch.inference_mode()
+    @onednn()
     def text_features(self, captions: list[str], batch_size: int = 512) -> torch.Tensor:
         """L2-normalised text features, float32 [N, d], on the CPU.
 
-        Captions are encoded longest first, so that each batch is cut to its own longest caption;
-        a caption longer than the context loses its tail but keeps the end token.
+        Captions are encoded longest first, so that each batch is cut to its own longest caption; on a CPU batches are
+        small. A caption longer than the context loses its tail but keeps the end token.
         """
+        if self.device.type == "cpu":
+            batch_size = min(batch_size, CPU_BATCH)
         if not captions:
             raise EncoderError("no captions to encode: pass at least one")
         ids = self.tokenizer(captions)
@@ -119,7 +130,7 @@ def _architecture(source: str, tokens: bool) -> dict[str, Any]:
         raise EncoderError(f"open_clip has no model {source!r}: correct `encoder.name` in the config")
     if tokens:
         with torch.device("meta"):
-            _require_class_token(open_clip.model._build_vision_tower(config["embed_dim"], config["vision_cfg"]))
+            require_class_token(open_clip.model._build_vision_tower(config["embed_dim"], config["vision_cfg"]))
     return config
 
 
@@ -193,71 +204,3 @@ def save_encoder(encoder: Encoder, folder: Path | str) -> None:
         save_file(state, part)
     preprocessing = encoder.model.visual.preprocess_cfg
     write_json(folder / CONFIG, {"model_cfg": encoder.architecture, "preprocess_cfg": preprocessing})
-
-
-def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """Text features [B, d], not normalised, of token ids [B, context].
-
-    CLIP's text tower is causal and reads only its end token (the highest id), so positions after the last
-    end token of the batch are cut off; towers that pool otherwise go through open_clip unchanged.
-    """
-    if getattr(model, "text_pool_type", None) != "argmax":
-        return model.encode_text(tokens)
-    ends = tokens.argmax(dim=-1)
-    length = int(ends.max()) + 1
-    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
-    x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-    x = model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]
-    projection = model.text_projection
-    return projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
-
-
-def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Global features, projected tokens and the last block's attention of an open_clip ViT.
-
-    Args:
-        model: an open_clip model whose image tower is a ViT with a class token.
-        images: float [B, 3, H, W], already normalised by the model's transform.
-
-    Returns:
-        global features [B, d] as the tower returns them; all tokens [B, T, d], class token first, after
-        `ln_post` and the visual projection, L2-normalised; the attention map [B, T, T] of the last block,
-        averaged over heads (the released code's `require_attn`).
-
-    Raises:
-        EncoderError: the image tower has no class token or pools otherwise.
-    """
-    visual: Any = getattr(model, "visual", None)
-    _require_class_token(visual)
-    x = visual._embeds(images)
-    *blocks, last = visual.transformer.resblocks
-    for block in blocks:
-        x = block(x)
-    normed = last.ln_1(x)
-    attended, attention = last.attn(normed, normed, normed, need_weights=True, average_attn_weights=True)
-    x = x + last.ls_1(attended)
-    x = x + last.ls_2(last.mlp(last.ln_2(x)))
-    tokens = visual.ln_post(x)
-    if visual.proj is not None:
-        tokens = tokens @ visual.proj
-    return tokens[:, 0], F.normalize(tokens, dim=-1), attention
-
-
-def has_class_token(visual: Any) -> bool:
-    """Whether an image tower is one that `image_tokens_and_attention` reads."""
-    from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
-
-    return (
-        isinstance(visual, VisionTransformer)
-        and visual.pool_type == "tok"
-        and visual.attn_pool is None
-        and isinstance(visual.transformer.resblocks[-1], ResidualAttentionBlock)
-    )
-
-
-def _require_class_token(visual: Any) -> None:
-    if not has_class_token(visual):
-        raise EncoderError(
-            "subregions need a ViT image tower with a class token and plain attention (not SigLIP, CoCa, a ResNet or "
-            "another timm model): choose one such as ViT-B-32"
-        )

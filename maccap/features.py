@@ -18,9 +18,11 @@ from torch.nn import functional as F
 from .artifacts import atomic
 from .datasets.captions import ImageEntry
 from .datasets.images import read_images
-from .encoder import Encoder, image_tokens_and_attention
+from .encoder import Encoder
 from .errors import DataError
+from .products import onednn
 from .progress import progress
+from .towers import image_tokens_and_attention
 
 CPU_BATCH = 16  # pictures: what a tower computes of so few stays in a CPU's caches
 
@@ -118,6 +120,7 @@ def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
 
 
 @torch.inference_mode()
+@onednn()
 def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalised global features, tokens and attention of some PIL pictures, on the CPU in float32.
 

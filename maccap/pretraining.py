@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from .datasets.drawing import draw
 from .datasets.scenes import GROUNDS, caption, document, draw_scene, scenes
-from .encoder import encode_text
 from .progress import progress
+from .towers import encode_text
 
 
 def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:

@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from maccap.encoder import image_tokens_and_attention, load_encoder, save_encoder
+from maccap.encoder import load_encoder, save_encoder
 from maccap.errors import EncoderError
 from maccap.steps import Job
 from maccap.steps import encoder as step
+from maccap.towers import image_tokens_and_attention
 from tests.tiny import SHIPPED
 
 VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 2, "head_width": 16}
@@ -337,6 +338,14 @@ def test_a_saved_folder_gives_the_same_features_to_the_bit(tags, plain, tmp_path
     assert torch.equal(encoder.text_features(CAPTIONS), again.text_features(CAPTIONS))
     for ours, theirs in zip(*(image_tokens_and_attention(e.model, images()) for e in (encoder, again))):
         assert torch.equal(ours, theirs)
+
+
+def test_without_its_image_tower_an_encoder_encodes_texts_alike_and_refuses_pictures(tags, plain):
+    whole, texts = load_encoder("tiny", "quick"), load_encoder("tiny", "quick").text_only()
+    assert torch.equal(texts.text_features(CAPTIONS), whole.text_features(CAPTIONS))
+    assert sum(value.numel() for value in texts.model.parameters()) < sum(v.numel() for v in whole.model.parameters())
+    with pytest.raises(EncoderError, match="image tower"):
+        image_tokens_and_attention(texts.model, images())
 
 
 def test_a_saved_folder_keeps_a_tokenizer_of_its_own(tmp_path):

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from transformers import OPTConfig, OPTForCausalLM
 
 from maccap.adaptor import Adaptor
-from maccap.encoder import encode_text, image_tokens_and_attention
 from maccap.noise import inject_noise
 from maccap.subregions import aggregate, fuse
+from maccap.towers import encode_text, image_tokens_and_attention
 from maccap.training import reconstruction_loss
 
 KEPT = Path(__file__).parent / "golden"

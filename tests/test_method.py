@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from maccap.adaptor import Adaptor
-from maccap.encoder import image_tokens_and_attention
 from maccap.errors import EncoderError
 from maccap.noise import inject_noise
 from maccap.subregions import aggregate, attended_tokens, fuse
+from maccap.towers import image_tokens_and_attention
 
 
 def test_noise_has_the_asked_variance_before_normalising():

@@ -18,12 +18,13 @@ from ..datasets.captions import Caption, read_captions
 from ..datasets.coco import read_coco_captions
 from ..datasets.images import read_images
 from ..devices import pick_device
-from ..encoder import Encoder, has_class_token, load_encoder
+from ..encoder import Encoder, load_encoder
 from ..errors import DataError
 from ..features import ImageFeatures, encode_images
 from ..keys import leaves
 from ..progress import progress
 from ..tables import write_table
+from ..towers import has_class_token
 from .figures import FIGURES, draw
 from .report import gap_report
 from .settings import GapSettings

@@ -47,11 +47,11 @@ def _alike(job: Job) -> dict[tuple[str, int, DecodingSettings], list[tuple[Path,
 
 
 def load_models(job: Job) -> tuple[Encoder, LanguageModel]:
-    """The frozen models of a job, on the device that its config asks for."""
+    """The frozen models of a job, on the device that its config asks for; the encoder encodes only texts."""
     device = pick_device(job.cfg["gpus"])
     dtype = frozen_dtype(device, job.cfg["training.precision"])
     return (
-        load_encoder(str(job.folder("encoder")), device=str(device)),
+        load_encoder(str(job.folder("encoder")), device=str(device)).text_only(),
         load_language_model(str(job.folder("language_model")), device, dtype),
     )
 

@@ -19,7 +19,7 @@ from .predict import write_predictions
 
 def run(job: Job) -> None:
     decoding = settings(DecodingSettings, job.cfg, "decoding")
-    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"])))
+    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"]))).text_only()
     tables = {path.parent.name: path for path in job.inputs["images"]}
     for out, source in zip(job.outputs[::2], job.inputs["published"], strict=True):
         predictions = read_published(source, tables[out.parent.name])

@@ -8,7 +8,7 @@ from . import Job
 
 
 def run(job: Job) -> None:
-    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"])))
+    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"]))).text_only()
     tables = {path.name.split(".")[1]: path for path in job.inputs["captions"]}
     for out in job.outputs:
         table = CaptionTable(tables[out.name.split(".")[1]])

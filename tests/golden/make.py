@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from transformers import OPTConfig, OPTForCausalLM
 
 from maccap.adaptor import Adaptor
-from maccap.encoder import image_tokens_and_attention
 from maccap.noise import inject_noise
 from maccap.subregions import aggregate, fuse
+from maccap.towers import image_tokens_and_attention
 from maccap.training import reconstruction_loss
 
 META = {

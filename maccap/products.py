@@ -1,0 +1,74 @@
+"""Matrix products on a CPU by oneDNN, which is faster on some processors than MKL, to which torch gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+WORTH = 2**22  # multiplications: of fewer, asking costs more than oneDNN saves
+_active: ContextVar[bool] = ContextVar("onednn", default=False)
+
+
+@contextmanager
+def onednn() -> Iterator[None]:
+    """In this context, or the function that it decorates, `F.linear` goes to oneDNN where that pays; the same numbers
+    to rounding. It changes nothing on other devices, in other dtypes, for small products, and without MKL.
+
+    Torch's own fast path of `nn.MultiheadAttention` does not come by here.
+    """
+    if _active.get() or not (torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()):
+        yield
+        return
+    token = _active.set(True)
+    try:
+        with _Linear():
+            yield
+    finally:
+        _active.reset(token)
+
+
+class _Linear(TorchFunctionMode):
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is F.linear and not kwargs and _pays(*args[:2]):
+            return _Product.apply(*args) if torch.is_grad_enabled() else _product(*args)
+        return func(*args, **kwargs or {})
+
+
+def _pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    return (
+        x.numel() * weight.shape[0] >= WORTH
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """The operator by which torch's compiler calls oneDNN; it knows no gradient."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = (*ctx.needs_input_grad, False)[:3]
+        rows = gradient.flatten(0, -2)
+        return (
+            _product(gradient, weight.t()) if of_x else None,
+            _product(rows.t(), x.flatten(0, -2).t()) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )[: len(ctx.needs_input_grad)]
