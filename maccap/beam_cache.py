@@ -8,10 +8,11 @@ attention of speculative decoding; Miao et al., SpecInfer, 2024). Texts are thos
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -47,21 +48,30 @@ class BeamCache(Cache):
     """The past of a beam search over rows of `beams` beams, behind a prompt.
 
     Args:
-        prompt: the layers of a cache that holds the prompt's past; they are used up.
-        mask: which positions of the prompt are no padding, [rows, P].
+        prompt: the layers of a cache that holds the past of all but the prompt's last position; they are used up.
+        mask: which positions of the prompt are no padding, [rows, P + 1].
         room: how many tokens are generated at most.
     """
 
     def __init__(self, prompt: list[Any], mask: torch.Tensor, beams: int, room: int) -> None:
-        super().__init__(layers=[RoomyLayer(prompt.pop(0), beams * room) for _ in range(len(prompt))])
-        self.prompt = mask.bool().unsqueeze(1).expand(-1, beams, -1)
+        room = 1 + beams * (room - 1)
+        super().__init__(layers=[RoomyLayer(prompt.pop(0), room) for _ in range(len(prompt))])
+        self.prompt = mask.bool().unsqueeze(1)
         self.descent = torch.zeros(len(mask), beams, 0, dtype=torch.bool, device=mask.device)
+        self.begun = False
 
     def grow(self) -> torch.Tensor:
-        """What the next positions, one for each beam, attend to: [rows, 1, beams, L], themselves last."""
-        own = torch.eye(self.descent.shape[1], dtype=torch.bool, device=self.descent.device)
+        """What the next positions attend to, themselves last: [rows, 1, beams, L], one for each beam.
+
+        The first is the prompt's last position, one for all beams: [rows, 1, 1, P + 1].
+        """
+        if not self.begun:
+            self.begun = True
+            return self.prompt.unsqueeze(1)
+        beams = self.descent.shape[1]
+        own = torch.eye(beams, dtype=torch.bool, device=self.descent.device)
         self.descent = torch.cat([self.descent, own.expand(len(self.descent), -1, -1)], dim=2)
-        return torch.cat([self.prompt, self.descent], dim=2).unsqueeze(1)
+        return torch.cat([self.prompt.expand(-1, beams, -1), self.descent], dim=2).unsqueeze(1)
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
         """Let each beam go on from that of number `beam_idx` [rows * beams], which is one of its own row."""
@@ -76,7 +86,8 @@ def shared_prompts(
 ) -> Iterator[Cache | None]:
     """Within this context, `model.generate` with these inputs and the cache that it yields runs as said above.
 
-    Language models that forget their past (sliding windows) get no cache, and with it the plain search.
+    Language models that forget their past (sliding windows) get no cache, and with it the plain search. A CPU's fused
+    attention is slow for so few queries, and is not used.
 
     Args:
         model: a causal language model of transformers.
@@ -85,24 +96,25 @@ def shared_prompts(
         room: `max_new_tokens`.
     """
     prompt = DynamicCache(config=model.config)
-    embedded, mask = embedded[:, :-1], mask[:, :-1]
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    before, positions = mask[:, :-1], (mask[:, :-1].cumsum(dim=1) - 1).clamp(min=0)
     model.base_model(
-        inputs_embeds=embedded, attention_mask=mask, position_ids=positions, past_key_values=prompt, use_cache=True
-    )
+        inputs_embeds=embedded[:, :-1], attention_mask=before, position_ids=positions, past_key_values=prompt,
+        use_cache=True,
+    )  # fmt: skip
     if any(type(layer) is not DynamicLayer for layer in prompt.layers):
         yield None
         return
     cache = BeamCache(prompt.layers, mask, beams, room)
 
     def to_positions(_: Any, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        mask = cache.grow()
         for name in ("input_ids", "inputs_embeds", "position_ids"):
             if named.get(name) is not None:
-                named[name] = named[name].view(-1, beams, *named[name].shape[2:])
-        return arguments, named | {"attention_mask": cache.grow(), "logits_to_keep": beams}
+                named[name] = named[name].view(-1, beams, *named[name].shape[2:])[:, : mask.shape[2]]
+        return arguments, named | {"attention_mask": mask, "logits_to_keep": beams}
 
     def to_rows(_: Any, __: Any, output: Any) -> Any:
-        output.logits = output.logits.flatten(0, 1).unsqueeze(1)
+        output.logits = output.logits.expand(-1, beams, -1).flatten(0, 1).unsqueeze(1)
         return output
 
     hooks = [
@@ -110,7 +122,8 @@ def shared_prompts(
         model.register_forward_hook(to_rows),
     ]
     try:
-        yield cache
+        with sdpa_kernel(SDPBackend.MATH) if embedded.device.type == "cpu" else nullcontext():
+            yield cache
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from .artifacts import atomic
 from .errors import ConfigError, EncoderError
+from .products import onednn
 
 WEIGHTS = "model.safetensors"
 FILES = ("config.json", "generation_config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
@@ -77,6 +78,7 @@ class LanguageModel:
         return ids, given
 
     @torch.inference_mode()
+    @onednn()
     def generate(
         self,
         prefix: torch.Tensor | None,

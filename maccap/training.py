@@ -21,6 +21,7 @@ from .devices import mixed_precision
 from .errors import ConfigError
 from .language_model import LanguageModel
 from .methods import TrainedMethod
+from .products import onednn
 from .progress import progress
 from .text_set import TextBatch, TextSet
 
@@ -57,24 +58,47 @@ def reconstruction_loss(
         raise ConfigError(
             "this language model has no padding token that the loss could count: set `training.count_padding` to false"
         )
-    length = tokens.shape[1]
-    longest = int((tokens != pad_token_id).sum(dim=1).max())
-    if not count_padding:
-        tokens = tokens[:, :longest]
-    elif lm.config.model_type in PADDING_ALIKE:
-        tokens = tokens[:, : longest + 2]  # the last label is the padding behind padding of every row
+    counts = _label_counts(tokens, pad_token_id, count_padding, lm.config.model_type in PADDING_ALIKE)
+    if given is not None:
+        counts = counts.masked_fill(given, 0)
+    width = int(counts.any(dim=0).nonzero().max()) + 1
+    tokens, counts = tokens[:, :width], counts[:, :width]
     embed = lm.get_input_embeddings()
     embedded = torch.cat([prefix.to(embed.weight.dtype), embed(tokens.clamp(min=0))], dim=1)
     mask = torch.cat([tokens.new_ones(prefix.shape[:2]), (tokens != pad_token_id).long()], dim=1)
-    kept = tokens.shape[1] + 1
-    logits = lm(inputs_embeds=embedded, attention_mask=mask, logits_to_keep=kept, use_cache=False).logits[:, :-1]
-    counts = torch.ones(tokens.shape, device=tokens.device) if count_padding else (tokens != pad_token_id).float()
-    if count_padding:
-        counts[:, -1] += length - tokens.shape[1]
-    if given is not None:
-        counts = counts.masked_fill(given[:, : counts.shape[1]], 0)
-    losses = F.cross_entropy(logits.flatten(0, 1).float(), tokens.clamp(min=0).flatten(), reduction="none")
-    return (losses * counts.flatten()).sum() / counts.sum()
+    labels = counts > 0
+    logits = _label_logits(lm, embedded, mask, labels)
+    losses = F.cross_entropy(logits.float(), tokens[labels].clamp(min=0), reduction="none")
+    return (losses * counts[labels]).sum() / counts.sum()
+
+
+def _label_counts(tokens: torch.Tensor, pad_token_id: int, count_padding: bool, padding_alike: bool) -> torch.Tensor:
+    """How often each token counts as a label: float [B, L]."""
+    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+    given = (tokens != pad_token_id).sum(dim=1, keepdim=True)
+    if not count_padding:
+        return (place < given).float()
+    if not padding_alike:
+        return torch.ones_like(place, dtype=torch.float)
+    behind_padding = tokens.shape[1] - given - 1
+    return (place <= given).float() + (place == given + 1) * behind_padding
+
+
+def _label_logits(lm: Any, embedded: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The logits [n, vocabulary] that predict the n labels among the last tokens, [B, L], of embeddings [B, P + L, d].
+
+    What the other positions would predict is not computed.
+    """
+
+    def of_labels(_: Any, hidden: tuple[torch.Tensor]) -> torch.Tensor:
+        return hidden[0][:, :-1][labels]
+
+    hook = lm.get_output_embeddings().register_forward_pre_hook(of_labels)
+    try:
+        kept = labels.shape[1] + 1
+        return lm(inputs_embeds=embedded, attention_mask=mask, logits_to_keep=kept, use_cache=False).logits
+    finally:
+        hook.remove()
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
@@ -164,6 +188,7 @@ class Trainer:
         size = self.settings.batch_size
         return self.order[1][within * size : (within + 1) * size]
 
+    @onednn()
     def _one_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of this process's share, and the norm of the whole batch's gradient before clipping."""
         settings, device = self.settings, self.accelerator.device
@@ -205,6 +230,7 @@ class Trainer:
         return own, processes * float(labels[own].sum() / labels.sum())
 
     @torch.no_grad()
+    @onednn()
     def validation_loss(self) -> float:
         """Mean reconstruction loss over the validation captions, padding left out, one fixed noise draw."""
         self.adaptor.eval()

@@ -190,6 +190,21 @@ def test_counted_padding_gives_the_loss_and_gradient_of_the_whole_batch(family, 
     assert torch.allclose(*gradients, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("count_padding", "each"),
+    [(False, lambda own, width: own), (True, lambda own, width: min(own + 2, width))],
+    ids=["left out", "counted"],
+)
+def test_logits_are_computed_only_where_a_label_is(count_padding, each):
+    lm, seen = make("opt"), []
+    tokens = lm.caption_ids(CAPTIONS, 24)[0]
+    lm.model.get_output_embeddings().register_forward_hook(lambda _, __, logits: seen.append(logits.shape[:-1].numel()))
+    reconstruction_loss(lm.model, soft_tokens(lm), tokens, lm.pad_id, count_padding)
+    own = (tokens != lm.pad_id).sum(dim=1).tolist()
+    assert len(set(own)) > 1
+    assert seen == [sum(each(count, tokens.shape[1]) for count in own)]
+
+
 def test_a_model_in_half_precision_takes_a_prefix_in_full():
     lm = make("opt")
     tokens, prefix = lm.caption_ids(CAPTIONS, 40)[0], soft_tokens(lm).requires_grad_()
@@ -241,7 +256,7 @@ def test_the_beams_of_a_row_share_its_prompt_in_memory():
             inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, num_beams=4, max_new_tokens=5
         )
     heads = lm.model.config.num_attention_heads
-    assert [tuple(layer.keys.shape) for layer in cache.layers] == [(3, heads, 4 + 4 * 5, lm.dim // heads)] * 2
+    assert [tuple(layer.keys.shape) for layer in cache.layers] == [(3, heads, 5 + 4 * 4, lm.dim // heads)] * 2
 
 
 @pytest.mark.parametrize("family", CAUSAL)
