@@ -7,11 +7,7 @@ from the captions (`opt/`), and the memory bank that the released code loads and
 import json
 from pathlib import Path
 
-import open_clip
 import torch
-from transformers import OPTConfig, OPTForCausalLM
-
-from maccap.pretraining import opt_tokenizer
 
 CLIP = "ViT-B-32-quickgelu"
 OPT_125M = {
@@ -21,11 +17,17 @@ OPT_125M = {
 
 
 def write(folder: Path, captions: list[str]) -> None:
+    import open_clip  # here, for the released code does without
+    from transformers import OPTConfig, OPTForCausalLM
+
+    from maccap.pretraining import opt_tokenizer
+
     torch.manual_seed(0)
     clip = open_clip.create_model(CLIP, pretrained=None)
     torch.save({name: value.contiguous() for name, value in clip.state_dict().items()}, folder / "clip.pt")
     tokenizer = opt_tokenizer(iter(captions), 8192)
-    lm = OPTForCausalLM(OPTConfig(**OPT_125M, architectures=["OPTForCausalLM"]))
+    config = OPTConfig(**OPT_125M, init_std=0.15, architectures=["OPTForCausalLM"])  # each draw has its own caption
+    lm = OPTForCausalLM(config)
     with torch.no_grad():  # a logit of 0 is never among the best: no caption ends early, and each is made of words
         lm.get_input_embeddings().weight[: lm.config.eos_token_id + 2] = 0
         lm.get_input_embeddings().weight[len(tokenizer) :] = 0

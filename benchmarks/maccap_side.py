@@ -1,13 +1,15 @@
 """This package at work, measured as in `released_side.py`: `python maccap_side.py FOLDER WORK THREADS COUNT`.
 
-WORK is `train`, or `train-masked` with padding left out of the loss, or `caption`. Text features are there when
-training begins, as in the workflow, where they are extracted once; captioning begins with the pictures' pixels.
+WORK is `train`, or `train-masked` with padding left out of the loss; or `encode`, which leaves the features of pictures
+in FOLDER, or `caption`, which captions them: as in the workflow, where a job of its own extracts features once.
+Text features are there when training begins. Captioning as the released code does it is `encode` and `caption`.
 """
 
 import json
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,11 +20,13 @@ from torch.nn import functional as F
 from maccap.captioning import Captioner
 from maccap.config import DecodingSettings, TrainingSettings
 from maccap.datasets.captions import Caption, write_captions
-from maccap.encoder import Encoder, image_tokens_and_attention, load_encoder
-from maccap.features import ImageFeatures, write_store
+from maccap.encoder import Encoder, load_encoder
+from maccap.features import read_image_features, write_store
 from maccap.language_model import LanguageModel, load_language_model
 from maccap.methods import load_method
+from maccap.products import onednn
 from maccap.text_set import TextSet
+from maccap.towers import image_tokens_and_attention
 from maccap.training import Trainer
 
 TRAINING = TrainingSettings(
@@ -36,10 +40,12 @@ DECODING = DecodingSettings(
 )  # fmt: skip
 
 
+STORE = "images.safetensors"
+
+
 def load(folder: Path) -> tuple[Encoder, LanguageModel]:
-    return load_encoder(CLIP, weights=None, pretrained=str(folder / "clip.pt")), load_language_model(
-        str(folder / "opt")
-    )
+    encoder = load_encoder(CLIP, pretrained=str(folder / "clip.pt")).text_only()
+    return encoder, load_language_model(str(folder / "opt"))
 
 
 def text_set(encoder: Encoder, folder: Path, captions: list[str]) -> TextSet:
@@ -50,7 +56,7 @@ def text_set(encoder: Encoder, folder: Path, captions: list[str]) -> TextSet:
     return TextSet.read([store], folder / "captions.train.jsonl")
 
 
-def train(folder: Path, count: int, count_padding: bool) -> dict[str, float]:
+def train(folder: Path, count: int, *, count_padding: bool = True) -> dict[str, float]:
     encoder, lm = load(folder)
     captions = json.loads((folder / "captions.json").read_text())[:count]
     settings = replace(TRAINING, count_padding=count_padding)
@@ -67,27 +73,36 @@ def train(folder: Path, count: int, count_padding: bool) -> dict[str, float]:
     return run(captions)
 
 
-def caption(folder: Path, count: int) -> dict[str, float]:
-    encoder, lm = load(folder)
-    method = load_method("maccap", TRAINING)
-    torch.manual_seed(0)
-    captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), DECODING, 0)
-    images = pictures(count)
+def encode(folder: Path, count: int) -> dict[str, float]:
+    encoder, images = load_encoder(CLIP, pretrained=str(folder / "clip.pt")), pictures(count)
 
     @torch.inference_mode()
+    @onednn()
     def work(rows: range) -> None:
+        parts = []
         for begin in range(0, len(rows), DECODING.batch_size):
-            own = images[begin : begin + DECODING.batch_size]
-            global_, tokens, attention = image_tokens_and_attention(encoder.model, own)
-            ids = torch.arange(begin, begin + len(own))
-            captioner.caption(ImageFeatures(ids, F.normalize(global_, dim=-1), tokens, attention))
+            own = images[rows[begin : begin + DECODING.batch_size]]
+            global_, *rest = image_tokens_and_attention(encoder.model, own)
+            parts.append([F.normalize(global_, dim=-1), *rest])
+        columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
+        write_store(folder / STORE, columns, list(rows), "float32")
 
     work(range(2))
     return measured(lambda: work(range(count)), count)
 
 
+def caption(folder: Path, count: int) -> dict[str, float]:
+    encoder, lm = load(folder)
+    method = load_method("maccap", TRAINING)
+    torch.manual_seed(0)
+    captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), DECODING, 0)
+    images = read_image_features([folder / STORE])
+    captioner.caption(images.rows(slice(0, 2)))
+    return measured(lambda: captioner.caption(images), count)
+
+
 if __name__ == "__main__":
     folder, work, threads, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
-    result = caption(folder, count) if work == "caption" else train(folder, count, work == "train")
-    print(json.dumps(result))
+    works = {"encode": encode, "caption": caption, "train": train, "train-masked": partial(train, count_padding=False)}
+    print(json.dumps(works[work](folder, count)))
