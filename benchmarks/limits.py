@@ -18,17 +18,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from full_size import coco_captions, pictures, write
+from full_size import CLIP, coco_captions, pictures, write
 from maccap_side import DECODING, TRAINING, load, text_set
 from measured import machine
 from tabulate import tabulate
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from maccap.captioning import Captioner
+from maccap.encoder import load_encoder
 from maccap.features import ImageFeatures
 from maccap.methods import load_method
+from maccap.products import onednn
 from maccap.towers import image_tokens_and_attention
 from maccap.training import Trainer
 
@@ -36,14 +38,21 @@ SIZE = 2048
 
 
 def peak(seconds: float = 2.0) -> float:
-    """FLOP/s of large matrix products."""
+    """FLOP/s of large matrix products, by the library that this package asks."""
     one, other = torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)
-    one @ other
-    begun, count = time.perf_counter(), 0
-    while time.perf_counter() - begun < seconds:
-        one @ other
-        count += 1
+    with torch.inference_mode(), onednn():
+        F.linear(one, other)
+        begun, count = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            F.linear(one, other)
+            count += 1
     return count * 2 * SIZE**3 / (time.perf_counter() - begun)
+
+
+@register_flop_formula(torch.ops.mkldnn._linear_pointwise)
+def product(x: torch.Size, weight: torch.Size, *_: object, **__: object) -> int:
+    """FLOP of a product by oneDNN, of the shapes of its factors; torch's counter does not know it."""
+    return 2 * x.numel() * weight[0]
 
 
 def achieved(work: Callable[[], object], repeats: int) -> tuple[float, float, float]:
@@ -73,7 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, coco_captions(parsed.captions))
-        encoder, lm = load(folder)
+        encoder, (_, lm) = load_encoder(CLIP, pretrained=str(folder / "clip.pt")), load(folder)
         data = text_set(encoder, folder, json.loads((folder / "captions.json").read_text())[:480])
         before, works = peak(), {}
         for padding in (True, False):
@@ -87,6 +96,7 @@ def main() -> None:
         )
 
         @torch.inference_mode()
+        @onednn()
         def encode() -> ImageFeatures:
             global_, tokens, attention = image_tokens_and_attention(encoder.model, images)
             return ImageFeatures(torch.arange(8), F.normalize(global_, dim=-1), tokens, attention)
