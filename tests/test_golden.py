@@ -15,9 +15,9 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from maccap.adaptor import Adaptor
 from maccap.noise import inject_noise
+from maccap.reconstruction import reconstruction_loss
 from maccap.subregions import aggregate, fuse
 from maccap.towers import encode_text, image_tokens_and_attention
-from maccap.training import reconstruction_loss
 
 KEPT = Path(__file__).parent / "golden"
 

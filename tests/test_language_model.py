@@ -25,9 +25,9 @@ from maccap.beam_cache import shared_prompts
 from maccap.errors import ConfigError
 from maccap.language_model import FILES, LanguageModel, load_language_model, save_language_model
 from maccap.pretraining import sample_texts
+from maccap.reconstruction import reconstruction_loss
 from maccap.steps import Job
 from maccap.steps import language_model as step
-from maccap.training import reconstruction_loss
 from tests.tiny import tiny_lm
 
 CAPTIONS = ["A red boat on the sea.", "Two dogs", "A small tree stands left of a big blue house."]

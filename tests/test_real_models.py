@@ -27,7 +27,7 @@ from maccap.adaptor import Adaptor
 from maccap.encoder import load_encoder
 from maccap.language_model import LanguageModel, load_language_model, save_language_model
 from maccap.noise import inject_noise
-from maccap.training import reconstruction_loss
+from maccap.reconstruction import reconstruction_loss
 from maccap.towers import image_tokens_and_attention
 
 CAPTIONS = {CAPTIONS!r}

@@ -14,9 +14,9 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from maccap.adaptor import Adaptor
 from maccap.noise import inject_noise
+from maccap.reconstruction import reconstruction_loss
 from maccap.subregions import aggregate, fuse
 from maccap.towers import image_tokens_and_attention
-from maccap.training import reconstruction_loss
 
 META = {
     "top_k": 4, "patch_weight": 0.7, "noise_variance": 0.016,
