@@ -37,7 +37,7 @@ def onednn() -> Iterator[None]:
 class _Linear(TorchFunctionMode):
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if func is F.linear and not kwargs and _pays(*args[:2]):
-            return _Product.apply(*args) if torch.is_grad_enabled() else _product(*args)
+            return _linear(*args)
         return func(*args, **kwargs or {})
 
 
@@ -55,9 +55,13 @@ def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = 
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
+def _linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    return _Product.apply(x, weight, bias) if torch.is_grad_enabled() else _product(x, weight, bias)
+
+
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
         return _product(x, weight, bias)
 
@@ -65,10 +69,10 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = (*ctx.needs_input_grad, False)[:3]
+        of_x, of_weight, of_bias = ctx.needs_input_grad
         rows = gradient.flatten(0, -2)
         return (
             _product(gradient, weight.t()) if of_x else None,
             _product(rows.t(), x.flatten(0, -2).t()) if of_weight else None,
             rows.sum(0) if of_bias else None,
-        )[: len(ctx.needs_input_grad)]
+        )

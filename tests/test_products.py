@@ -25,6 +25,13 @@ def tensors(*shapes, **options):
     return [torch.randn(*shape, generator=generator).requires_grad_(options.get("grad", False)) for shape in shapes]
 
 
+def require_torchs_own(asked, x, weight):
+    with onednn():
+        found = F.linear(x, weight)
+    assert not asked
+    assert torch.equal(found, F.linear(x, weight))
+
+
 @needs_both
 @pytest.mark.parametrize("shape", [(128, 256), (4, 32, 256), (2, 3, 64, 256)])
 @pytest.mark.parametrize("bias", [True, False])
@@ -67,11 +74,7 @@ def test_inference_and_a_transposed_input(asked):
     ("rows", "dtype"), [(8, torch.float32), (128, torch.float64), (128, torch.bfloat16), (0, torch.float32)]
 )
 def test_small_products_and_other_dtypes_stay_with_torch(asked, rows, dtype):
-    x, weight = (part.to(dtype) for part in tensors((rows, 256), (512, 256)))
-    with onednn():
-        found = F.linear(x, weight)
-    assert not asked
-    assert torch.equal(found, F.linear(x, weight))
+    require_torchs_own(asked, *(part.to(dtype) for part in tensors((rows, 256), (512, 256))))
 
 
 def test_autocast_keeps_its_dtype(asked):
@@ -83,11 +86,7 @@ def test_autocast_keeps_its_dtype(asked):
 
 def test_nothing_changes_without_onednn(asked, monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    x, weight = tensors((128, 256), (512, 256))
-    with onednn():
-        found = F.linear(x, weight)
-    assert not asked
-    assert torch.equal(found, F.linear(x, weight))
+    require_torchs_own(asked, *tensors((128, 256), (512, 256)))
 
 
 def test_it_ends_with_its_context(asked):
