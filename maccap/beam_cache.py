@@ -58,15 +58,13 @@ class BeamCache(Cache):
         super().__init__(layers=[RoomyLayer(prompt.pop(0), room) for _ in range(len(prompt))])
         self.prompt = mask.bool().unsqueeze(1)
         self.descent = torch.zeros(len(mask), beams, 0, dtype=torch.bool, device=mask.device)
-        self.begun = False
 
     def grow(self) -> torch.Tensor:
         """What the next positions attend to, themselves last: [rows, 1, beams, L], one for each beam.
 
         The first is the prompt's last position, one for all beams: [rows, 1, 1, P + 1].
         """
-        if not self.begun:
-            self.begun = True
+        if self.get_seq_length() < self.prompt.shape[-1]:
             return self.prompt.unsqueeze(1)
         beams = self.descent.shape[1]
         own = torch.eye(beams, dtype=torch.bool, device=self.descent.device)
