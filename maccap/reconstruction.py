@@ -42,9 +42,7 @@ def reconstruction_loss(
         raise ConfigError(
             "this language model has no padding token that the loss could count: set `training.count_padding` to false"
         )
-    counts = _label_counts(tokens, pad_token_id, count_padding, lm.config.model_type in PADDING_ALIKE)
-    if given is not None:
-        counts = counts.masked_fill(given, 0)
+    counts = label_counts(lm, tokens, pad_token_id, count_padding, given)
     width = int(counts.any(dim=0).nonzero().max()) + 1
     tokens, counts = tokens[:, :width], counts[:, :width]
     embed = lm.get_input_embeddings()
@@ -56,16 +54,20 @@ def reconstruction_loss(
     return (losses * counts[labels]).sum() / counts.sum()
 
 
-def _label_counts(tokens: torch.Tensor, pad_token_id: int, count_padding: bool, padding_alike: bool) -> torch.Tensor:
-    """How often each token counts as a label: float [B, L]."""
+def label_counts(
+    lm: Any, tokens: torch.Tensor, pad_token_id: int, count_padding: bool, given: torch.Tensor | None = None
+) -> torch.Tensor:
+    """How often each token counts as a label, float [B, L]; the arguments are those of `reconstruction_loss`."""
     place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
-    given = (tokens != pad_token_id).sum(dim=1, keepdim=True)
+    own = (tokens != pad_token_id).sum(dim=1, keepdim=True)
     if not count_padding:
-        return (place < given).float()
-    if not padding_alike:
-        return torch.ones_like(place, dtype=torch.float)
-    behind_padding = tokens.shape[1] - given - 1
-    return (place <= given).float() + (place == given + 1) * behind_padding
+        counts = (place < own).float()
+    elif lm.config.model_type in PADDING_ALIKE:
+        behind_padding = tokens.shape[1] - own - 1
+        counts = (place <= own).float() + (place == own + 1) * behind_padding
+    else:
+        counts = torch.ones_like(place, dtype=torch.float)
+    return counts if given is None else counts.masked_fill(given, 0)
 
 
 def _label_logits(lm: Any, embedded: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

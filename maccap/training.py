@@ -21,7 +21,7 @@ from .language_model import LanguageModel
 from .methods import TrainedMethod
 from .products import onednn
 from .progress import progress
-from .reconstruction import reconstruction_loss
+from .reconstruction import label_counts, reconstruction_loss
 from .text_set import TextBatch, TextSet
 
 
@@ -150,8 +150,8 @@ class Trainer:
         if index >= len(tokens):  # every process must take part in every step
             return slice(0, 1), 0.0
         own = slice(index, None, processes)
-        labels = ~given if self.settings.count_padding else (tokens != self.lm.pad_id) & ~given
-        return own, processes * float(labels[own].sum() / labels.sum())
+        counts = label_counts(self.lm.model, tokens, self.lm.pad_id, self.settings.count_padding, given)
+        return own, processes * float(counts[own].sum() / counts.sum())
 
     @torch.no_grad()
     @onednn()
