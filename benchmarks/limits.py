@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from full_size import CLIP, coco_captions, pictures, write
-from maccap_side import DECODING, TRAINING, load, text_set
+from maccap_side import DECODING, TRAINING, prepared, text_set
 from measured import machine
 from tabulate import tabulate
 from torch.nn import functional as F
@@ -28,10 +28,10 @@ from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
 from maccap.captioning import Captioner
 from maccap.encoder import load_encoder
-from maccap.features import ImageFeatures
+from maccap.features import ImageFeatures, encode_images
+from maccap.language_model import load_language_model
 from maccap.methods import load_method
 from maccap.products import onednn
-from maccap.towers import image_tokens_and_attention
 from maccap.training import Trainer
 
 SIZE = 2048
@@ -82,7 +82,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, coco_captions(parsed.captions))
-        encoder, (_, lm) = load_encoder(CLIP, pretrained=str(folder / "clip.pt")), load(folder)
+        encoder = prepared(load_encoder(CLIP, pretrained=str(folder / "clip.pt")))
+        lm = load_language_model(str(folder / "opt"))
         data = text_set(encoder, folder, json.loads((folder / "captions.json").read_text())[:480])
         before, works = peak(), {}
         for padding in (True, False):
@@ -95,11 +96,8 @@ def main() -> None:
             encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval().requires_grad_(False), DECODING, 0
         )
 
-        @torch.inference_mode()
-        @onednn()
         def encode() -> ImageFeatures:
-            global_, tokens, attention = image_tokens_and_attention(encoder.model, images)
-            return ImageFeatures(torch.arange(8), F.normalize(global_, dim=-1), tokens, attention)
+            return ImageFeatures(torch.arange(8), *encode_images(encoder, list(images)))
 
         features = encode()
         works["encoding 8 pictures"] = encode, parsed.steps

@@ -15,18 +15,15 @@ from pathlib import Path
 import torch
 from full_size import CLIP, pictures
 from measured import measured
-from torch.nn import functional as F
 
 from maccap.captioning import Captioner
 from maccap.config import DecodingSettings, TrainingSettings
 from maccap.datasets.captions import Caption, write_captions
 from maccap.encoder import Encoder, load_encoder
-from maccap.features import read_image_features, write_store
+from maccap.features import encode_images, read_image_features, write_store
 from maccap.language_model import LanguageModel, load_language_model
 from maccap.methods import load_method
-from maccap.products import onednn
 from maccap.text_set import TextSet
-from maccap.towers import image_tokens_and_attention
 from maccap.training import Trainer
 
 TRAINING = TrainingSettings(
@@ -46,6 +43,11 @@ STORE = "images.safetensors"
 def load(folder: Path) -> tuple[Encoder, LanguageModel]:
     encoder = load_encoder(CLIP, pretrained=str(folder / "clip.pt")).text_only()
     return encoder, load_language_model(str(folder / "opt"))
+
+
+def prepared(encoder: Encoder) -> Encoder:
+    """An encoder of pictures that its transform has left."""
+    return replace(encoder, transform=lambda picture: picture)
 
 
 def text_set(encoder: Encoder, folder: Path, captions: list[str]) -> TextSet:
@@ -74,16 +76,11 @@ def train(folder: Path, count: int, *, count_padding: bool = True) -> dict[str, 
 
 
 def encode(folder: Path, count: int) -> dict[str, float]:
-    encoder, images = load_encoder(CLIP, pretrained=str(folder / "clip.pt")), pictures(count)
+    encoder, images = prepared(load_encoder(CLIP, pretrained=str(folder / "clip.pt"))), pictures(count)
 
-    @torch.inference_mode()
-    @onednn()
     def work(rows: range) -> None:
-        parts = []
-        for begin in range(0, len(rows), DECODING.batch_size):
-            own = images[rows[begin : begin + DECODING.batch_size]]
-            global_, *rest = image_tokens_and_attention(encoder.model, own)
-            parts.append([F.normalize(global_, dim=-1), *rest])
+        size = DECODING.batch_size
+        parts = [encode_images(encoder, list(images[: len(rows)][i : i + size])) for i in range(0, len(rows), size)]
         columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
         write_store(folder / STORE, columns, list(rows), "float32")
 
