@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch.nn import functional as F
 
 from .artifacts import atomic, write_json
 from .errors import EncoderError
+from .fused_blocks import image_blocks
 from .products import onednn
-from .towers import encode_text, require_class_token
+from .towers import Block, encode_text, require_class_token
 
-CPU_BATCH = 32  # captions: few enough to be of like length
+CPU_CAPTIONS = 32  # a batch on a CPU: few enough to be of like length
+CPU_PICTURES = 8  # a batch on a CPU: what a tower computes of so few stays in its caches
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 LOAD_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError, SafetensorError)
 
@@ -46,6 +49,16 @@ class Encoder:
         """What CLIP multiplies cosines by before a softmax."""
         return float(self.model.logit_scale.exp())
 
+    @cached_property
+    def image_blocks(self) -> list[Block]:
+        """The image tower's blocks, prepared for batches of CPU_PICTURES on a CPU; made when first asked for.
+
+        Raises:
+            EncoderError: the image tower has no class token.
+        """
+        require_class_token(self.model.visual)
+        return image_blocks(self.model.visual, CPU_PICTURES * len(self.model.visual.positional_embedding))
+
     def text_only(self) -> Encoder:
         """This encoder, which gives up its image tower and its memory."""
         self.model.visual = None
@@ -60,7 +73,7 @@ class Encoder:
         small. A caption longer than the context loses its tail but keeps the end token.
         """
         if self.device.type == "cpu":
-            batch_size = min(batch_size, CPU_BATCH)
+            batch_size = min(batch_size, CPU_CAPTIONS)
         if not captions:
             raise EncoderError("no captions to encode: pass at least one")
         ids = self.tokenizer(captions)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,13 +19,10 @@ from torch.nn import functional as F
 from .artifacts import atomic
 from .datasets.captions import ImageEntry
 from .datasets.images import read_images
-from .encoder import Encoder
+from .encoder import CPU_PICTURES, Encoder
 from .errors import DataError
-from .products import onednn
 from .progress import progress
-from .towers import image_tokens_and_attention
-
-CPU_BATCH = 16  # pictures: what a tower computes of so few stays in a CPU's caches
+from .towers import Block, image_tokens_and_attention
 
 
 @dataclass(frozen=True)
@@ -119,23 +117,39 @@ def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
     return stores[0][name] if len(stores) == 1 else torch.cat([store[name] for store in stores])
 
 
-@torch.inference_mode()
-@onednn()
 def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalised global features, tokens and attention of some PIL pictures, on the CPU in float32.
 
-    Threads prepare pictures while others are encoded; on a CPU CPU_BATCH at a time.
+    On a CPU each of torch's threads prepares and encodes a few pictures by itself, which wastes less than sharing
+    every product; elsewhere threads prepare the pictures of one batch.
     """
-    size = CPU_BATCH if encoder.device.type == "cpu" else len(images)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ready = pool.map(encoder.transform, images)
-        parts = [_encode(encoder, list(islice(ready, size))) for _ in range(0, len(images), size)]
+    blocks = encoder.image_blocks
+    if encoder.device.type == "cpu":
+        batches = [images[begin : begin + CPU_PICTURES] for begin in range(0, len(images), CPU_PICTURES)]
+        with _single_threads() as pool:
+            parts = list(pool.map(partial(_encode, encoder, blocks), batches))
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = [_encode(encoder, blocks, images, pool.map)]
     global_, tokens, attention = map(torch.cat, zip(*parts, strict=True))
     return global_, tokens, attention
 
 
-def _encode(encoder: Encoder, ready: list[torch.Tensor]) -> list[torch.Tensor]:
-    global_, tokens, attention = image_tokens_and_attention(encoder.model, torch.stack(ready).to(encoder.device))
+@contextmanager
+def _single_threads() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch uses for one operator, each of which runs its operators alone."""
+    count = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(count)
+
+
+@torch.inference_mode()
+def _encode(encoder: Encoder, blocks: list[Block], images: list, each: Callable = map) -> list[torch.Tensor]:
+    ready = torch.stack(list(each(encoder.transform, images))).to(encoder.device)
+    global_, tokens, attention = image_tokens_and_attention(encoder.model, ready, blocks)
     return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
 
 

@@ -23,7 +23,7 @@ def onednn() -> Iterator[None]:
 
     Torch's own fast path of `nn.MultiheadAttention` does not come by here.
     """
-    if _active.get() or not (torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()):
+    if _active.get() or not available():
         yield
         return
     token = _active.set(True)
@@ -32,6 +32,11 @@ def onednn() -> Iterator[None]:
             yield
     finally:
         _active.reset(token)
+
+
+def available() -> bool:
+    """Whether this torch has both, and thus a choice."""
+    return torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
 
 
 class _Linear(TorchFunctionMode):

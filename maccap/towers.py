@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,18 +23,21 @@ def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     length = int(ends.max()) + 1
     x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
     for block in model.transformer.resblocks:
-        x = run_block(block, x, model.attn_mask[:length, :length])
+        x = Block(block).run(x, model.attn_mask[:length, :length])
     x = model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]
     projection = model.text_projection
     return projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
 
 
-def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def image_tokens_and_attention(
+    model: Any, images: torch.Tensor, blocks: Sequence[Block] | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Global features, projected tokens and the last block's attention of an open_clip ViT.
 
     Args:
         model: an open_clip model whose image tower is a ViT with a class token.
         images: float [B, 3, H, W], already normalised by the model's transform.
+        blocks: those of the tower, where they are prepared (`fused_blocks.image_blocks`).
 
     Returns:
         global features [B, d] as the tower returns them; all tokens [B, T, d], class token first, after
@@ -46,40 +50,50 @@ def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.
     visual: Any = getattr(model, "visual", None)
     require_class_token(visual)
     x = visual._embeds(images)
-    *blocks, last = visual.transformer.resblocks
-    for block in blocks:
-        x = run_block(block, x)
-    q, k, v = _queries_keys_values(last, x)
+    *before, last = blocks or [Block(block) for block in visual.transformer.resblocks]
+    for block in before:
+        x = block.run(x)
+    q, k, v = last.queries_keys_values(x)
     attention = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(dim=-1)
-    tokens = visual.ln_post(_add(last, x, attention @ v))
+    tokens = visual.ln_post(last.add(x, _of_heads(attention @ v)))
     if visual.proj is not None:
         tokens = tokens @ visual.proj
     return tokens[:, 0], F.normalize(tokens, dim=-1), attention.mean(dim=1)
 
 
-def run_block(block: Any, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+class Block:
     """One of open_clip's plain residual attention blocks, [B, T, width] -> [B, T, width].
 
     It is written out, for `nn.MultiheadAttention` leaves no choice of who multiplies its matrices (`products.onednn`).
-
-    Args:
-        mask: added to the logits of the attention, [T, T].
     """
-    q, k, v = _queries_keys_values(block, x)
-    attended = F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q.dtype))
-    return _add(block, x, attended)
+
+    def __init__(self, block: Any) -> None:
+        self.block = block
+
+    def run(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """The block's output; `mask` [T, T] is added to the logits of the attention."""
+        q, k, v = self.queries_keys_values(x)
+        attended = F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q.dtype))
+        return self.add(x, _of_heads(attended))
+
+    def queries_keys_values(self, x: torch.Tensor) -> torch.Tensor:
+        """[3, B, heads, T, width / heads]."""
+        heads = self.block.attn.num_heads
+        return self.project(self.block.ln_1(x)).unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+
+    def project(self, x: torch.Tensor) -> torch.Tensor:
+        """Queries, keys and values of all heads side by side [B, T, 3 width], of the normalised input."""
+        return F.linear(x, self.block.attn.in_proj_weight, self.block.attn.in_proj_bias)
+
+    def add(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        """The block's output, of its input and what its heads attended to, both [B, T, width]."""
+        x = x + self.block.ls_1(self.block.attn.out_proj(attended))
+        return x + self.block.ls_2(self.block.mlp(self.block.ln_2(x)))
 
 
-def _queries_keys_values(block: Any, x: torch.Tensor) -> torch.Tensor:
-    """[3, B, heads, T, width / heads]."""
-    projected = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)
-    return projected.unflatten(-1, (3, block.attn.num_heads, -1)).permute(2, 0, 3, 1, 4)
-
-
-def _add(block: Any, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-    """The block's output [B, T, width], of its input and what each head attended to [B, heads, T, width / heads]."""
-    x = x + block.ls_1(block.attn.out_proj(attended.transpose(1, 2).flatten(2)))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+def _of_heads(attended: torch.Tensor) -> torch.Tensor:
+    """[B, heads, T, d] -> [B, T, heads d]."""
+    return attended.transpose(1, 2).flatten(2)
 
 
 def has_class_token(visual: Any) -> bool:
@@ -95,7 +109,7 @@ def has_class_token(visual: Any) -> bool:
 
 
 def _plain(transformer: Any) -> bool:
-    """Whether `run_block` can run all blocks of a transformer."""
+    """Whether `Block` can run all blocks of a transformer."""
     from open_clip.transformer import ResidualAttentionBlock
 
     return all(type(block) is ResidualAttentionBlock for block in transformer.resblocks)
