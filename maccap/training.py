@@ -64,7 +64,7 @@ class Trainer:
 
         self.method, self.lm, self.train, self.val = method, lm, train, val
         self.settings, self.seed, self.folder, self.about = settings, seed, folder, about
-        self.state_path = folder / "state.pt"
+        self.state_path = folder.with_name(f"{folder.name}.state.pt")  # not among the outputs, which DVC removes first
         self.accelerator = Accelerator(
             cpu=lm.device.type == "cpu", mixed_precision=mixed_precision(lm.device, settings.precision)
         )

@@ -206,7 +206,7 @@ trainer(Path(sys.argv[1]), epochs=8).run()
 
 def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "killed")], cwd=ROOT)
-    state = tmp_path / "killed" / "state.pt"
+    state = tmp_path / "killed.state.pt"
     deadline = time.monotonic() + 120
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
