@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from maccap import __version__
+from maccap.artifacts import sha256
 from maccap.provenance.payload import SOURCES
 
 ROOT = Path(__file__).parents[1]
@@ -96,15 +97,19 @@ class Checkout:
         return _snakemake_jobs(self("snakemake", "--cores", "2", *arguments))
 
     def dvc_plan(self) -> set[str]:
-        """Stages that `dvc repro` would run if every stage changed its outputs: the changed ones and all below them."""
+        """Jobs that `dvc repro` would run if every stage changed its outputs: of those changed and all below them."""
         changed = json.loads(self("dvc", "status", "--json"))
         stages = self.stages()
         makers = {out: name for name, stage in stages.items() for out in stage["outs"]}
         stale = {name.split(":")[-1] for name, reasons in changed.items() if reasons} - {"dag-check"}
         while True:
-            below = {name for name, stage in stages.items() if stale & {makers.get(dep) for dep in stage["deps"]}}
+            below = {
+                name
+                for name, stage in stages.items()
+                if stale & {makers.get(path) for dep in stage["deps"] for path in (dep, str(Path(dep).parent))}
+            }
             if below <= stale:
-                return stale
+                return jobs_of(stale)
             stale |= below
 
     def stages(self, kind: str = "yaml") -> dict[str, Any]:
@@ -115,7 +120,7 @@ class Checkout:
         return {name: stage for name, stage in found.items() if name != "dag-check"}
 
     def dvc_run(self, *arguments: str) -> set[str]:
-        """Stages that `dvc repro` ran, without its own check of the graph."""
+        """Jobs that `dvc repro` ran, without its own check of the graph."""
         return ran(self("dvc", "repro", *arguments))
 
     def clone(self, folder: Path, *pulled: str, link: str = "copy") -> "Checkout":
@@ -127,10 +132,12 @@ class Checkout:
         return clone
 
     def data_hashes(self) -> dict[str, str]:
-        """{file: md5} of what the recorded stages made, but records, their lists and page, which hold times."""
-        outs = {out["path"]: out["md5"] for stage in self.stages("lock").values() for out in stage["outs"]}
-        timed = (".prov.json", ".sha256", "/trace.html")
-        return {p: md5 for p, md5 in outs.items() if not (p.startswith(".snakemake/") or p.endswith(timed))}
+        """{file: sha256} of what the recorded stages made, but records, their lists and page, which hold times."""
+        outs = [self.folder / out["path"] for stage in self.stages("lock").values() for out in stage["outs"]]
+        files = [path for out in outs for path in (sorted(out.rglob("*")) if out.is_dir() else [out])]
+        timed = (".prov.json", ".sha256", "trace.html")
+        kept = [path for path in files if ".snakemake" not in path.parts and not path.name.endswith(timed)]
+        return {str(path.relative_to(self.folder)): sha256(path) for path in kept}
 
 
 def copy_sources(folder: Path) -> None:
@@ -150,14 +157,19 @@ def commit_everything(folder: Path) -> dict[str, Any]:
     return {"package": __version__, "commit": checkout("git", "rev-parse", "HEAD").strip(), "dirty": False}
 
 
+def jobs_of(stages: set[str]) -> set[str]:
+    """The names of the jobs that these stages run, each as if it had a stage of its own."""
+    return stages | ({"manifest"} if "report" in stages else set())
+
+
 def ran(out: str) -> set[str]:
-    """Stages that `dvc repro` says it runs, without its check of the graph."""
-    return set(re.findall(r"Running stage '(?:[^':]+:)?([^':]+)'", out)) - {"dag-check"}
+    """Jobs of the stages that `dvc repro` says it runs, without its check of the graph."""
+    return jobs_of(set(re.findall(r"Running stage '(?:[^':]+:)?([^':]+)'", out)) - {"dag-check"})
 
 
 def restored(out: str) -> set[str]:
-    """Stages that `dvc repro` says it takes from the run cache, without its check of the graph."""
-    return set(re.findall(r"Stage '(?:[^':]+:)?([^':]+)' is cached", out)) - {"dag-check"}
+    """Jobs of the stages that `dvc repro` says it takes from the run cache, without its check of the graph."""
+    return jobs_of(set(re.findall(r"Stage '(?:[^':]+:)?([^':]+)' is cached", out)) - {"dag-check"})
 
 
 def _snakemake_jobs(out: str) -> set[str]:

@@ -3,6 +3,7 @@
 The first tests only plan. `make test-drivers` runs all of them (marker `drivers`; about a quarter of an hour).
 """
 
+import base64
 import json
 import os
 import re
@@ -34,7 +35,7 @@ READS = {  # every job of the miniature profile: the jobs whose files it reads
     "gap-figure": "gap-coco",
     "training-figure": "train-coco-maccap",
     "samples": "scenes-coco captions-coco image-features-coco-1-of-1 predict-coco-maccap-1 evaluate-coco",
-    "report": "table-in-domain table-nearness reported gap-figure training-figure samples",
+    "report": "table-in-domain table-nearness reported gap-figure training-figure samples sample-page",
     "sample-page": "samples",
     "manifest": "report sample-page",
 }
@@ -72,15 +73,31 @@ def test_every_job_is_a_stage_with_all_that_decides_it(planned):
     assert train["params"] == [
         {"config/tiny.yaml": ["encoder", "gpus", "language_model", "repeats", "runs", "seed", "training"]}
     ]
-    adaptor = "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
-    assert {adaptor, f"{adaptor}.prov.json"} <= set(train["outs"])
-    assert len(train["outs"]) == 3 * 3
-    assert set(yaml.safe_load(planned.text("dvc.yaml"))["stages"]) == {
-        "samples",
-        "sample-page",
-        "report",
-        "manifest",
-    }, "a small lock"
+    assert set(yaml.safe_load(planned.text("dvc.yaml"))["stages"]) == {"samples", "sample-page", "report"}
+
+
+def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
+    stages = planned.stages()
+    train, evaluate = stages["train-coco-maccap"], stages["evaluate-coco"]
+    assert train["outs"][0] == "artifacts/tiny/runs/coco/maccap/s2401"
+    records = [base64.b64decode(path.removeprefix(".snakemake/metadata/")).decode() for path in train["outs"][1:]]
+    files = ("adaptor.safetensors", "log.jsonl", "run.json")
+    assert sorted(records) == [f"artifacts/tiny/runs/coco/maccap/s2401/{file}" for file in files]
+    assert "artifacts/tiny/predictions/coco/maccap/coco" in evaluate["deps"]
+    assert not [path for path in evaluate["deps"] if path.startswith("artifacts/tiny/predictions/coco/maccap/coco/")]
+    assert "results/tiny/metrics/captions/coco/maccap/coco/s2401.json" in evaluate["outs"], "its only file"
+    table = "results/tiny/tables/in_domain.json"
+    assert {table, f"{table}.prov.json"} <= set(stages["table-in-domain"]["outs"]), "other jobs write there, too"
+    assert "artifacts/tiny/runs/coco/maccap/s2401/log.jsonl" in stages["training-figure"]["deps"], "it reads no other"
+
+
+def test_jobs_that_are_stale_together_are_one_stage(planned):
+    report = planned.stages()["report"]
+    pages = ("report.html", "trace.html", "tables/numbers.tex", "files.sha256", "setup.sha256")
+    assert {f"results/tiny/{page}" for page in pages} <= set(report["outs"])
+    assert "--allowed-rules report manifest -- results/tiny/report.html results/tiny/files.sha256 " in report["cmd"]
+    assert {"maccap/steps/report.py", "maccap/steps/manifest.py", "config/tiny.yaml"} <= set(report["deps"])
+    assert not set(report["deps"]) & set(report["outs"])
 
 
 def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):
@@ -93,7 +110,7 @@ def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):
     assert "run `maccap dvc sync`" in out
     assert planned.text("stages/train/dvc.yaml") == text
     planned.sync("--profile", "tiny")
-    assert "s2402/adaptor.safetensors" in planned.text("stages/train/dvc.yaml")
+    assert "- artifacts/tiny/runs/coco/maccap/s2402\n" in planned.text("stages/train/dvc.yaml")
     planned.edit("config/tiny.yaml", "repeats: 2", "repeats: 1")
     planned.sync("--profile", "tiny")
     assert planned.text("stages/train/dvc.yaml") == text
@@ -243,6 +260,8 @@ CHANGES = {
     "an image replaced": (replace_image, down("image-features-coco-1-of-1", "samples")),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", '"measure-gap", ', '"measure-gap",  '), set()),
     "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
+    "a comment in the config": (comment("config/tiny.yaml"), {"report", "manifest"}),
+    "the template of the samples' page": (comment("maccap/report/samples.html.j2"), down("sample-page")),
     "a comment in an unrelated module": (comment("maccap/own_pictures.py"), set()),
 }  # fmt: skip
 

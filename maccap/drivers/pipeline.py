@@ -1,4 +1,4 @@
-"""The text of the pipeline files: one stage per Snakemake job, and what `dvc metrics` and `dvc plots` show.
+"""The text of the pipeline files: a stage for each Snakemake job, and what `dvc metrics` and `dvc plots` show.
 
 DVC reads and rewrites a whole lock file after every stage. So a profile has several pipeline files, one per file of
 rules, each with a small lock of its own: `dvc.yaml` for the results, and one in `stages/` for each step before them.
@@ -49,13 +49,19 @@ def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
     check = _stage_file("dag-check", last)
     stages: dict[Path, dict[str, dict[str, Any]]] = {check: {"dag-check": _check_stage(graph, profile)}}
     names: set[str] = set()
-    for job, inputs in zip(graph.jobs, _needed_first(graph.jobs), strict=True):
-        if (name := stage_name(job)) in names:
-            raise ConfigError(f"rule {job.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard")
+    folders = _own_folders(graph.jobs)
+    needed = dict(zip((job.outputs[0] for job in graph.jobs), _needed_first(graph.jobs), strict=True))
+    for jobs in _together(graph.jobs):
+        first = jobs[0]
+        if (name := stage_name(first)) in names:
+            raise ConfigError(
+                f"rule {first.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard"
+            )
         names.add(name)
-        stages.setdefault(_stage_file(job.rules_file, last), {})[name] = _stage(job, inputs, profile, own)
+        stage = _stage(jobs, needed[first.outputs[0]], folders, profile, own)
+        stages.setdefault(_stage_file(first.rules_file, last), {})[name] = stage
     run = f"`dvc repro{f' {last}' if own else ''}` runs what is stale"
-    about = f"# Profile {profile}, {len(names)} jobs in these files; {run}.\n"
+    about = f"# Profile {profile}, {len(graph.jobs)} jobs in these files; {run}.\n"
     texts = {file: HEADER + about + _stages(stages[file], file) for file in sorted(stages, key=lambda f: f == last)}
     outputs = [path for job in graph.jobs for path in job.outputs]
     base = "../" * len(last.parent.parts)
@@ -93,18 +99,72 @@ def _needed_first(jobs: list[GraphJob]) -> list[list[str]]:
     return needed
 
 
-def _stage(job: GraphJob, inputs: list[str], profile: str, own: bool) -> dict[str, Any]:
+def _own_folders(jobs: list[GraphJob]) -> dict[str, set[str]]:
+    """The folders in which one job alone writes, and several files, with these files.
+
+    Such a folder is one out and one dependency for DVC, whose locks compare every path of a stage with every other.
+    """
+    files: dict[str, set[str]] = {}
+    writers: dict[str, set[int]] = {}
+    for number, job in enumerate(jobs):
+        for path in job.outputs:
+            files.setdefault(str(Path(path).parent), set()).add(path)
+            for folder in map(str, Path(path).parents):
+                writers.setdefault(folder, set()).add(number)
+    return {folder: paths for folder, paths in files.items() if len(paths) > 1 and len(writers[folder]) == 1}
+
+
+def _gathered(paths: list[str], folders: dict[str, set[str]]) -> list[str]:
+    """The paths, but a folder in place of what is in it where the paths name all its files."""
+    there = set(paths)
+    whole = {folder for folder, files in folders.items() if files <= there}
+    return list(dict.fromkeys(parent if (parent := str(Path(path).parent)) in whole else path for path in paths))
+
+
+def _together(jobs: list[GraphJob]) -> list[list[GraphJob]]:
+    """The jobs of each stage, first the one that makes all of them stale.
+
+    A job joins the stage of another when all that it reads is read or made there: what makes it stale makes the other
+    stale, too, and one start of Snakemake runs both.
+    """
+    stages: list[list[GraphJob]] = []
+    at: dict[str, list[GraphJob]] = {}
+    for job in jobs:
+        above = [at[record] for record in job.upstream]
+        stage = next((stage for stage in above if _adds_nothing(job, stage)), None)
+        if stage is None:
+            stages.append(stage := [])
+        stage.append(job)
+        at[str(provenance_path(job.outputs[0]))] = stage
+    return stages
+
+
+def _adds_nothing(job: GraphJob, stage: list[GraphJob]) -> bool:
+    first = stage[0]
+    known = {*first.inputs, *(path for other in stage for path in other.outputs)}
+    return known.issuperset(job.inputs) and all(
+        set(keys) <= set(first.keys.get(file, ())) for file, keys in job.keys.items()
+    )
+
+
+def _stage(
+    jobs: list[GraphJob], inputs: list[str], folders: dict[str, set[str]], profile: str, own: bool
+) -> dict[str, Any]:
+    """One stage of jobs that run together, of which the first reads `inputs`."""
+    first = jobs[0]
     config = f"--configfile config/{profile}.yaml " if own else ""
-    run = f"snakemake --quiet all {config}--allowed-rules {job.rule} -- {job.outputs[0]}"
-    sources = [check_file(profile)] if not job.upstream else []
-    stage: dict[str, Any] = {"cmd": f"{run}  # rule {job.digest}", "deps": [*inputs, *job.upstream, *sources]}
-    if job.keys:
-        stage["params"] = [{file: keys} for file, keys in job.keys.items()]
-    stage["outs"] = [
-        path
-        for output, record in zip(job.outputs, job.records, strict=True)
-        for path in (output, str(provenance_path(output)), record)
-    ]
+    rules, targets, digests = (
+        " ".join(dict.fromkeys(parts))
+        for parts in ([job.rule for job in jobs], [job.outputs[0] for job in jobs], [job.digest for job in jobs])
+    )
+    run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
+    sources = [check_file(profile)] if not first.upstream else []
+    deps = _gathered([*inputs, *first.upstream], folders)
+    stage: dict[str, Any] = {"cmd": f"{run}  # rule {digests}", "deps": [*deps, *sources]}
+    if first.keys:
+        stage["params"] = [{file: keys} for file, keys in first.keys.items()]
+    made = [path for job in jobs for output in job.outputs for path in (output, str(provenance_path(output)))]
+    stage["outs"] = [*_gathered(made, folders), *(record for job in jobs for record in job.records)]
     return stage
 
 

@@ -178,9 +178,13 @@ def _folder(project: Project, folder: Path) -> dict[str, Any]:
 
 
 def _parameter_problems(project: Project, place: str, stage: dict[str, Any], values: dict[str, Any]) -> Iterator[str]:
-    """Where the lock claims other parameters than the jobs' records."""
-    claimed = leaves("", values)
-    for record in (project.records.get(out["path"]) for out in stage["outs"]):
-        for key, value in claimed.items() if record else ():
-            if record and repr(record.parameters.get(key)) != repr(value):
-                yield f"{place}: {key} is {value!r}, but {record.artifact} was made with {record.parameters.get(key)!r}"
+    """Where the lock claims other parameters than the jobs' records; not every job of a stage has all of them."""
+    outs = {out["path"] for out in stage["outs"]}
+    made = [record for name, record in project.records.items() if not outs.isdisjoint((name, str(Path(name).parent)))]
+    for key, value in leaves("", values).items():
+        holders = [record for record in made if key in record.parameters]
+        if not holders and value is not None:
+            yield f"{place}: {key} is {value!r}, but no job was given it"
+        for record in holders:
+            if repr(own := record.parameters[key]) != repr(value):
+                yield f"{place}: {key} is {value!r}, but {record.artifact} was made with {own!r}"

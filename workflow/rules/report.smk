@@ -4,6 +4,8 @@ IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
+REPORT_FILES = [f"{RESULTS}/{name}" for name in ("report.html", "trace.html", "tables/numbers.tex")]
+CONFIG_FILES = ["config/config.yaml", f"config/{config['profile']}.yaml"]
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
 
@@ -77,14 +79,17 @@ rule sample_page:
         step("sample-page", "samples")
 
 
+# It reads whatever the manifest reads, so that both are always stale together: DVC starts Snakemake once for both.
 rule report:
     input:
-        code=code("report"),
+        code=dict.fromkeys([*code("report"), *code("manifest")]),
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
         template=[*PAGE, "maccap/report/page.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
         figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
         samples=f"{ARTIFACTS}/samples.json",
+        listed=[path for path in RESULT_FILES if path not in REPORT_FILES],
+        config=CONFIG_FILES,
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
         f"{RESULTS}/trace.html",
@@ -103,7 +108,7 @@ rule manifest:
     input:
         code=code("manifest"),
         results=RESULT_FILES,
-        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+        config=CONFIG_FILES,
     output:
         f"{RESULTS}/files.sha256",
         f"{RESULTS}/setup.sha256",
@@ -122,7 +127,7 @@ rule manifest_extended:
     input:
         code=code("manifest"),
         results=EXTENDED_FILES,
-        config=["config/config.yaml", f"config/{config['profile']}.yaml"],
+        config=CONFIG_FILES,
     output:
         f"{RESULTS}/extended.files.sha256",
         f"{RESULTS}/extended.setup.sha256",
