@@ -91,6 +91,14 @@ def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
     assert "artifacts/tiny/runs/coco/maccap/s2401/log.jsonl" in stages["training-figure"]["deps"], "it reads no other"
 
 
+def test_no_job_names_a_file_twice(planned):
+    """Snakemake's record of such a job lists it twice, which `maccap verify` takes for a forged one."""
+    out = planned("snakemake", "--dry-run")
+    read = [line.strip().removeprefix("input: ").split(", ") for line in out.splitlines() if "    input: " in line]
+    assert len(read) >= len(READS) - 1
+    assert [paths for paths in read if len(set(paths)) < len(paths)] == []
+
+
 def test_jobs_that_are_stale_together_are_one_stage(planned):
     report = planned.stages()["report"]
     pages = ("report.html", "trace.html", "tables/numbers.tex", "files.sha256", "setup.sha256")

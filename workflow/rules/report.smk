@@ -5,6 +5,7 @@ CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
 REPORT_FILES = [f"{RESULTS}/{name}" for name in ("report.html", "trace.html", "tables/numbers.tex")]
+SHOWN_FIGURES = expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"])
 CONFIG_FILES = ["config/config.yaml", f"config/{config['profile']}.yaml"]
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 
@@ -82,13 +83,13 @@ rule sample_page:
 # It reads whatever the manifest reads, so that both are always stale together: DVC starts Snakemake once for both.
 rule report:
     input:
-        code=dict.fromkeys([*code("report"), *code("manifest")]),
+        code=sorted({*code("report"), *code("manifest")}),
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
         template=[*PAGE, "maccap/report/page.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=TABLES),
-        figures=expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"]),
+        figures=SHOWN_FIGURES,
         samples=f"{ARTIFACTS}/samples.json",
-        listed=[path for path in RESULT_FILES if path not in REPORT_FILES],
+        listed=[path for path in RESULT_FILES if path not in (*REPORT_FILES, *SHOWN_FIGURES)],
         config=CONFIG_FILES,
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
