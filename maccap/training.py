@@ -184,7 +184,7 @@ class Trainer:
     def _checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        write_text(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in self.log))
+        self._write_log()
         state = {
             "fingerprint": self.fingerprint, "step": self.step, "log": self.log,
             "adaptor": self.accelerator.unwrap_model(self.adaptor).state_dict(),
@@ -194,6 +194,9 @@ class Trainer:
         }  # fmt: skip
         with atomic(self.state_path) as part:
             torch.save(state, part)
+
+    def _write_log(self) -> None:
+        write_text(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in self.log))
 
     def _resume(self) -> None:
         if not self.state_path.is_file():
@@ -212,6 +215,7 @@ class Trainer:
         print(f"{self.folder}: resuming at step {self.step} of {self.steps}", file=sys.stderr)
 
     def _finish(self) -> None:
+        self._write_log()  # which may be gone: before it runs a job again, its driver removes what it had written
         weights = self.accelerator.unwrap_model(self.adaptor).state_dict()
         with atomic(self.folder / "adaptor.safetensors") as part:
             save_file({k: v.cpu().contiguous() for k, v in weights.items()}, part)

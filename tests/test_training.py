@@ -115,6 +115,20 @@ def test_every_caption_is_seen_once_per_epoch(tmp_path):
         assert sorted(rows) == list(range(44)), epoch
 
 
+def test_a_finished_seed_of_an_unfinished_job_is_written_again_when_its_files_are_gone(tmp_path):
+    """Snakemake and DVC remove a job's outputs before they run it again; the state stays until all seeds are done."""
+    trainer(tmp_path / "seed").run()
+    outputs = [tmp_path / "seed" / name for name in ("adaptor.safetensors", "log.jsonl", "run.json")]
+    before = [path.read_bytes() for path in outputs]
+    for path in outputs:
+        path.unlink()
+    again = trainer(tmp_path / "seed")
+    again.run()
+    assert [path.read_bytes() for path in outputs] == before
+    again.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["seed"]
+
+
 def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
     half = trainer(tmp_path)
     for _ in range(3):
