@@ -120,12 +120,13 @@ def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
 def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalised global features, tokens and attention of some PIL pictures, on the CPU in float32.
 
-    On a CPU each of torch's threads prepares and encodes a few pictures by itself, which wastes less than sharing
+    On a CPU each of torch's threads prepares and encodes at most CPU_PICTURES by itself, which wastes less than sharing
     every product; elsewhere threads prepare the pictures of one batch.
     """
     blocks = encoder.image_blocks
     if encoder.device.type == "cpu":
-        batches = [images[begin : begin + CPU_PICTURES] for begin in range(0, len(images), CPU_PICTURES)]
+        size = max(1, min(CPU_PICTURES, -(-len(images) // torch.get_num_threads())))
+        batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
         with _single_threads() as pool:
             parts = list(pool.map(partial(_encode, encoder, blocks), batches))
     else:
