@@ -125,7 +125,7 @@ def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.T
     """
     blocks = encoder.image_blocks
     if encoder.device.type == "cpu":
-        size = max(1, min(CPU_PICTURES, -(-len(images) // torch.get_num_threads())))
+        size = min(CPU_PICTURES, -(-len(images) // torch.get_num_threads()))
         batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
         with _single_threads() as pool:
             parts = list(pool.map(partial(_encode, encoder, blocks), batches))

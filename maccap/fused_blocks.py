@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .products import available
+from .products import available, product
 from .towers import Block
 
 QUICK_GELU = 1.702  # QuickGELU(x) = x sigmoid(1.702 x) = swish(1.702 x) / 1.702
@@ -20,20 +20,19 @@ def image_blocks(visual: Any, rows: int) -> list[Block]:
     Fused blocks hold the weights a second time, laid out for products of `rows` rows, such as tokens of a batch; other
     numbers of rows are slower but as right.
     """
-    blocks = visual.transformer.resblocks
-    return [FusedBlock(block, rows) if _fusable(block) else Block(block) for block in blocks]
+    return [_prepared(block, rows) for block in visual.transformer.resblocks]
 
 
-def _fusable(block: Any) -> bool:
-    weight = block.mlp.c_fc.weight
-    return (
+def _prepared(block: Any, rows: int) -> Block:
+    weight, activation = block.mlp.c_fc.weight, _activation(block)
+    fusable = (
         available()
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
-        and _activation(block) is not None
         and isinstance(block.ls_1, nn.Identity)
         and isinstance(block.ls_2, nn.Identity)
     )
+    return FusedBlock(block, rows, *activation) if activation and fusable else Block(block)
 
 
 def _activation(block: Any) -> tuple[str, str, float] | None:
@@ -51,11 +50,9 @@ def _activation(block: Any) -> tuple[str, str, float] | None:
 class FusedBlock(Block):
     """See `Block`; the weights before the activation hold the factor of its argument, those after it the inverse."""
 
-    def __init__(self, block: Any, rows: int) -> None:
+    def __init__(self, block: Any, rows: int, activation: str, algorithm: str, factor: float) -> None:
         super().__init__(block)
-        found = _activation(block)
-        assert found is not None
-        *self.activation, factor = found
+        self.activation, self.algorithm = activation, algorithm
         attention, expand, contract = block.attn, block.mlp.c_fc, block.mlp.c_proj
         self.projected = _packed(attention.in_proj_weight, attention.in_proj_bias, rows)
         self.out = _packed(attention.out_proj.weight, attention.out_proj.bias, rows)
@@ -63,16 +60,12 @@ class FusedBlock(Block):
         self.contract = _packed(contract.weight / factor, contract.bias, rows)
 
     def project(self, x: torch.Tensor) -> torch.Tensor:
-        return _product(x, *self.projected, "none", [], "")
+        return product(x, *self.projected, "none", [], "")
 
     def add(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        name, algorithm = self.activation
-        x = _product.binary(attended, x, *self.out, "add")
-        hidden = _product(self.block.ln_2(x), *self.expand, name, [], algorithm)
-        return _product.binary(hidden, x, *self.contract, "add")
-
-
-_product = torch.ops.mkldnn._linear_pointwise
+        x = product.binary(attended, x, *self.out, "add")
+        hidden = product(self.block.ln_2(x), *self.expand, self.activation, [], self.algorithm)
+        return product.binary(hidden, x, *self.contract, "add")
 
 
 @torch.inference_mode()

@@ -55,9 +55,11 @@ def _pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
     )
 
 
+product = torch.ops.mkldnn._linear_pointwise  # by which torch's compiler calls oneDNN; it knows no gradient
+
+
 def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """The operator by which torch's compiler calls oneDNN; it knows no gradient."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return product(x, weight, bias, "none", [], "")
 
 
 def _linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:

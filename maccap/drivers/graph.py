@@ -33,6 +33,11 @@ class GraphJob:
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
     stale: bool = False  # Snakemake would run it now (known only to a graph that was read with `stale`)
 
+    @property
+    def provenance(self) -> str:
+        """The provenance record by which the jobs below name this one among their `upstream`."""
+        return str(provenance_path(self.outputs[0]))
+
 
 @dataclass(frozen=True)
 class Graph:

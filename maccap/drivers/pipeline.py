@@ -50,7 +50,7 @@ def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
     stages: dict[Path, dict[str, dict[str, Any]]] = {check: {"dag-check": _check_stage(graph, profile)}}
     names: set[str] = set()
     folders = _own_folders(graph.jobs)
-    needed = dict(zip((job.outputs[0] for job in graph.jobs), _needed_first(graph.jobs), strict=True))
+    needed = _needed_first(graph.jobs)
     for jobs in _together(graph.jobs):
         first = jobs[0]
         if (name := stage_name(first)) in names:
@@ -58,7 +58,7 @@ def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
                 f"rule {first.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard"
             )
         names.add(name)
-        stage = _stage(jobs, needed[first.outputs[0]], folders, profile, own)
+        stage = _stage(jobs, needed[first.provenance], folders, profile, own)
         stages.setdefault(_stage_file(first.rules_file, last), {})[name] = stage
     run = f"`dvc repro{f' {last}' if own else ''}` runs what is stale"
     about = f"# Profile {profile}, {len(graph.jobs)} jobs in these files; {run}.\n"
@@ -86,16 +86,16 @@ def stage_name(job: GraphJob) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "-", "-".join([job.rule, *job.wildcards]))
 
 
-def _needed_first(jobs: list[GraphJob]) -> list[list[str]]:
-    """Each job's inputs without the source files that a job above it has too: their change reaches it from there."""
-    makers = {str(provenance_path(job.outputs[0])): job.outputs[0] for job in jobs}
+def _needed_first(jobs: list[GraphJob]) -> dict[str, list[str]]:
+    """By its provenance record, each job's inputs without the source files that a job above it has too: their change
+    reaches it from there."""
     made = {path for job in jobs for path in job.outputs}
     covered: dict[str, set[str]] = {}
-    needed = []
+    needed = {}
     for job in jobs:
-        above = set().union(*(covered[makers[record]] for record in job.upstream))
-        needed.append([path for path in job.inputs if path not in above])
-        covered[job.outputs[0]] = above | set(job.inputs) - made
+        above = set().union(*(covered[record] for record in job.upstream))
+        needed[job.provenance] = [path for path in job.inputs if path not in above]
+        covered[job.provenance] = above | set(job.inputs) - made
     return needed
 
 
@@ -135,7 +135,7 @@ def _together(jobs: list[GraphJob]) -> list[list[GraphJob]]:
         if stage is None:
             stages.append(stage := [])
         stage.append(job)
-        at[str(provenance_path(job.outputs[0]))] = stage
+        at[job.provenance] = stage
     return stages
 
 
@@ -153,10 +153,7 @@ def _stage(
     """One stage of jobs that run together, of which the first reads `inputs`."""
     first = jobs[0]
     config = f"--configfile config/{profile}.yaml " if own else ""
-    rules, targets, digests = (
-        " ".join(dict.fromkeys(parts))
-        for parts in ([job.rule for job in jobs], [job.outputs[0] for job in jobs], [job.digest for job in jobs])
-    )
+    rules, targets, digests = map(" ".join, zip(*((job.rule, job.outputs[0], job.digest) for job in jobs), strict=True))
     run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
     sources = [check_file(profile)] if not first.upstream else []
     deps = _gathered([*inputs, *first.upstream], folders)

@@ -180,7 +180,7 @@ def _folder(project: Project, folder: Path) -> dict[str, Any]:
 def _parameter_problems(project: Project, place: str, stage: dict[str, Any], values: dict[str, Any]) -> Iterator[str]:
     """Where the lock claims other parameters than the jobs' records; not every job of a stage has all of them."""
     outs = {out["path"] for out in stage["outs"]}
-    made = [record for name, record in project.records.items() if not outs.isdisjoint((name, str(Path(name).parent)))]
+    made = [record for name, record in project.records.items() if not outs.isdisjoint((name, name.rpartition("/")[0]))]
     for key, value in leaves("", values).items():
         holders = [record for record in made if key in record.parameters]
         if not holders and value is not None:

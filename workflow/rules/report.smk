@@ -92,9 +92,8 @@ rule report:
         listed=[path for path in RESULT_FILES if path not in (*REPORT_FILES, *SHOWN_FIGURES)],
         config=CONFIG_FILES,
     output:
-        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
-        f"{RESULTS}/trace.html",
-        f"{RESULTS}/tables/numbers.tex",
+        report(REPORT_FILES[0], caption="../report/report.rst", category="Report"),
+        REPORT_FILES[1:],
     log:
         f"{LOGS}/report.log",
     conda:
