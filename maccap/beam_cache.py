@@ -8,11 +8,10 @@ attention of speculative decoding; Miao et al., SpecInfer, 2024). Texts are thos
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -84,8 +83,8 @@ def shared_prompts(
 ) -> Iterator[Cache | None]:
     """Within this context, `model.generate` with these inputs and the cache that it yields runs as said above.
 
-    Language models that forget their past (sliding windows) get no cache, and with it the plain search. A CPU's fused
-    attention is slow for so few queries, and is not used.
+    Language models that forget their past (sliding windows) get no cache, and with it the plain search. On a CPU, where
+    fused attention is slow for so few queries, attention is computed by plain operators.
 
     Args:
         model: a causal language model of transformers.
@@ -106,6 +105,8 @@ def shared_prompts(
 
     def to_positions(_: Any, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         mask = cache.grow()
+        if plain:
+            mask = torch.zeros_like(mask, dtype=embedded.dtype).masked_fill(~mask, torch.finfo(embedded.dtype).min)
         for name in ("input_ids", "inputs_embeds", "position_ids"):
             if named.get(name) is not None:
                 named[name] = named[name].view(-1, beams, *named[name].shape[2:])[:, : mask.shape[2]]
@@ -119,10 +120,13 @@ def shared_prompts(
         model.register_forward_pre_hook(to_positions, with_kwargs=True),
         model.register_forward_hook(to_rows),
     ]
+    usual, plain = model.config._attn_implementation, embedded.device.type == "cpu"
     try:
-        with sdpa_kernel(SDPBackend.MATH) if embedded.device.type == "cpu" else nullcontext():
-            yield cache
+        if plain:
+            model.set_attn_implementation("eager")
+        yield cache
     finally:
+        model.set_attn_implementation(usual)
         for hook in hooks:
             hook.remove()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..artifacts import now, record
@@ -14,6 +16,7 @@ from ..devices import claim_gpus
 from . import Job
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
+READERS = {"encoder": "open_clip", "language_model": "transformers.modeling_utils"}  # of inputs of these names
 
 
 def run_step(
@@ -29,10 +32,25 @@ def run_step(
         if name == "train" and (visible := _visible_gpus()) > 1:
             _launch(visible, arguments)
     started = now()
-    import_module(f".{name}", __package__).run(Job(inputs, outputs, cfg))
+    _imported(name, inputs).run(Job(inputs, outputs, cfg))
     if os.environ.get(DISTRIBUTED, "0") == "0":
         files = dict.fromkeys(path for paths in inputs.values() for path in paths)
         record(outputs, files, cfg, "maccap " + shlex.join(arguments), started)
+
+
+def _imported(name: str, inputs: dict[str, list[Path]]) -> ModuleType:
+    """The module of a step, with the libraries that read its models.
+
+    They make a million objects that stay: Python's collector waits for all of them, and then leaves them out.
+    """
+    gc.disable()
+    try:
+        for library in (READERS[model] for model in inputs if model in READERS):
+            import_module(library)
+        return import_module(f".{name}", __package__)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _visible_gpus() -> int:
