@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .config import DecodingSettings
-from .encoder import Encoder
+from .encoder import EncodedOnce, Encoder
 from .errors import EncoderError
 from .features import ImageFeatures
 from .language_model import LanguageModel
@@ -62,6 +63,11 @@ class Captioner:
     decoding: DecodingSettings
     seed: int
 
+    @cached_property
+    def encoded(self) -> EncodedOnce:
+        """The features of texts that it has met."""
+        return EncodedOnce(self.encoder)
+
     @torch.inference_mode()
     def soft_tokens(self, images: ImageFeatures) -> torch.Tensor:
         """Soft tokens [B, draws, P, lm_dim] of some images; only trained methods have them."""
@@ -82,11 +88,11 @@ class Captioner:
 
     def caption(self, images: ImageFeatures) -> list[dict[str, Any]]:
         """Captions of all images, as `choose` gives them."""
-        return choose(self.encoder, images, self.candidates(images), self.decoding)
+        return choose(self.encoded, images, self.candidates(images), self.decoding)
 
 
 def choose(
-    encoder: Encoder, images: ImageFeatures, candidates: list[list[str]], decoding: DecodingSettings
+    encoded: EncodedOnce, images: ImageFeatures, candidates: list[list[str]], decoding: DecodingSettings
 ) -> list[dict[str, Any]]:
     """`{image_id, caption, candidates, scores}` of each image: of its first `draws` candidates, cleaned if the settings
     say so, the one that CLIP finds nearest, judged by its first characters; scores are cosines to the global feature.
@@ -95,8 +101,7 @@ def choose(
         [clean_caption(text) if decoding.clean else text for text in own[: decoding.draws]] for own in candidates
     ]
     judged = [text[: decoding.rerank_characters] for own in cleaned for text in own]
-    place = {text: row for row, text in enumerate(dict.fromkeys(judged))}
-    features = iter(encoder.text_features(list(place))[torch.tensor([place[text] for text in judged])])
+    features = iter(encoded.features(judged))
     predictions = []
     for image_id, image, own in zip(images.ids.tolist(), images.global_, cleaned, strict=True):
         scores = torch.stack([next(features) for _ in own]) @ image.float()

@@ -86,6 +86,21 @@ class Encoder:
         return features[torch.argsort(order)]
 
 
+class EncodedOnce:
+    """Text features of an encoder, which encodes each text once for as long as this lives."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.known: dict[str, torch.Tensor] = {}
+
+    def features(self, texts: list[str]) -> torch.Tensor:
+        """As `Encoder.text_features`."""
+        new = list(dict.fromkeys(text for text in texts if text not in self.known))
+        if new:
+            self.known |= zip(new, self.encoder.text_features(new), strict=True)
+        return torch.stack([self.known[text] for text in texts])
+
+
 def load_encoder(
     name: str,
     pretrained: str | None = None,

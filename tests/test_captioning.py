@@ -10,6 +10,7 @@ from maccap.answering import answer_questions, clean_answer
 from maccap.captioning import Captioner, clean_caption, load_adaptor
 from maccap.config import AnsweringSettings
 from maccap.datasets.vqa import VqaQuestion
+from maccap.encoder import EncodedOnce
 from maccap.errors import DataError, EncoderError
 from maccap.features import ImageFeatures
 from maccap.methods import load_method
@@ -82,6 +83,14 @@ def test_one_text_encoder_call_and_only_of_the_first_characters():
     assert len(run.encoder.asked) == 1
     assert max(len(text) for texts in run.encoder.asked for text in texts) <= 5
     assert all(len(texts) == len(set(texts)) for texts in run.encoder.asked)
+
+
+def test_a_text_is_encoded_once_and_has_its_own_features_wherever_it_stands():
+    encoder = FakeEncoder(16)
+    encoded = EncodedOnce(encoder)
+    for texts in (["a dog", "a cat", "a dog"], ["a cat", "a bus", "a dog"], ["a bus"]):
+        assert torch.equal(encoded.features(texts), FakeEncoder(16).text_features(texts))
+    assert encoder.asked == [["a dog", "a cat"], ["a bus"]]
 
 
 def test_the_same_seed_gives_the_same_captions():

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from maccap.captioning import Captioner
 from maccap.config import TrainingSettings
 from maccap.datasets.captions import Caption
+from maccap.encoder import EncodedOnce
 from maccap.errors import ConfigError, DataError
 from maccap.features import ImageFeatures
 from maccap.gap_model import PairStatistics
@@ -218,15 +219,23 @@ def test_viecap_names_what_clip_finds_above_the_threshold() -> None:
     features = encoder.text_features([f"A photo of {word}" for word in WORDS])
     global_ = F.normalize(torch.stack([features[1], features[2] + features[4], features.mean(dim=0)]), dim=-1)
     images = ImageFeatures(torch.arange(3), global_, global_.unsqueeze(1), torch.ones(3, 1, 1))
-    prompts = method("viecap", threshold=0.2).image_prompts(images, encoder, DECODING)
+    prompts = method("viecap", threshold=0.2).image_prompts(images, EncodedOnce(encoder), DECODING)
     chances = (global_ @ features.T / 0.01).softmax(dim=1)
     for prompt, chance in zip(prompts, chances):
         order = chance.argsort(descending=True).tolist()[:3]
         named = ", ".join(WORDS[i] for i in order if chance[i] >= 0.2)
         assert prompt == f"There are {named or 'something'} in image."
     assert prompts[0] == "There are boat in image."
-    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(images, encoder, DECODING)
+    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(images, EncodedOnce(encoder), DECODING)
     assert reworded == prompts[-1].replace("There are", "Tags:").replace(" in image", "")
+
+
+def test_viecap_encodes_its_words_once_for_all_batches() -> None:
+    run = captioner("viecap", batch_size=2)
+    run.caption(image_features())
+    asked = [text for texts in run.encoder.asked for text in texts]
+    assert len(asked) == len(set(asked))
+    assert {f"A photo of {word}" for word in WORDS} <= set(asked)
 
 
 def test_prompts_are_given_and_only_captions_are_labels() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..config import DecodingSettings, TrainingSettings
-from ..encoder import Encoder
+from ..encoder import EncodedOnce, Encoder
 from ..errors import EncoderError
 from ..features import ImageFeatures
 from ..language_model import LanguageModel
@@ -28,6 +28,8 @@ class Lender(Protocol):
 
     @property
     def encoder(self) -> Encoder: ...
+    @property
+    def encoded(self) -> EncodedOnce: ...
     @property
     def lm(self) -> LanguageModel: ...
     @property
@@ -71,7 +73,7 @@ class TrainedMethod(CaptioningMethod):
         """Text between soft tokens and caption in training, one per row; it is given, not learnt."""
         return [""] * len(batch.texts)
 
-    def image_prompts(self, images: ImageFeatures, encoder: Encoder, decoding: DecodingSettings) -> list[str]:
+    def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, decoding: DecodingSettings) -> list[str]:
         """Text between soft tokens and caption of each image."""
         return [decoding.prompt] * len(images)
 
@@ -80,7 +82,7 @@ class TrainedMethod(CaptioningMethod):
         decoding = lender.decoding
         prefix = lender.soft_tokens(images)
         draws = prefix.shape[1]
-        prompts = self.image_prompts(images, lender.encoder, decoding)
+        prompts = self.image_prompts(images, lender.encoded, decoding)
         texts = lender.lm.generate(
             prefix.flatten(0, 1), [prompt for prompt in prompts for _ in range(draws)],
             beams=decoding.beams, max_new_tokens=decoding.max_new_tokens,

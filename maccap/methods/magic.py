@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..config import DecodingSettings
+from ..encoder import EncodedOnce
 from ..features import ImageFeatures
 from ..text_set import TextBatch
 from .base import Lender, TrainedMethod
@@ -89,8 +90,6 @@ class Method(TrainedMethod):
 
     def _guidance(self, lender: Lender, images: ImageFeatures, ids: torch.Tensor) -> torch.Tensor:
         """CLIP's probability of each continued caption [B, k, L] among those of its image: [B, k]."""
-        texts = [lender.lm.text(own) for own in ids.flatten(0, 1)]
-        place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        features = lender.encoder.text_features(list(place))[torch.tensor([place[text] for text in texts])]
+        features = EncodedOnce(lender.encoder).features([lender.lm.text(own) for own in ids.flatten(0, 1)])
         cosines = torch.einsum("bkd,bd->bk", features.unflatten(0, ids.shape[:2]), images.global_)
         return (lender.encoder.logit_scale * cosines).softmax(dim=1)

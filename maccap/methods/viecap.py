@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 
 from ..config import DecodingSettings
-from ..encoder import Encoder
+from ..encoder import EncodedOnce
 from ..features import ImageFeatures
 from ..noise import inject_noise
 from ..text_set import TextBatch
@@ -60,9 +60,9 @@ class Method(TrainedMethod):
     def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
         return images.global_.unsqueeze(1)
 
-    def image_prompts(self, images: ImageFeatures, encoder: Encoder, decoding: DecodingSettings) -> list[str]:
+    def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, decoding: DecodingSettings) -> list[str]:
         words = self.resources.vocabulary
-        features = encoder.text_features([f"A photo of {word}" for word in words])
+        features = encoded.features([f"A photo of {word}" for word in words])
         probability = (images.global_ @ features.T / TEMPERATURE).softmax(dim=1)
         best = probability.topk(min(self.options.entities, len(words)), dim=1)
         return [

@@ -6,6 +6,7 @@
 
 from ..config import DecodingSettings, settings
 from ..datasets.captions import read_captions, references
+from ..encoder import EncodedOnce
 from . import Job
 from .predict import load_models, seed_of, write_predictions
 
@@ -13,6 +14,7 @@ from .predict import load_models, seed_of, write_predictions
 def run(job: Job) -> None:
     decoding = settings(DecodingSettings, job.cfg, "decoding")
     encoder, lm = load_models(job)
+    encoded = EncodedOnce(encoder)
     texts = references(read_captions(job.input("captions")))
     alone = lm.generate(None, [""], beams=decoding.beams, max_new_tokens=decoding.max_new_tokens)[0]
     for out in job.outputs[::2]:
@@ -24,4 +26,4 @@ def run(job: Job) -> None:
                 {"image_id": i, "caption": own[index % len(own)], "left_out_reference": index % len(own)}
                 for i, own in texts.items()
             ]
-        write_predictions(out, predictions, encoder, decoding.clipscore_prompt, job)
+        write_predictions(out, predictions, encoded, decoding.clipscore_prompt, job)

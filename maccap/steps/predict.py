@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..artifacts import write_json
 from ..captioning import Captioner, choose, load_adaptor
 from ..config import DecodingSettings, settings
 from ..devices import frozen_dtype, pick_device
-from ..encoder import Encoder, load_encoder
+from ..encoder import EncodedOnce, Encoder, load_encoder
 from ..features import read_image_features, write_store
 from ..language_model import LanguageModel, load_language_model
 from ..methods import TrainedMethod
@@ -31,8 +29,8 @@ def run(job: Job) -> None:
         captioner = run_captioner(job, encoder, lm, trained, experiment, most, seed)
         candidates = captioner.candidates(images[tested])
         for out, decoding in outputs:
-            predictions = choose(encoder, images[tested], candidates, decoding)
-            write_predictions(out, predictions, encoder, decoding.clipscore_prompt, job)
+            predictions = choose(captioner.encoded, images[tested], candidates, decoding)
+            write_predictions(out, predictions, captioner.encoded, decoding.clipscore_prompt, job)
 
 
 def _alike(job: Job) -> dict[tuple[str, int, DecodingSettings], list[tuple[Path, DecodingSettings]]]:
@@ -79,11 +77,11 @@ def run_captioner(
     return Captioner(encoder, lm, method, adaptor, decoding, seed)
 
 
-def write_predictions(out: Path, predictions: list[dict[str, Any]], encoder: Encoder, prompt: str, job: Job) -> None:
-    """The predictions, and beside them the features of `prompt` + caption; a text occurs once in the encoder."""
+def write_predictions(
+    out: Path, predictions: list[dict[str, Any]], encoded: EncodedOnce, prompt: str, job: Job
+) -> None:
+    """The predictions, and beside them the features of `prompt` + caption."""
     write_json(out, predictions)
-    texts = [prompt + row["caption"] for row in predictions]
-    place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    features = encoder.text_features(list(place))[torch.tensor([place[text] for text in texts])]
+    features = encoded.features([prompt + row["caption"] for row in predictions])
     ids = [row["image_id"] for row in predictions]
     write_store(out.with_suffix(".features.safetensors"), {"features": features}, ids, job.cfg["encoder.dtype"])

@@ -11,7 +11,7 @@ from ..artifacts import read_json
 from ..config import DecodingSettings, settings
 from ..datasets.captions import read_images_table
 from ..devices import pick_device
-from ..encoder import load_encoder
+from ..encoder import EncodedOnce, load_encoder
 from ..errors import DataError
 from . import Job
 from .predict import write_predictions
@@ -23,7 +23,7 @@ def run(job: Job) -> None:
     tables = {path.parent.name: path for path in job.inputs["images"]}
     for out, source in zip(job.outputs[::2], job.inputs["published"], strict=True):
         predictions = read_published(source, tables[out.parent.name])
-        write_predictions(out, predictions, encoder, decoding.clipscore_prompt, job)
+        write_predictions(out, predictions, EncodedOnce(encoder), decoding.clipscore_prompt, job)
 
 
 def read_published(source: Path, table: Path) -> list[dict[str, Any]]:
