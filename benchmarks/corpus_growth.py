@@ -1,4 +1,4 @@
-"""Memory of training against the size of the corpus: synthetic captions with random features, 10,000 to 3 million.
+"""Memory of training against the size of the corpus: synthetic captions with random features, 1,000 to 3 million.
 
     python benchmarks/corpus_growth.py [--folder DIR] [--steps 200]
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from measured import in_process
 
-SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 3_000_000)
 SHARD, DIM = 200_000, 512
 
 

@@ -64,23 +64,26 @@ def draw(found: dict[str, list[tuple[int, dict[str, float]]]], out: Path) -> Non
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import EngFormatter
 
-    figure, axes = plt.subplots(2, len(found), figsize=(3 * len(found), 5.2), sharex="col")
-    for column, (what, points) in zip(axes.T, found.items()):
+    shortened = EngFormatter(sep="")
+    figure, axes = plt.subplots(2, len(found), figsize=(3 * len(found), 5.2), sharex="col", sharey="row")
+    for (times, memory), (what, points) in zip(axes.T, found.items()):
         sizes = [size for size, _ in points]
-        times, memory = column
-        times.loglog(sizes, [one["seconds"] for _, one in points], "o-")
-        linear = [points[0][1]["seconds"] * size / sizes[0] for size in sizes]
-        if what != "captions":
-            times.loglog(sizes, linear, ":", color="grey", label="linear")
-            times.legend(frameon=False, fontsize=8)
-        memory.plot(sizes, [one["peak"] / 2**30 for _, one in points], "o-", color="C1")
-        memory.set_xscale("log")
-        memory.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7)
+        seconds = [one["seconds"] for _, one in points]
+        times.loglog(sizes, seconds, "o-", label="measured")
+        times.loglog(sizes, [seconds[0] * size / sizes[0] for size in sizes], ":", color="grey", label="linear")
+        memory.semilogx(sizes, [one["peak"] / 2**30 for _, one in points], "o-", color="C1")
+        memory.set_xticks(sizes, [shortened(size) for size in sizes], fontsize=8)
         memory.minorticks_off()
-        memory.set_ylim(0, None)
         memory.set_xlabel(what)
         times.set_title("training, a step" if what == "captions" else "captioning, all images", fontsize=9)
+    largest = max(one["peak"] for points in found.values() for _, one in points) / 2**30
+    smallest = min(one["seconds"] for points in found.values() for _, one in points)
+    slowest = max(one["seconds"] for points in found.values() for _, one in points)
+    axes[0, 0].set_ylim(smallest / 2, 2 * slowest)
+    axes[1, 0].set_ylim(0, 1.1 * largest)
+    axes[0, 0].legend(frameon=False, fontsize=8)
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("memory (GiB)")
     figure.tight_layout()
