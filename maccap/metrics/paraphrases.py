@@ -1,6 +1,6 @@
 """METEOR's table of paraphrases without what cannot match in given captions.
 
-Java needs 10 s and 1.4 GB to load all of it, 5.3 million pairs of phrases. The program for this purpose in METEOR's
+Java needs 5 s and 1.4 GB to load all of it, 5.3 million pairs of phrases. The program for this purpose in METEOR's
 jar, `FilterParaphrase`, takes nearly as long. This file also runs as a script, so that others do not wait for it.
 """
 
