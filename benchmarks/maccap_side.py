@@ -68,7 +68,7 @@ def train(folder: Path, count: int, *, count_padding: bool = True) -> dict[str, 
         with tempfile.TemporaryDirectory() as work:
             data = text_set(encoder, Path(work), some)
             val = text_set(encoder, Path(work), some[:1])
-            trainer = Trainer(method, lm, data, val, settings, 0, Path(work), {})
+            trainer = Trainer(method, lm, data, val, settings, 0, Path(work) / "run", {})
             return measured(trainer.run, len(some))
 
     run(captions[:32])
