@@ -64,6 +64,7 @@ def draw(found: dict[str, list[tuple[int, dict[str, float]]]], out: Path) -> Non
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import EngFormatter
 
     shortened = EngFormatter(sep="")
@@ -72,17 +73,15 @@ def draw(found: dict[str, list[tuple[int, dict[str, float]]]], out: Path) -> Non
         sizes = [size for size, _ in points]
         seconds = [one["seconds"] for _, one in points]
         times.loglog(sizes, seconds, "o-", label="measured")
-        times.loglog(sizes, [seconds[0] * size / sizes[0] for size in sizes], ":", color="grey", label="linear")
+        linear = [seconds[0] * size / sizes[0] for size in sizes]
+        # unlike plot, this leaves the scale to what was measured
+        times.add_artist(Line2D(sizes, linear, linestyle=":", color="grey", label="linear"))
         memory.semilogx(sizes, [one["peak"] / 2**30 for _, one in points], "o-", color="C1")
         memory.set_xticks(sizes, [shortened(size) for size in sizes], fontsize=8)
         memory.minorticks_off()
         memory.set_xlabel(what)
         times.set_title("training, a step" if what == "captions" else "captioning, all images", fontsize=9)
-    largest = max(one["peak"] for points in found.values() for _, one in points) / 2**30
-    smallest = min(one["seconds"] for points in found.values() for _, one in points)
-    slowest = max(one["seconds"] for points in found.values() for _, one in points)
-    axes[0, 0].set_ylim(smallest / 2, 2 * slowest)
-    axes[1, 0].set_ylim(0, 1.1 * largest)
+    axes[1, 0].set_ylim(bottom=0)
     axes[0, 0].legend(frameon=False, fontsize=8)
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("memory (GiB)")

@@ -98,7 +98,7 @@ def main() -> None:
         for padding in (True, False):
             settings = replace(TRAINING, count_padding=padding, epochs=100)
             method = load_method("maccap", settings)
-            trainer = Trainer(method, lm, data, data, settings, 0, folder, {})
+            trainer = Trainer(method, lm, data, data, settings, 0, folder / "run", {})
             works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer._one_step, parsed.steps
         images = pictures(8)
         captioner = Captioner(
