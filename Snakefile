@@ -1,6 +1,6 @@
 import sys
 
-from maccap.plan import announcement
+from maccap.graph.work import announcement
 from snakemake.utils import min_version, validate
 
 min_version("9.18")

@@ -30,8 +30,8 @@ def anonymous_megabytes() -> float:
 def write_corpus(folder: Path, count: int) -> tuple[list[Path], Path]:
     import torch
 
-    from maccap.datasets.captions import Caption, write_captions
-    from maccap.features import write_store
+    from maccap.data.captions import Caption, write_captions
+    from maccap.data.features import write_store
 
     table = folder / "captions.train.jsonl"
     nouns = ("boat", "dog", "house", "street", "child", "kite", "plate", "train")
@@ -52,9 +52,9 @@ def train(folder: Path, count: int, steps: int) -> dict[str, float]:
     """One size, in this process."""
     import torch
 
-    from maccap.methods import load_method
-    from maccap.text_set import TextSet
-    from maccap.training import Trainer
+    from maccap.data.text_corpus import TextSet
+    from maccap.methods.registry import load_method
+    from maccap.training.trainer import Trainer
 
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.tiny import TRAINING, tiny_lm

@@ -24,9 +24,9 @@ from tabulate import tabulate
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from maccap.datasets.captions import ImageEntry
-from maccap.encoder import Encoder, load_encoder
-from maccap.features import extract_image_features
+from maccap.data.captions import ImageEntry
+from maccap.models.encoder import Encoder, load_encoder
+from maccap.models.image_features import extract_image_features
 
 WORKERS = 2
 

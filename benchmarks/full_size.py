@@ -20,7 +20,7 @@ def write(folder: Path, captions: list[str]) -> None:
     import open_clip  # here, for the released code does without
     from transformers import OPTConfig, OPTForCausalLM
 
-    from maccap.pretraining import opt_tokenizer
+    from maccap.world.pretraining import opt_tokenizer
 
     torch.manual_seed(0)
     clip = open_clip.create_model(CLIP, pretrained=None)

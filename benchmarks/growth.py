@@ -17,7 +17,7 @@ from corpus_growth import SIZES, in_own_process
 from measured import in_process, measured
 from tabulate import tabulate
 
-WEIGHTS = Path(__file__).parents[1] / "maccap/weights"
+WEIGHTS = Path(__file__).parents[1] / "maccap/world/weights"
 GROWS = {"images": (40, 160, 640, 2560), "draws": (1, 2, 4, 8, 16), "beams": (1, 2, 4, 8)}
 USUAL = {"images": 160, "draws": 4, "beams": 4}
 STEPS = 200  # of training
@@ -29,11 +29,11 @@ def caption(images: int, draws: int, beams: int) -> dict[str, float]:
     from maccap_side import DECODING, TRAINING
     from torch.nn import functional as F
 
-    from maccap.captioning import Captioner
-    from maccap.encoder import load_encoder
-    from maccap.features import ImageFeatures
-    from maccap.language_model import load_language_model
-    from maccap.methods import load_method
+    from maccap.data.features import ImageFeatures
+    from maccap.inference.captioning import Captioner
+    from maccap.methods.registry import load_method
+    from maccap.models.encoder import load_encoder
+    from maccap.models.language_model import load_language_model
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -27,14 +27,15 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
-from maccap.captioning import Captioner
-from maccap.encoder import load_encoder
-from maccap.features import ImageFeatures, encode_images
-from maccap.language_model import load_language_model
-from maccap.methods import load_method
-from maccap.products import onednn
-from maccap.towers import image_tokens_and_attention
-from maccap.training import Trainer
+from maccap.data.features import ImageFeatures
+from maccap.inference.captioning import Captioner
+from maccap.methods.registry import load_method
+from maccap.models.clip_features import image_tokens_and_attention
+from maccap.models.encoder import load_encoder
+from maccap.models.fast.matrix_products import onednn
+from maccap.models.image_features import encode_images
+from maccap.models.language_model import load_language_model
+from maccap.training.trainer import Trainer
 
 SIZE = 2048
 

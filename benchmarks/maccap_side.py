@@ -16,15 +16,16 @@ import torch
 from full_size import CLIP, pictures
 from measured import measured
 
-from maccap.captioning import Captioner
-from maccap.config import DecodingSettings, TrainingSettings
-from maccap.datasets.captions import Caption, write_captions
-from maccap.encoder import Encoder, load_encoder
-from maccap.features import encode_images, read_image_features, write_store
-from maccap.language_model import LanguageModel, load_language_model
-from maccap.methods import load_method
-from maccap.text_set import TextSet
-from maccap.training import Trainer
+from maccap.core.settings import DecodingSettings, TrainingSettings
+from maccap.data.captions import Caption, write_captions
+from maccap.data.features import read_image_features, write_store
+from maccap.data.text_corpus import TextSet
+from maccap.inference.captioning import Captioner
+from maccap.methods.registry import load_method
+from maccap.models.encoder import Encoder, load_encoder
+from maccap.models.image_features import encode_images
+from maccap.models.language_model import LanguageModel, load_language_model
+from maccap.training.trainer import Trainer
 
 TRAINING = TrainingSettings(
     batch_size=16, epochs=1, learning_rate=1e-4, warmup_steps=200, weight_decay=0.01, max_grad_norm=1.0, text_length=25,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .cli import main
+from .cli.main import main
 from .steps.runner import DISTRIBUTED
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
+from tests.helpers import SHARED
 
 torch.set_num_threads(1)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from ..features import ImageFeatures
-from ..noise import image_noise, inject_noise
-from ..subregions import aggregate, fuse
+from ..data.features import ImageFeatures
+from ..models.noise import image_noise, inject_noise
+from ..models.subregions import aggregate, fuse
 from .settings import GapSettings
 
 CAPTIONS = "other captions of the image"

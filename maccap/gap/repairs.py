@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from ..noise import inject_noise
-from ..projection import project
+from ..models.memory_projection import project
+from ..models.noise import inject_noise
 from .measures import Vectors
 from .nearness import ImageSide
 from .separability import separability

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from ..errors import DataError
-from ..features import ImageFeatures
+from ..core.errors import DataError
+from ..data.features import ImageFeatures
 from .nearness import image_side
 from .repairs import UNREPAIRED, Sides, effects, gap_vectors, repairs
 from .separability import FOLDS, deal

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from ..config import DecodingSettings, TrainingSettings
-from ..encoder import EncodedOnce, Encoder
-from ..errors import EncoderError
-from ..features import ImageFeatures
-from ..language_model import LanguageModel
-from ..text_set import TextBatch
+from ..core.errors import EncoderError
+from ..core.settings import DecodingSettings, TrainingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch
+from ..models.encoder import EncodedOnce, Encoder
+from ..models.language_model import LanguageModel
 from .resources import Resources
 
 
@@ -46,8 +46,8 @@ class CaptioningMethod(ABC):
     name: str
     Options: type[Any] = NoOptions
 
-    def __init__(self, training: TrainingSettings, options: Any, resources: Resources) -> None:
-        self.training, self.options, self.resources = training, options, resources
+    def __init__(self, training: TrainingSettings, options: Any, resources: Resources | None = None) -> None:
+        self.training, self.options, self.resources = training, options, resources or Resources()
 
     @abstractmethod
     def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:

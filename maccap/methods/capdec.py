@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import torch
 
-from ..config import DecodingSettings
-from ..features import ImageFeatures
-from ..noise import inject_noise
-from ..text_set import TextBatch
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch
+from ..models.noise import inject_noise
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor",)

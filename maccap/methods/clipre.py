@@ -6,8 +6,8 @@ This is the retrieval that DeCap and MeaCap report (CIDEr 53.4 on COCO). MAGIC's
 
 from __future__ import annotations
 
-from ..features import ImageFeatures
-from ..text_set import memory
+from ..data.features import ImageFeatures
+from ..data.text_corpus import memory
 from .base import CaptioningMethod, Lender
 
 NEEDS = ("memory",)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ..config import DecodingSettings
-from ..errors import ConfigError
-from ..features import ImageFeatures
-from ..noise import inject_noise
-from ..text_set import TextBatch
+from ..core.errors import ConfigError
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch
+from ..models.noise import inject_noise
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor", "pairs")

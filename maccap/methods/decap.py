@@ -10,10 +10,10 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from ..config import DecodingSettings
-from ..features import ImageFeatures
-from ..projection import project
-from ..text_set import TextBatch, memory
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch, memory
+from ..models.memory_projection import project
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor", "memory")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..config import DecodingSettings
-from ..features import ImageFeatures
-from ..noise import inject_noise
-from ..text_set import TextBatch, memory
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch, memory
+from ..models.noise import inject_noise
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor", "memory")

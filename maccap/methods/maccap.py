@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from ..adaptor import Adaptor
-from ..config import DecodingSettings
-from ..features import ImageFeatures
-from ..noise import image_noise, inject_noise
-from ..subregions import aggregate, fuse
-from ..text_set import TextBatch
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch
+from ..models.adaptor import Adaptor
+from ..models.noise import image_noise, inject_noise
+from ..models.subregions import aggregate, fuse
 from .base import TrainedMethod
 
 NEEDS = ("adaptor",)

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..config import DecodingSettings
-from ..encoder import EncodedOnce
-from ..features import ImageFeatures
-from ..text_set import TextBatch
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch
+from ..models.encoder import EncodedOnce
 from .base import Lender, TrainedMethod
 
 NEEDS = ("adaptor",)

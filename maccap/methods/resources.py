@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError
-from ..gap_model import PairStatistics
-from ..text_set import TextSet
+from ..core.errors import DataError
+from ..data.pair_statistics import PairStatistics
+from ..data.text_corpus import TextSet
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from functools import cached_property
 
 import torch
 
-from ..config import DecodingSettings
-from ..encoder import EncodedOnce
-from ..features import ImageFeatures
-from ..noise import inject_noise
-from ..text_set import TextBatch
+from ..core.settings import DecodingSettings
+from ..data.features import ImageFeatures
+from ..data.text_corpus import TextBatch
+from ..models.encoder import EncodedOnce
+from ..models.noise import inject_noise
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor", "vocabulary")

@@ -15,8 +15,8 @@ import numpy as np
 import pycocoevalcap.spice
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from ..artifacts import atomic
-from ..errors import DataError, EnvironmentProblem
+from ..core.artifacts import atomic
+from ..core.errors import DataError, EnvironmentProblem
 from .java import ensure_java
 from .meteor import meteor_scores
 from .overlap import References, Score

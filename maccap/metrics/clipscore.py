@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from ..core.errors import DataError
 
 WEIGHT = 2.5
 PAIR = "Encode images, captions and references in the same order with the same encoder."

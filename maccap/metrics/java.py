@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 
-from ..errors import EnvironmentProblem
+from ..core.errors import EnvironmentProblem
 
 START_SECONDS = 60
 SPICE_VERSIONS = range(8, 12)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocoevalcap.meteor import meteor as wrapper
 
-from ..errors import EnvironmentProblem
+from ..core.errors import EnvironmentProblem
 from . import paraphrases
 from .synonyms import filter_synonyms
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from ..errors import DataError
+from ..core.errors import DataError
 
 QUESTION_FIELDS = ("question_id", "question_type", "answer_type", "answers")
 ANSWER_FIELDS = ("question_id", "answer")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import section
-from ..provenance.records import past_of
-from ..tables import Table
+from ..core.records import past_of
+from ..core.settings import section
+from ..tables.table import Table
 
 SECTIONS = ("scenes", "encoder", "language_model", "training", "decoding", "answering")
 FORMATS = {

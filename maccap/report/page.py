@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import read_json, sha256
-from ..errors import DataError
-from ..gap.legends import LEGENDS
-from ..profile import GAP_TABLES
-from ..provenance.anchors import cell_anchor
-from ..steps import Job
-from ..tables import Cell, Table, read_table
+from ..core.artifacts import read_json, sha256
+from ..core.errors import DataError
+from ..core.job import Job
+from ..figures.gap_legends import LEGENDS
+from ..tables.anchors import cell_anchor
+from ..tables.gap import BUILDERS
+from ..tables.table import Cell, Table, read_table
 from . import about
 from .inline import figure
 from .template import render
@@ -33,7 +33,7 @@ def report_page(job: Job) -> str:
     """
     cfg, samples = job.cfg, read_json(job.input("samples"))
     tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
-    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in GAP_TABLES}
+    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in BUILDERS}
     ordered = sorted(tables, key=lambda name: name in findings)
     shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
     return render(

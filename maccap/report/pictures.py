@@ -11,10 +11,10 @@ import torch
 from PIL import Image, ImageOps
 from safetensors import safe_open
 
-from ..datasets.captions import read_images_table
-from ..datasets.images import read_images
-from ..errors import DataError
-from ..subregions import attended_tokens
+from ..core.errors import DataError
+from ..data.captions import read_images_table
+from ..data.images import read_images
+from ..models.subregions import attended_tokens
 from .inline import data_uri
 
 MAX_SIDE = 384  # pixels of a picture on the page

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..artifacts import read_json
-from ..steps import Job
+from ..core.artifacts import read_json
+from ..core.job import Job
 from .template import render
 
 

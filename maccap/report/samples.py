@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import read_json
-from ..caption_tables import grouped
-from ..config import DecodingSettings, settings
-from ..datasets.captions import read_captions, references
-from ..datasets.vqa import read_annotations, read_questions
-from ..errors import DataError
-from ..steps import Job
+from ..core.artifacts import read_json
+from ..core.errors import DataError
+from ..core.job import Job
+from ..core.settings import DecodingSettings, settings
+from ..data.captions import read_captions, references
+from ..data.vqa import read_annotations, read_questions
+from ..tables.captions import grouped
 from . import pictures
 
 RANDOM_IMAGES = 12

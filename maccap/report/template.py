@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..provenance.anchors import artifact_anchor
+from ..tables.anchors import artifact_anchor
 
 TRACE = "trace.html"
 

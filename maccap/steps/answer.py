@@ -4,12 +4,12 @@ How is in the config under `answerers.<name>`, the output's folder name: behind 
 behind the generated caption (`caption`).
 """
 
-from ..answering import answer_questions
-from ..artifacts import read_json, write_json
-from ..config import AnsweringSettings, DecodingSettings, settings
-from ..datasets.vqa import read_questions
-from ..features import read_image_features
-from . import Job
+from ..core.artifacts import read_json, write_json
+from ..core.job import Job
+from ..core.settings import AnsweringSettings, DecodingSettings, settings
+from ..data.features import read_image_features
+from ..data.vqa import read_questions
+from ..inference.answering import answer_questions
 from .predict import load_models, run_captioner, seed_of
 
 

@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 from typing import NoReturn
 
-from ..errors import DataError
-from . import Job
+from ..core.errors import DataError
+from ..core.job import Job
 
 
 def add_arguments(step: argparse.ArgumentParser) -> None:

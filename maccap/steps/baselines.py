@@ -4,10 +4,10 @@
 `human` is reference i of each image for seed number i; evaluation leaves it out of the references.
 """
 
-from ..config import DecodingSettings, settings
-from ..datasets.captions import read_captions, references
-from ..encoder import EncodedOnce
-from . import Job
+from ..core.job import Job
+from ..core.settings import DecodingSettings, settings
+from ..data.captions import read_captions, references
+from ..models.encoder import EncodedOnce
 from .predict import load_models, seed_of, write_predictions
 
 

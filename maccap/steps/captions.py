@@ -6,13 +6,13 @@ Outputs are `captions.<split>.jsonl` and, for data sets with pictures, `images.j
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import section
-from ..datasets.captions import Caption, ImageEntry, write_captions, write_images
-from ..datasets.coco import read_coco_captions
-from ..datasets.conceptual import read_conceptual
-from ..datasets.karpathy import read_karpathy
-from ..errors import DataError
-from . import Job
+from ..core.errors import DataError
+from ..core.job import Job
+from ..core.settings import section
+from ..data.captions import Caption, ImageEntry, write_captions, write_images
+from ..data.coco import read_coco_captions
+from ..data.conceptual import read_conceptual
+from ..data.karpathy import read_karpathy
 
 
 def run(job: Job) -> None:

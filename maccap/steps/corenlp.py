@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from ..archives import unpack
+from ..core.job import Job
+from ..data.unpacking import unpack
 from ..metrics.java import require_java_for_spice
-from . import Job
 
 
 def run(job: Job) -> None:

@@ -8,12 +8,12 @@ a hard link: Snakemake deletes the output of a job that it repeats, and gigabyte
 import os
 from pathlib import Path, PurePosixPath
 
-from ..asset_lock import AssetLock
-from ..assets import HubAsset, from_parameters
-from ..download import fetch
-from ..errors import ConfigError
-from ..hub import INDEX, fetch_model
-from . import Job
+from ..core.errors import ConfigError
+from ..core.job import Job
+from ..fetch.download import fetch
+from ..fetch.hub import INDEX, fetch_model
+from ..fetch.lock import AssetLock
+from ..fetch.registry import HubAsset, from_parameters
 
 KEPT = ".kept"
 

@@ -6,10 +6,10 @@ in place of fetching the weights that `encoder.pretrained` names.
 
 from open_clip.tokenizer import HFTokenizer
 
-from ..artifacts import write_index
-from ..encoder import load_encoder, save_encoder
-from ..errors import EncoderError
-from . import Job
+from ..core.artifacts import write_index
+from ..core.errors import EncoderError
+from ..core.job import Job
+from ..models.encoder import load_encoder, save_encoder
 
 
 def run(job: Job) -> None:

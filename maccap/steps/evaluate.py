@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from ..artifacts import read_json, write_json
-from ..datasets.captions import read_captions, references
+from ..core.artifacts import read_json, write_json
+from ..core.job import Job
+from ..data.captions import read_captions, references
 from ..metrics import CaptionScores, check_coverage, clip_scores, ref_clip_scores, score_pairs, supply_spice
-from . import Job
 
 Features = dict[int, list[np.ndarray]]
 

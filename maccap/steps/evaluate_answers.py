@@ -1,10 +1,10 @@
 """VQA results, in shards -> official accuracies, one file per seed."""
 
-from ..artifacts import read_json, write_json
-from ..datasets.vqa import read_annotations, read_questions
+from ..core.artifacts import read_json, write_json
+from ..core.job import Job
+from ..data.vqa import read_annotations, read_questions
 from ..metrics import vqa_accuracy
 from ..metrics.bootstrap import question_statistics
-from . import Job
 
 
 def run(job: Job) -> None:

@@ -1,10 +1,10 @@
 """Training logs or a sweep's table -> one figure as PNG and SVG, and the training curves as CSV."""
 
-from ..artifacts import write_text
-from ..config import labels
-from ..figures import sweep_figure, training_curves, training_figure
-from ..tables import read_table
-from . import Job
+from ..core.artifacts import write_text
+from ..core.job import Job
+from ..core.settings import labels
+from ..figures.figures import sweep_figure, training_curves, training_figure
+from ..tables.table import read_table
 
 
 def run(job: Job) -> None:

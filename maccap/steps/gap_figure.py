@@ -1,8 +1,8 @@
 """Gap reports -> the figures about the gap, each as PNG and SVG under its own name."""
 
-from ..config import labels
-from ..gap.figures import draw
-from . import Job
+from ..core.job import Job
+from ..core.settings import labels
+from ..figures.gap import draw
 
 
 def run(job: Job) -> None:

@@ -1,10 +1,11 @@
 """Pictures -> global features, tokens and attention of one shard of the test images."""
 
-from ..datasets.captions import read_images_table
-from ..devices import pick_device
-from ..encoder import load_encoder
-from ..features import extract_image_features, shard_rows
-from . import Job
+from ..core.job import Job
+from ..data.captions import read_images_table
+from ..data.features import shard_rows
+from ..models.devices import pick_device
+from ..models.encoder import load_encoder
+from ..models.image_features import extract_image_features
 
 
 def run(job: Job) -> None:

@@ -4,10 +4,10 @@ The outputs are the folder's `index.json` and five files. Where the job has an i
 the files of a downloaded folder, and `language_model.name` is not looked up.
 """
 
-from ..artifacts import write_index
-from ..errors import ConfigError
-from ..language_model import load_language_model, save_language_model
-from . import Job
+from ..core.artifacts import write_index
+from ..core.errors import ConfigError
+from ..core.job import Job
+from ..models.language_model import load_language_model, save_language_model
 
 
 def run(job: Job) -> None:

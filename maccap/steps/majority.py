@@ -1,8 +1,8 @@
 """The blind end of VQA: each question gets its type's most frequent training answer; the same for every seed."""
 
-from ..artifacts import write_json
-from ..datasets.vqa import majority_answers, read_annotations, read_questions
-from . import Job
+from ..core.artifacts import write_json
+from ..core.job import Job
+from ..data.vqa import majority_answers, read_annotations, read_questions
 
 
 def run(job: Job) -> None:

@@ -7,10 +7,10 @@ the configuration and Snakemake's records. Two outputs, so that the records of t
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..artifacts import provenance_path, sha256, write_text
-from ..provenance.records import Record, read_record
-from ..provenance.snakemake_records import record_path
-from . import Job
+from ..core.artifacts import provenance_path, sha256, write_text
+from ..core.job import Job
+from ..core.records import Record, read_record
+from ..lineage.snakemake_records import record_path
 from .arguments import parse_command
 
 

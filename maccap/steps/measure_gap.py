@@ -5,14 +5,14 @@ from pathlib import Path
 
 import torch
 
-from ..artifacts import write_json
-from ..datasets.captions import read_captions
-from ..errors import DataError
-from ..features import ImageFeatures, TextFeatures, read_image_features
+from ..core.artifacts import write_json
+from ..core.errors import DataError
+from ..core.job import Job
+from ..data.captions import read_captions
+from ..data.features import ImageFeatures, TextFeatures, read_image_features
+from ..data.text_corpus import memory_rows
 from ..gap.report import gap_report
 from ..gap.settings import GapSettings
-from ..text_set import memory_rows
-from . import Job
 
 BATCH = 256  # images
 

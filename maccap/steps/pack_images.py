@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ..datasets.captions import read_images_table
-from ..datasets.images import pack_images
-from . import Job
+from ..core.job import Job
+from ..data.captions import read_images_table
+from ..data.images import pack_images
 
 
 def run(job: Job) -> None:

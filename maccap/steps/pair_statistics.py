@@ -7,14 +7,15 @@ from pathlib import Path
 
 import torch
 
-from ..datasets.captions import read_captions
-from ..datasets.images import read_images
-from ..devices import pick_device
-from ..encoder import load_encoder
-from ..errors import DataError
-from ..features import TextFeatures, encode_images
-from ..gap_model import PairStatistics
-from . import Job
+from ..core.errors import DataError
+from ..core.job import Job
+from ..data.captions import read_captions
+from ..data.features import TextFeatures
+from ..data.images import read_images
+from ..data.pair_statistics import PairStatistics
+from ..models.devices import pick_device
+from ..models.encoder import load_encoder
+from ..models.image_features import encode_images
 
 
 def run(job: Job) -> None:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import write_json
-from ..captioning import Captioner, choose, load_adaptor
-from ..config import DecodingSettings, settings
-from ..devices import frozen_dtype, pick_device
-from ..encoder import EncodedOnce, Encoder, load_encoder
-from ..features import read_image_features, write_store
-from ..language_model import LanguageModel, load_language_model
-from ..methods import TrainedMethod
-from . import Job
+from ..core.artifacts import write_json
+from ..core.job import Job
+from ..core.settings import DecodingSettings, settings
+from ..data.features import read_image_features, write_store
+from ..inference.captioning import Captioner, choose, load_adaptor
+from ..methods.base import TrainedMethod
+from ..models.devices import frozen_dtype, pick_device
+from ..models.encoder import EncodedOnce, Encoder, load_encoder
+from ..models.language_model import LanguageModel, load_language_model
 from .train import method_of
 
 

@@ -1,8 +1,8 @@
 """Make the embedded world's CLIP again (not part of the default target)."""
 
-from ..config import section
-from ..pretraining import pretrain_clip
-from . import Job
+from ..core.job import Job
+from ..core.settings import section
+from ..world.pretraining import pretrain_clip
 
 
 def run(job: Job) -> None:

@@ -1,8 +1,8 @@
 """Make the embedded world's language model again (not part of the default target)."""
 
-from ..config import section
-from ..pretraining import pretrain_lm
-from . import Job
+from ..core.job import Job
+from ..core.settings import section
+from ..world.pretraining import pretrain_lm
 
 
 def run(job: Job) -> None:

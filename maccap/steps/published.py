@@ -7,13 +7,13 @@ of one. They may leave images out; an image that they name must be in the test s
 from pathlib import Path
 from typing import Any
 
-from ..artifacts import read_json
-from ..config import DecodingSettings, settings
-from ..datasets.captions import read_images_table
-from ..devices import pick_device
-from ..encoder import EncodedOnce, load_encoder
-from ..errors import DataError
-from . import Job
+from ..core.artifacts import read_json
+from ..core.errors import DataError
+from ..core.job import Job
+from ..core.settings import DecodingSettings, settings
+from ..data.captions import read_images_table
+from ..models.devices import pick_device
+from ..models.encoder import EncodedOnce, load_encoder
 from .predict import write_predictions
 
 

@@ -1,11 +1,11 @@
 """VQA v2 files as released -> plain official JSON of each split, and the table of the test questions' pictures."""
 
-from ..artifacts import write_json
-from ..config import section
-from ..datasets.archives import read_member_json
-from ..datasets.captions import write_images
-from ..datasets.vqa import question_images, read_annotations, read_questions
-from . import Job
+from ..core.artifacts import write_json
+from ..core.job import Job
+from ..core.settings import section
+from ..data.archives import read_member_json
+from ..data.captions import write_images
+from ..data.vqa import question_images, read_annotations, read_questions
 
 
 def run(job: Job) -> None:

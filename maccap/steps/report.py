@@ -3,12 +3,12 @@
 For the past, the records beside the tables and beside everything behind them are read as well.
 """
 
-from ..artifacts import write_text
-from ..numbers import to_macros
-from ..provenance.page import trace_page
+from ..core.artifacts import write_text
+from ..core.job import Job
+from ..lineage.page import trace_page
 from ..report.page import report_page
-from ..tables import read_table
-from . import Job
+from ..tables.latex_macros import to_macros
+from ..tables.table import read_table
 
 
 def run(job: Job) -> None:

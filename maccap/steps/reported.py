@@ -1,9 +1,9 @@
 """Metric files and the table of published numbers -> the comparison, in every format."""
 
-from ..reported import read_reported
-from ..reported_table import reported_table
-from ..tables import write_table
-from . import Job
+from ..core.job import Job
+from ..tables.published import read_reported
+from ..tables.published_table import reported_table
+from ..tables.table import write_table
 
 
 def run(job: Job) -> None:

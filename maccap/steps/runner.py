@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..artifacts import now, record
-from ..devices import claim_gpus
-from . import Job
+from ..core.artifacts import now, record
+from ..core.job import Job
+from ..models.devices import claim_gpus
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
 READERS = {"encoder": "open_clip", "language_model": "transformers.modeling_utils"}  # of inputs of these names

@@ -1,8 +1,8 @@
 """Samples -> their own page, which links each file to its past in the report's `trace.html`."""
 
-from ..artifacts import write_text
+from ..core.artifacts import write_text
+from ..core.job import Job
 from ..report.sample_page import sample_page
-from . import Job
 
 
 def run(job: Job) -> None:

@@ -5,9 +5,9 @@ They are a job of their own so that a changed table does not look into pictures 
 
 from dataclasses import asdict
 
-from ..artifacts import write_json
+from ..core.artifacts import write_json
+from ..core.job import Job
 from ..report.samples import image_samples, question_samples
-from . import Job
 
 
 def run(job: Job) -> None:

@@ -1,7 +1,7 @@
 """Draw one domain of the embedded world and write it in the formats of the real data sets."""
 
-from ..datasets.scene_files import SPLITS, write_world
-from . import Job
+from ..core.job import Job
+from ..world.scene_files import SPLITS, write_world
 
 
 def run(job: Job) -> None:

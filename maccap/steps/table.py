@@ -1,8 +1,8 @@
 """Metric files -> one table in every format."""
 
-from ..paper_tables import build
-from ..tables import write_table
-from . import Job
+from ..core.job import Job
+from ..tables.build import build
+from ..tables.table import write_table
 
 
 def run(job: Job) -> None:

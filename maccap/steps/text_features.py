@@ -1,10 +1,10 @@
 """Caption tables -> text features of one shard per output (`captions.<split>.<shard>.safetensors`)."""
 
-from ..datasets.captions import CaptionTable
-from ..devices import pick_device
-from ..encoder import load_encoder
-from ..features import shard_rows, write_store
-from . import Job
+from ..core.job import Job
+from ..data.captions import CaptionTable
+from ..data.features import shard_rows, write_store
+from ..models.devices import pick_device
+from ..models.encoder import load_encoder
 
 
 def run(job: Job) -> None:

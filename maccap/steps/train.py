@@ -1,12 +1,14 @@
 """Text features and captions -> one trained adaptor per seed."""
 
-from ..config import TrainingSettings, section, settings
-from ..devices import frozen_dtype, pick_device
-from ..language_model import load_language_model
-from ..methods import CaptioningMethod, TrainedMethod, load_method, read_resources
-from ..text_set import TextSet
-from ..training import Trainer
-from . import Job
+from ..core.job import Job
+from ..core.settings import TrainingSettings, section, settings
+from ..data.text_corpus import TextSet
+from ..methods.base import CaptioningMethod, TrainedMethod
+from ..methods.registry import load_method
+from ..methods.resources import read_resources
+from ..models.devices import frozen_dtype, pick_device
+from ..models.language_model import load_language_model
+from ..training.trainer import Trainer
 
 
 def run(job: Job) -> None:

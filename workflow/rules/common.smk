@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from maccap.assets import DOWNLOADS, HubAsset, looks_like_a_path, read_registry, slug
-from maccap.errors import ConfigError
-from maccap.gap.legends import LEGENDS
-from maccap.keys import leaves
-from maccap.modules import closure
-from maccap.profile import Profile
+from maccap.fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry, slug
+from maccap.core.errors import ConfigError
+from maccap.figures.gap_legends import LEGENDS
+from maccap.core.dotted import leaves
+from maccap.graph.sources import closure
+from maccap.graph.profile import Profile
 from snakemake.exceptions import WorkflowError
 
 ARTIFACTS = f"artifacts/{config['profile']}"

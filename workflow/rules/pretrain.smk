@@ -4,7 +4,7 @@
 rule pretrain_clip:
     input:
         code=code("pretrain_clip"),
-        vocabulary=expand("maccap/weights/clip-scenes/{file}", file=["tokenizer.json", "tokenizer_config.json"]),
+        vocabulary=expand("maccap/world/weights/clip-scenes/{file}", file=["tokenizer.json", "tokenizer_config.json"]),
     output:
         expand(
             f"{ARTIFACTS}/pretrained/clip-scenes/{{file}}",

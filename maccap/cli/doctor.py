@@ -1,0 +1,178 @@
+"""`maccap doctor`: what this machine has, what each profile needs, and what to do about the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..core.dotted import leaves
+from ..core.errors import ConfigError
+from ..core.project import CONFIG, default_profile, profiles
+from ..fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
+from ..graph.estimate import estimate
+from ..graph.profile import Profile
+from ..graph.work import missing_assets, work
+from ..metrics.java import SPICE_VERSIONS
+from .machine import Machine, examine
+
+LOCK = Path("requirements.lock")
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+SMALL_PROFILE = 200_000_000  # bytes; the artifacts and results of the embedded world take half of that
+SPICE_MEMORY = 8_000_000_000  # bytes of Java's heap
+SHOWN = 4  # differing packages
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a profile needs: whether it is here, and if not, what to do."""
+
+    good: bool
+    text: str
+
+
+def diagnose(*, ask_torch: bool = False) -> int:
+    """Print everything; 0 if the default profile can run here, else 1. With `ask_torch`, torch is asked for GPUs too.
+
+    Raises:
+        EnvironmentProblem: the current folder is not the project's.
+    """
+    default = default_profile()
+    machine = examine(LOCK)
+    print("This machine")
+    for name, text in about(machine, ask_torch=ask_torch):
+        print(f"  {name:<10}{text}")
+    ready = False
+    for name in profiles():
+        findings = [*basics(machine), *needs(name, machine)]
+        good = all(finding.good for finding in findings)
+        ready |= good and name == default
+        print(f"\nProfile {name}{' (default)' * (name == default)}: {'can run' if good else 'cannot run as it is'}")
+        for finding in findings:
+            print(f"  {'ok' if finding.good else 'missing':<10}{finding.text}")
+    return 0 if ready else 1
+
+
+def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, str]]:
+    """The machine in words, line by line."""
+    yield "Python", machine.python
+    yield "packages", ", ".join(f"{name} {version or '(none)'}" for name, version in machine.packages.matter.items())
+    gpus = ", ".join(f"{name} ({_gigabytes(memory)})" for name, memory in machine.gpus)
+    yield "GPU", gpus or "none (no NVIDIA driver answers)"
+    if ask_torch:
+        import torch
+
+        yield "torch", f"can use {torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "can use no GPU"
+    memory = f"memory {_gigabytes(machine.memory)}, {_gigabytes(machine.memory_free)} of it free"
+    yield "cores", f"{machine.cores}; {memory}; disk {_gigabytes(machine.disk_free)} free here"
+    fit = "and SPICE" if machine.java_version in SPICE_VERSIONS else "but not for SPICE (8 or 11)"
+    version = f": version {machine.java_version}, fit for the metrics {fit}"
+    yield "Java", machine.java + version * (machine.java_version is not None)
+    yield "downloads", f"from {machine.source}, which {'answers' if machine.source_answers else 'does not answer'}"
+
+
+def basics(machine: Machine) -> Iterator[Finding]:
+    """What every profile needs."""
+    major, minor = map(int, machine.python.split(".")[:2])
+    if (major, minor) < (3, 11):
+        yield Finding(False, f"Python 3.11 or later, this is {machine.python}: make PYTHON=/path/to/python3.11 install")
+    packages = machine.packages
+    if packages.missing:
+        yield Finding(False, f"packages {', '.join(packages.missing)}: make install")
+    elif packages.different:
+        others = [f"{name} {here or '(none)'} (lock: {pin})" for name, (here, pin) in packages.different.items()]
+        listed = ", ".join(others[:SHOWN]) + ", ..." * (len(others) > SHOWN)
+        yield Finding(True, f"packages, but numbers may differ with others than {LOCK}'s: {listed}")
+    else:
+        yield Finding(True, f"all {packages.pinned} packages of {LOCK}")
+    if machine.java_version is None:
+        yield Finding(False, f"Java for the caption metrics. {machine.java}")
+
+
+def needs(name: str, machine: Machine) -> list[Finding]:
+    """What one profile of `config/` needs beyond the basics, and whether it is here."""
+    try:
+        config = _config(name)
+        profile = Profile(config)
+        assets = read_registry(config["registry"]) if "registry" in config else {}
+    except ConfigError as error:
+        return [Finding(False, str(error))]
+    strings = {value for value in leaves("", config).values() if isinstance(value, str)}
+    used = {key for key, asset in assets.items() if {key, asset.hub if isinstance(asset, HubAsset) else key} & strings}
+    missing, to_ask = missing_assets(profile, assets, used, DOWNLOADS)
+    findings = list(_models(config))
+    findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in to_ask.items()]
+    disk = SMALL_PROFILE
+    if "estimate" in config:
+        expected = estimate(work(profile, missing))
+        disk = expected.download_bytes + expected.feature_bytes
+        hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {expected.throughput})"
+        findings.append(_gpus(config["gpus"], machine, hours))
+        if missing:
+            unknown = f" and {len(expected.of_unknown_size)} files of unknown size" * bool(expected.of_unknown_size)
+            what = f"{_gigabytes(expected.download_bytes)}{unknown} to download"
+            advice = ": connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
+            findings.append(Finding(machine.source_answers, what + advice * (not machine.source_answers)))
+    enough = machine.disk_free >= disk
+    findings.append(Finding(enough, f"{_gigabytes(disk)} of disk{': free some' * (not enough)}"))
+    if "spice" in config:
+        findings += _spice(machine)
+    return findings
+
+
+def _config(name: str) -> dict[str, Any]:
+    """A profile's configuration as Snakemake puts it together.
+
+    Raises:
+        ConfigError: it breaks the schema.
+    """
+    from jsonschema import ValidationError, validate
+
+    file = CONFIG.with_name(f"{name}.yaml")
+    config = {"local": {}} | _yaml(CONFIG) | _yaml(file)
+    try:
+        validate(config, _yaml(SCHEMA))
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {'.'.join(map(str, error.absolute_path))}: {error.message}") from error
+    return config
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return content
+
+
+def _models(config: dict[str, Any]) -> Iterator[Finding]:
+    """Frozen models that the profile takes from a folder."""
+    for key in ("encoder", "language_model"):
+        name = config[key]["name"]
+        if Path(name).is_dir():
+            yield Finding(True, f"the {key.replace('_', ' ')} in {name}")
+        elif looks_like_a_path(name):
+            yield Finding(False, f"the {key.replace('_', ' ')} in {name}: no such folder; correct `{key}.name`")
+
+
+def _gpus(wanted: int, machine: Machine, hours: str) -> Finding:
+    """The GPUs of one job."""
+    if wanted == 0:
+        return Finding(True, f"no GPU (`gpus` is 0), though it is {hours}")
+    if len(machine.gpus) >= wanted:
+        return Finding(True, f"{wanted} of {len(machine.gpus)} GPUs for each job; {hours}")
+    return Finding(False, f"{wanted} GPU for each job, {len(machine.gpus)} here; {hours}: run it where there is one")
+
+
+def _spice(machine: Machine) -> Iterator[Finding]:
+    """What SPICE needs."""
+    if machine.java_version not in SPICE_VERSIONS:
+        advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
+        yield Finding(False, f"Java 8 or 11 for SPICE: {advice}")
+    enough = machine.memory >= SPICE_MEMORY
+    advice = ": use a larger machine, or remove `spice` from the profile"
+    yield Finding(enough, f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE{advice * (not enough)}")
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB"

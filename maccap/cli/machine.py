@@ -1,0 +1,154 @@
+"""What this machine has, found out in a second or two: nothing is imported that takes long."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+from ..core.artifacts import RECORDED_PACKAGES
+from ..core.errors import EnvironmentProblem
+from ..fetch.download import MIRROR_VARIABLE
+from ..metrics.java import ensure_java, java_version
+from ..models.devices import query_gpus
+
+PATIENCE = 1.5  # seconds for the network to answer
+HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Installed packages against the lock.
+
+    Attributes:
+        pinned: how many the lock names.
+        missing: those that this package or its workflow cannot do without, and that are not installed.
+        different: {name: (installed, pinned)} where they differ; None for what is not installed.
+        matter: {name: version or None} of those that decide numbers.
+    """
+
+    pinned: int
+    missing: list[str]
+    different: dict[str, tuple[str | None, str]]
+    matter: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Sizes in bytes; `gpus` are names and memory; `java` is a path and a version, or why there is none."""
+
+    python: str
+    packages: Packages
+    gpus: list[tuple[str, int]]
+    cores: int
+    memory: int
+    memory_free: int
+    disk_free: int
+    java: str
+    java_version: int | None
+    source: str
+    source_answers: bool
+
+
+def examine(lock: Path) -> Machine:
+    """This machine, seen from the current folder; the probes run beside each other."""
+    source = os.environ.get(MIRROR_VARIABLE) or os.environ.get("HF_ENDPOINT") or HUB
+    probes: dict[str, Callable[[], Any]] = {
+        "packages": lambda: installed(lock), "gpus": gpus, "java": java, "answers": lambda: answers(source)
+    }  # fmt: skip
+    with ThreadPool(len(probes)) as pool:
+        waiting = {name: pool.apply_async(probe) for name, probe in probes.items()}
+        found = {name: result.get() for name, result in waiting.items()}
+    memory, free = memory_bytes()
+    path, version = found["java"]
+    return Machine(
+        platform.python_version(), found["packages"], found["gpus"], os.cpu_count() or 1, memory, free,
+        shutil.disk_usage(".").free, path, version, source, found["answers"],
+    )  # fmt: skip
+
+
+def installed(lock: Path) -> Packages:
+    """Versions against the pins of a lock file.
+
+    Raises:
+        EnvironmentProblem: there is no lock file.
+    """
+    if not lock.is_file():
+        raise EnvironmentProblem(f"{lock}: no such file; change to the project's folder")
+    lines = [line.split("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines()]
+    pins = {name.split("[")[0]: pin for name, _, pin in (line.partition("==") for line in lines if line)}
+    different = {name: (here, pin) for name, pin in pins.items() if (here := _version(name)) != pin}
+    missing = [name for name in _required() if _version(name) is None]
+    return Packages(len(pins), missing, different, {name: _version(name) for name in RECORDED_PACKAGES})
+
+
+def _required() -> list[str]:
+    """Names of what this package needs, if it is installed, and of its driver."""
+    try:
+        needed = metadata.requires("maccap") or []
+    except metadata.PackageNotFoundError:
+        needed = []
+    return [
+        *(re.split(r"[^\w.-]", requirement)[0] for requirement in needed if "extra ==" not in requirement),
+        "snakemake",
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def gpus() -> list[tuple[str, int]]:
+    """Name and memory in bytes of each NVIDIA GPU, as the driver knows them."""
+    lines = [line.rsplit(",", 1) for line in query_gpus("name,memory.total")]
+    return [(name.strip(), int(memory) * 2**20 if memory.strip().isdigit() else 0) for name, memory in lines]
+
+
+def java() -> tuple[str, int | None]:
+    """The path of the Java that the metrics will use and its version; the reason and None where there is none."""
+    try:
+        return ensure_java(), java_version()
+    except EnvironmentProblem as error:
+        return str(error), None
+
+
+def memory_bytes() -> tuple[int, int]:
+    """Memory in all and what is available; zero where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0, 0
+    values = {key: int(rest.split()[0]) * 1024 for key, _, rest in (line.partition(":") for line in lines)}
+    return values.get("MemTotal", 0), values.get("MemAvailable", 0)
+
+
+def answers(source: str) -> bool:
+    """Whether a folder is there, or an address answers at all, within PATIENCE."""
+    if "://" not in source:
+        return Path(source).is_dir()
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(source, method="HEAD"), timeout=PATIENCE).close()
+        except urllib.error.HTTPError:
+            pass  # an answer
+        except (OSError, ValueError):
+            return
+        answered.set()
+
+    threading.Thread(target=ask, daemon=True).start()  # a name server may be slower than any timeout
+    return answered.wait(PATIENCE)

@@ -1,0 +1,196 @@
+"""Files with a past: atomic writes, hashes and the provenance record beside every artifact."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .. import __version__
+from .errors import DataError, EnvironmentProblem
+
+RECORD_SUFFIX = ".prov.json"
+RECORDED_PACKAGES = (
+    "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
+    "dvc",
+)  # fmt: skip
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; it takes the final name only when the block succeeds.
+
+    Raises:
+        EnvironmentProblem: the disk is full or not writable; nothing is left behind.
+    """
+    path = Path(path)
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        part = Path(name)
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except Exception as error:
+        if _disk_is_full(error, path.parent):
+            raise EnvironmentProblem(f"{path}: cannot be written ({error}); free space and run again") from error
+        raise
+    finally:
+        if part:
+            part.unlink(missing_ok=True)
+
+
+def _disk_is_full(error: Exception, folder: Path) -> bool:
+    """Whether a failed write ran out of space; libraries that write by themselves raise errors of their own."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+    return f"os error {errno.ENOSPC}" in str(error) or shutil.disk_usage(folder).free < 2**12
+
+
+def require_space(folder: Path, needed: int, what: str) -> None:
+    """Ask for free disk space.
+
+    Raises:
+        EnvironmentProblem: there are fewer bytes than needed.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise EnvironmentProblem(
+            f"{what}: needs {needed:,} bytes more, but {folder} has {free:,} bytes free; "
+            f"free {needed - free:,} bytes, or link the folder to a larger disk, and run again"
+        )
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a relative path with `/`, joined to a folder, lies in that folder."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not set(name) & {"\\", "\0"}
+
+
+def write_text(path: Path | str, text: str) -> None:
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any, *, indent: int | None = 1) -> None:
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def write_figure(path: Path | str, figure: Any, dpi: int = 160) -> None:
+    """Write a matplotlib figure by the path's suffix, without a date, so that equal figures have equal bytes."""
+    suffix = Path(path).suffix
+    metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
+    with atomic(path) as part:
+        figure.savefig(part, format=suffix[1:], metadata=metadata, dpi=dpi, bbox_inches="tight")
+
+
+def read_json(path: Path | str) -> Any:
+    """Parsed JSON.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not valid JSON ({error}); delete it and run again") from error
+
+
+def sha256(path: Path | str) -> str:
+    """Hex digest of a file; of a folder, the digest over the sorted names and digests of its files."""
+    path = Path(path)
+    if path.is_dir():
+        listing = "".join(f"{p.relative_to(path)} {sha256(p)}\n" for p in sorted(path.rglob("*")) if p.is_file())
+        return hashlib.sha256(listing.encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_index(files: Iterable[Path]) -> None:
+    """Write `index.json`, the first of the files of one folder, with the sha256 of the others."""
+    index, *others = files
+    write_json(index, {path.name: sha256(path) for path in others})
+
+
+@cache
+def code_version() -> dict[str, Any]:
+    """The package version and, in a checkout, the commit and whether tracked files differ from it."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            run = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+        except OSError:
+            return None
+        return run.stdout.strip() if run.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD") if git("ls-files", Path(__file__).name) else None
+    code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
+    dirty = bool(git("status", "--porcelain", "--untracked-files=no", *code)) if commit else None
+    return {"package": __version__, "commit": commit, "dirty": dirty}
+
+
+def package_versions() -> dict[str, str]:
+    found = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host_class() -> dict[str, Any]:
+    """What kind of machine this is, without naming it."""
+    host = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        host["gpu"] = torch.cuda.get_device_name(0)
+    return host
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def provenance_path(artifact: Path | str) -> Path:
+    return Path(f"{artifact}{RECORD_SUFFIX}")
+
+
+def record(
+    outputs: Iterable[Path | str], inputs: Iterable[Path | str], parameters: dict[str, Any], command: str, started: str
+) -> None:
+    """Write `<output>.prov.json` beside every output: what made it, from what, with what, where and when."""
+    outputs = list(outputs)
+    past = {
+        "command": command,
+        "parameters": parameters,
+        "inputs": {str(path): sha256(path) for path in inputs},
+        "code": code_version(),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "host": host_class(),
+        "started": started,
+        "ended": now(),
+    }
+    for output in outputs:
+        write_json(provenance_path(output), {"artifact": str(output), "sha256": sha256(output), **past})

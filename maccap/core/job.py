@@ -1,0 +1,30 @@
+"""One call of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a step: named inputs, outputs in the rule's order, and dotted config keys."""
+
+    inputs: dict[str, list[Path]] = field(default_factory=dict)
+    outputs: list[Path] = field(default_factory=list)
+    cfg: dict[str, Any] = field(default_factory=dict)
+
+    def input(self, name: str) -> Path:
+        """The only file of a named input."""
+        (path,) = self.inputs[name]
+        return path
+
+    def folder(self, name: str) -> Path:
+        """The folder of a named input's files, such as a model's."""
+        return self.inputs[name][0].parent
+
+    @property
+    def seeds(self) -> list[int]:
+        """The run seeds: the config's seed and its successors, one per repeat."""
+        return [self.cfg["seed"] + i for i in range(self.cfg["repeats"])]

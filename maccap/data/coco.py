@@ -1,0 +1,53 @@
+"""Captions in the official COCO format, `captions_train2014.json` and its like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import DataError
+from .archives import expecting, read_member_json
+from .captions import Caption, check_captions
+
+
+def read_coco_captions(path: Path | str, split: str, member: str | None = None) -> list[Caption]:
+    """All captions of a file in the order of its annotations; images without a caption are left out.
+
+    Args:
+        split: train, val or test: what the file is to count as; the format itself does not say.
+        member: the JSON file inside, where `path` is a zip archive: `annotations/captions_train2014.json` in
+            `annotations_trainval2014.zip`.
+
+    Raises:
+        DataError: the file is not of this format, an image id occurs twice, an annotation is of an image that is not
+            listed, or the content does not pass `check_captions`.
+    """
+    content = read_member_json(path, member)
+    with expecting(path, "a COCO captions file"):
+        names = _file_names(path, content["images"])
+        captions = [_caption(path, row, split, names) for row in content["annotations"]]
+    return check_captions(captions, path)
+
+
+def _file_names(path: Path | str, images: list[dict[str, Any]]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for image in images:
+        if image["id"] in names:
+            raise DataError(f"{path}: image id {image['id']} occurs more than once; ids must be unique")
+        names[image["id"]] = image["file_name"]
+    return names
+
+
+def _caption(path: Path | str, row: dict[str, Any], split: str, names: dict[int, str]) -> Caption:
+    if absent := [key for key in ("id", "image_id", "caption") if key not in row]:
+        raise DataError(
+            f"{path}: annotation {row.get('id', '(no id)')} has no key {absent[0]!r}: not a COCO captions file; "
+            "take captions_*.json, not instances_*.json"
+        )
+    if row["image_id"] not in names:
+        raise DataError(
+            f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
+            "list every image or remove the annotation"
+        )
+    caption = " ".join(row["caption"].split())
+    return Caption(row["image_id"], names[row["image_id"]], split, row["id"], caption)

@@ -1,0 +1,41 @@
+"""Conceptual Captions: `Train_GCC-training.tsv`, a caption and the picture's URL on each line. Texts only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.errors import DataError
+from .archives import ANEW, opened, reading
+from .captions import Caption
+
+
+def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
+    """The captions line by line, of a plain or gzipped file; memory holds one line at a time.
+
+    There are no pictures: `file_name` is empty, and both ids are the line's number from 0.
+
+    Raises:
+        DataError: the file is missing or damaged, a web page or empty; or a line, which is named, is not UTF-8, has no
+            tab or no caption.
+    """
+    number = -1
+    with reading(path), opened(path) as file:
+        for number, line in enumerate(file):
+            if number == 0 and line.lstrip().lower().startswith((b"<!doctype", b"<html")):
+                raise DataError(f"{path}: line 1 begins a web page, not a table of captions; {ANEW}")
+            yield Caption(number, "", split, number, _text(line, f"{path}: line {number + 1}"))
+    if number < 0:
+        raise DataError(f"{path}: is empty; {ANEW}")
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        caption, tab, _ = line.decode().partition("\t")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place} is not UTF-8 ({error}); {ANEW}") from error
+    if not tab:
+        raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
+    if not caption.strip():
+        raise DataError(f"{place} has an empty caption; remove the line")
+    return " ".join(caption.split())

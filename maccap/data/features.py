@@ -1,0 +1,107 @@
+"""Feature stores: safetensors files of rows with their ids, one per shard, written once and memory-mapped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..core.artifacts import atomic
+from ..core.errors import DataError
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Rows of an image store: `global_` [N, d] and `tokens` [N, T, d], L2-normalised, and `attention` [N, T, T]."""
+
+    ids: torch.Tensor
+    global_: torch.Tensor
+    tokens: torch.Tensor
+    attention: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, rows: slice | torch.Tensor) -> ImageFeatures:
+        """Some rows, in float32."""
+        return ImageFeatures(
+            self.ids[rows], self.global_[rows].float(), self.tokens[rows].float(), self.attention[rows].float()
+        )
+
+
+class TextFeatures:
+    """Text features [N, d] over the shards of one split; rows are read from the files when they are asked for."""
+
+    def __init__(self, paths: Sequence[Path | str]) -> None:
+        stores = [read_store(path) for path in paths]
+        self.parts = [store["features"] for store in stores]
+        self.ids = torch.cat([store["ids"] for store in stores])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def dim(self) -> int:
+        return self.parts[0].shape[1]
+
+    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows [B] of the whole split, float32 [B, d]."""
+        found = torch.empty(len(rows), self.dim)
+        begin = 0
+        for part in self.parts:
+            here = (rows >= begin) & (rows < begin + len(part))
+            found[here] = part[rows[here] - begin].float()
+            begin += len(part)
+        return found
+
+
+def shard_rows(name: str, count: int) -> range:
+    """The rows of the shard `i-of-n` at the end of a file's name, of `count` rows in all; sizes differ by one at most.
+
+    Raises:
+        DataError: there are fewer rows than shards.
+    """
+    found = re.search(r"\.(\d+)-of-(\d+)\.", name)
+    assert found, f"{name} is not named as a shard"
+    shard, shards = int(found[1]), int(found[2])
+    if count < shards:
+        raise DataError(f"{name}: {count} rows for {shards} shards; lower `shards` of the data set in the config")
+    return range((shard - 1) * count // shards, shard * count // shards)
+
+
+def write_store(path: Path | str, tensors: dict[str, torch.Tensor], ids: list[int], dtype: str) -> None:
+    """Write float tensors in the given dtype, with `ids` int64 [N] beside them."""
+    columns = {name: value.to(getattr(torch, dtype)).contiguous() for name, value in tensors.items()}
+    with atomic(path) as part:
+        save_file(columns | {"ids": torch.tensor(ids, dtype=torch.int64)}, part)
+
+
+def read_store(path: Path | str) -> dict[str, torch.Tensor]:
+    """All columns of a store, memory-mapped.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: not a feature store ({error}); delete it and run again") from error
+
+
+def read_image_features(paths: Sequence[Path | str]) -> ImageFeatures:
+    """The images of some shards, in their order."""
+    stores = [read_store(path) for path in paths]
+    ids, *columns = (_joined(stores, name) for name in ("ids", "global", "tokens", "attention"))
+    return ImageFeatures(ids, *columns)
+
+
+def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
+    """One column over all stores; that of a single store stays memory-mapped."""
+    return stores[0][name] if len(stores) == 1 else torch.cat([store[name] for store in stores])

@@ -1,0 +1,41 @@
+"""Karpathy's split files: `dataset_coco.json` and `dataset_flickr30k.json`, as in `caption_datasets.zip`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..core.errors import DataError
+from .archives import expecting, read_member_json
+from .captions import Caption, check_captions
+
+_SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
+
+
+def read_karpathy(path: Path | str, member: str | None = None) -> list[Caption]:
+    """All captions; `restval` counts as train. COCO images go by `cocoid`, Flickr30k images by `imgid`.
+
+    Args:
+        member: the JSON file inside, where `path` is a zip archive.
+
+    Raises:
+        DataError: the file is not of this format, or its content does not pass `check_captions`.
+    """
+    content = read_member_json(path, member)
+    with expecting(path, "a Karpathy split file"):
+        for image in content["images"]:
+            if image["split"] not in _SPLITS:
+                raise DataError(
+                    f"{path}: {image['filename']} is of split {image['split']!r}; known are {', '.join(_SPLITS)}"
+                )
+        captions = [
+            Caption(
+                image_id=image.get("cocoid", image["imgid"]),
+                file_name="/".join(filter(None, (image.get("filepath"), image["filename"]))),
+                split=_SPLITS[image["split"]],
+                caption_id=sentence["sentid"],
+                caption=" ".join(sentence["raw"].split()),
+            )
+            for image in content["images"]
+            for sentence in image["sentences"]
+        ]
+    return check_captions(captions, path)

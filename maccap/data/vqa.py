@@ -1,0 +1,119 @@
+"""VQA v2 questions and annotations in the official JSON formats, plain or in the official zip archives."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConfigError, DataError
+from .archives import expecting, read_member_json
+from .captions import ImageEntry, check_unique
+
+_ANNOTATION_KEYS = ("question_id", "question_type", "answer_type", "multiple_choice_answer", "answers")
+_SAME = "use questions and annotations of the same release and split"
+
+
+@dataclass(frozen=True)
+class VqaQuestion:
+    question_id: int
+    image_id: int
+    question: str
+
+
+def read_questions(path: Path | str, member: str | None = None) -> list[VqaQuestion]:
+    """The questions of an official questions file.
+
+    Args:
+        member: the JSON file inside, where `path` is a zip archive that holds several.
+
+    Raises:
+        DataError: another format or version, the questions of a test split, whose answers are not public, or a question
+            id that occurs twice.
+    """
+    content = read_member_json(path, member)
+    with expecting(path, "a VQA v2 questions file"):
+        _check_version(path, content, content["questions"])
+        if content.get("data_type") == "mscoco" and content.get("data_subtype", "").startswith("test"):
+            raise DataError(
+                f"{path}: questions of {content['data_subtype']}, whose annotations are not public; take val2014"
+            )
+        rows = [VqaQuestion(q["question_id"], q["image_id"], q["question"]) for q in content["questions"]]
+    check_unique((row.question_id for row in rows), "question id", path)
+    return rows
+
+
+def read_annotations(path: Path | str, questions: list[VqaQuestion], member: str | None = None) -> dict[str, Any]:
+    """The official annotations object of exactly these questions.
+
+    Args:
+        member: the JSON file inside, where `path` is a zip archive that holds several.
+
+    Raises:
+        DataError: another format or version, a question without an annotation or with two, or an annotation of a
+            question that is not among them.
+    """
+    content = read_member_json(path, member)
+    with expecting(path, "a VQA v2 annotations file"):
+        rows = content["annotations"]
+        _check_version(path, content, rows)
+        for row in rows:
+            _check_annotation(path, row)
+    answered = {row["question_id"] for row in rows if row["answers"]}
+    asked = {row.question_id for row in questions}
+    for question in questions:
+        if question.question_id not in answered:
+            raise DataError(f"{path}: question {question.question_id} has no annotation; {_SAME}")
+    for row in rows:
+        if row["question_id"] not in asked:
+            raise DataError(f"{path}: question {row['question_id']} is annotated but not among the questions; {_SAME}")
+    check_unique((row["question_id"] for row in rows), "question id", path)
+    return content
+
+
+def _check_version(path: Path | str, content: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Refuse VQA v1, known by its version or, where a file names none, by ids made as image id x 10 + number."""
+    version = content.get("info", {}).get("version")
+    if version is None and content.get("data_type") == "mscoco" and rows:
+        version = "1.0" if all(row["question_id"] // 10 == row["image_id"] for row in rows) else None
+    if version not in (None, "2.0"):
+        raise DataError(f"{path}: VQA version {version}; take version 2.0, of which the official files begin with v2_")
+
+
+def _check_annotation(path: Path | str, row: dict[str, Any]) -> None:
+    absent = [key for key in _ANNOTATION_KEYS if key not in row]
+    if not absent and any("answer" not in answer for answer in row["answers"]):
+        absent = ["answer"]
+    if absent:
+        raise DataError(
+            f"{path}: not a VQA v2 annotations file: the annotation of question {row.get('question_id', '(no id)')} "
+            f"has no {absent[0]!r}; check that this is the right file"
+        )
+
+
+def question_images(questions: list[VqaQuestion], template: str) -> list[ImageEntry]:
+    """The pictures that the questions are about, each once, in the order of the questions.
+
+    Args:
+        template: the file name with the image id left open, such as `val2014/COCO_val2014_{:012d}.jpg`.
+
+    Raises:
+        ConfigError: the template is not of this form, or names one file for several images.
+    """
+    ids = dict.fromkeys(row.image_id for row in questions)
+    try:
+        entries = [ImageEntry(image_id, template.format(image_id)) for image_id in ids]
+    except (IndexError, KeyError, ValueError) as error:
+        raise ConfigError(f"{template!r} is no file name template ({error}); write {{:012d}} for the id") from error
+    if len({entry.file_name for entry in entries}) < len(entries):
+        raise ConfigError(f"{template!r} names one file for several images; write {{:012d}} where the image id goes")
+    return entries
+
+
+def majority_answers(annotations: dict[str, Any]) -> dict[str, str]:
+    """{question type: its most frequent answer}: what a blind guesser says."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in annotations["annotations"]:
+        counts[row["question_type"]][row["multiple_choice_answer"]] += 1
+    return {kind: min(c, key=lambda answer: (-c[answer], answer)) for kind, c in counts.items()}

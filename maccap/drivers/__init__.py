@@ -1,1 +1,0 @@
-"""One graph, two drivers: `dvc.yaml` written from the Snakemake graph, and Snakemake's work recorded for DVC."""

@@ -1,0 +1,1 @@
+"""Downloads: the registry of assets, the lock of what was fetched, transfer, hub and mirror."""

@@ -1,0 +1,85 @@
+"""Figures: what all have in common, the training curves, and metrics over a setting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from ..core.artifacts import write_figure
+from ..tables.table import Cell, Table
+
+STYLE: Any = {
+    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
+    "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
+}  # fmt: skip
+COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
+
+
+def save(figure: Any, outputs: list[Path], dpi: int = 160) -> None:
+    """Write a figure in every format that the outputs' suffixes name, bitmaps in this many dots per inch."""
+    for path in outputs:
+        write_figure(path, figure, dpi)
+    plt.close(figure)
+
+
+def training_curves(logs: list[Path]) -> pd.DataFrame:
+    """Training loss in nats per token: one line per data set, run, seed and logged step."""
+    rows = [
+        [*path.parts[-4:-1], row["step"], row["loss"]]
+        for path in logs
+        for row in map(json.loads, path.read_text().splitlines())
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "run", "seed", "step", "loss"])
+
+
+def training_figure(logs: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
+    """Loss of every run by data set, mean over seeds: training as a line, validation without padding as points."""
+    domains = sorted({path.parts[-4] for path in logs})
+    runs = sorted({path.parts[-3] for path in logs})
+    palette = dict(zip(runs, plt.get_cmap("tab20").colors * len(runs), strict=False))  # type: ignore[attr-defined]
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 5.2), sharey=True, squeeze=False)
+        for axes, domain in zip(panels[0], domains, strict=True):
+            for run in runs:
+                own = [path for path in logs if path.parts[-4:-2] == (domain, run)]
+                rows = (
+                    pd.concat([pd.read_json(path, lines=True) for path in own]).groupby("step").mean() if own else None
+                )
+                if rows is not None:
+                    axes.plot(rows.index, rows["loss"], color=palette[run], lw=1, label=run)
+                    axes.plot(rows.index, rows["validation_loss"], ".", color=palette[run])
+            axes.set_title(f"Text-only training, {labels[domain]}")
+            axes.set_xlabel("step")
+            axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+        panels[0][0].set_ylabel("reconstruction loss (nats per token)")
+        figure.tight_layout()
+        save(figure, outputs)
+
+
+SWEPT = ("CIDEr", "METEOR", "CLIPScore")
+
+
+def sweep_figure(table: Table, outputs: list[Path]) -> None:
+    """Caption metrics over the values of one setting, mean and standard deviation over seeds, values evenly spaced."""
+    values = [row.labels[0] for row in table.rows]
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(1, len(SWEPT), figsize=(10, 3.2))
+        for axes, metric, colour in zip(panels, SWEPT, COLOURS, strict=False):
+            cells = [row.cells[table.columns.index(metric)] for row in table.rows]
+            found = [cell for cell in cells if isinstance(cell, Cell)]
+            spread = [cell.sd or 0.0 for cell in found]
+            axes.errorbar(values, [cell.value for cell in found], spread, fmt="o-", capsize=3, color=colour)
+            axes.set_title(metric)
+            axes.set_xlabel(table.headers[0])
+            axes.set_ylim(bottom=0)
+        figure.suptitle(table.title, fontweight="bold")
+        figure.supxlabel("mean ± standard deviation over seeds", fontsize=8)
+        figure.tight_layout()
+        save(figure, outputs)

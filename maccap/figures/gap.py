@@ -1,0 +1,181 @@
+"""The figures about the gap: as wide as a column of a paper, one colour for each data set; see `legends`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.artifacts import read_json
+from ..gap.measures import PERCENTS
+from .figures import STYLE, plt, save
+from .gap_planes import plane_figure
+
+WIDTH = 3.5  # inches
+SMALL: Any = STYLE | {
+    "font.size": 7, "axes.titlesize": 8, "axes.labelsize": 7, "legend.fontsize": 7, "lines.linewidth": 1.2,
+    "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
+}  # fmt: skip
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's
+MARKS = "os^Dvp"
+LIGHT, GREY = 0.25, "0.55"
+
+Reports = dict[str, dict[str, Any]]
+
+
+def draw(name: str, files: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
+    """Draw the named figure of the gap reports of some data sets, each file's stem being a key of `labels`."""
+    reports = {labels[path.stem]: read_json(path) for path in files}
+    with plt.rc_context(SMALL):
+        save(FIGURES[name](reports), outputs, dpi=300)
+
+
+def _styles(reports: Reports) -> Iterator[tuple[str, dict[str, Any], str, str]]:
+    """Each data set's label and report with a colour and a mark."""
+    for number, (label, report) in enumerate(reports.items()):
+        yield label, report, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+
+
+def _findings(reports: Reports) -> Any:
+    """Nearness of features to captions, and the mean of the gap."""
+    kinds = list(dict.fromkeys(kind for report in reports.values() for kind in report["nearness"]))
+    figure, (near, mean) = plt.subplots(2, 1, figsize=(WIDTH, 4.2), layout="constrained")
+    for number, (label, report, colour, mark) in enumerate(_styles(reports)):
+        place = np.arange(len(kinds)) + (number - (len(reports) - 1) / 2) * 0.25
+        found = [report["nearness"].get(kind, {"best": np.nan, "mean": np.nan}) for kind in kinds]
+        near.plot([about["best"] for about in found], place, mark, color=colour, markersize=4, label=label)
+        near.plot([about["mean"] for about in found], place, "|", color=colour, markersize=7)
+        about = report["gap"]["curves"]["mean"]
+        values = np.sort(about["value"])
+        mean.plot(np.linspace(0, 100, len(values)), values, color=colour, label=label)
+        error = 1.96 * float(np.mean(about["expected"]))
+        mean.axhspan(-error, error, color=colour, alpha=LIGHT, linewidth=0)
+    near.set_yticks(np.arange(len(kinds)), kinds)
+    near.grid(axis="y", linewidth=0.3)
+    near.invert_yaxis()
+    near.set_xlabel("cosine to the caption")
+    near.set_title("How near features lie to the caption")
+    near.plot([], [], "|", color="black", markersize=7, label="mean of the image's features")
+    mean.set_xlabel("dimensions, sorted (%)")
+    mean.set_ylabel("mean of image − captions")
+    mean.set_title("Is the gap zero-mean?")
+    handles, names = near.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _similarity(reports: Reports) -> Any:
+    first = next(iter(reports.values()))["histograms"]
+    kinds, bins = list(first), len(next(iter(first.values())))
+    edges = np.linspace(-1, 1, bins + 1)
+    figure, panels = plt.subplots(
+        len(kinds), 1, figsize=(WIDTH, 0.75 * len(kinds) + 0.3), sharex=True, layout="constrained"
+    )
+    there = np.zeros(bins, bool)
+    for axes, kind in zip(panels, kinds, strict=True):
+        for label, report, colour, _ in _styles(reports):
+            counts = np.array(report["histograms"][kind])
+            there |= counts > 0
+            shares = counts / max(1, counts.sum())
+            axes.stairs(shares, edges, fill=True, color=colour, alpha=LIGHT)
+            axes.stairs(shares, edges, color=colour, linewidth=1, label=label)
+            mean = report["repairs"]["none"]["similarity"][kind]["mean"]
+            if mean is not None:
+                axes.axvline(mean, color=colour, linewidth=1, linestyle=":")
+        axes.set_title(kind, loc="left", fontweight="normal", pad=2)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+    shown = edges[:-1][there]
+    panels[-1].set_xlim(shown.min() - 0.02, shown.max() + 0.02)
+    panels[-1].set_xlabel("cosine")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _normality(reports: Reports) -> Any:
+    normal = [_normal_quantile(share) for share in PERCENTS]
+    figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.5), layout="constrained")
+    (single, skewness), (kurtosis, together) = panels
+    for label, report, colour, _ in _styles(reports):
+        curves = report["gap"]["curves"]
+        low, high = curves["quantiles_low"], curves["quantiles_high"]
+        single.fill_between(normal, low["expected"], high["expected"], color=GREY, alpha=LIGHT, linewidth=0)
+        for edge in (low, high):
+            single.plot(normal, edge["value"], color=colour, label=label if edge is low else None)
+        for axes, key in ((skewness, "skewness"), (kurtosis, "kurtosis")):
+            axes.plot(curves[key]["value"], 100 * PERCENTS, color=colour)
+            axes.plot(curves[key]["expected"], 100 * PERCENTS, color=colour, linestyle="--", linewidth=0.8)
+        together.plot(curves["distances"]["expected"], curves["distances"]["value"], color=colour)
+        together.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--")
+    single.set(title="Single dimensions", xlabel="normal quantile", ylabel="quantile of the gap")
+    figure.legend(*single.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    skewness.set(title="Skewness", xlabel="skewness", ylabel="dimensions below (%)")
+    kurtosis.set(title="Tails", xlabel="excess kurtosis", ylabel="dimensions below (%)")
+    together.set(title="All together", xlabel="distance, Gaussian", ylabel="distance, gap")
+    return figure
+
+
+def _normal_quantile(share: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri(share))
+
+
+def _spectrum(reports: Reports) -> Any:
+    figure, (single, summed) = plt.subplots(2, 1, figsize=(WIDTH, 3.6), sharex=True, layout="constrained")
+    for label, report, colour, _ in _styles(reports):
+        for key, style in (("value", "-"), ("expected", "--")):
+            shares = np.array(report["gap"]["curves"]["spectrum"][key])
+            place = np.arange(1, len(shares) + 1)
+            single.plot(place, 100 * shares, style, color=colour, label=label if key == "value" else None)
+            summed.plot(place, 100 * np.cumsum(shares), style, color=colour)
+    single.set_yscale("log")
+    single.set_ylim(bottom=1e-3)
+    single.set_ylabel("variance (%)")
+    single.set_title("Share of the gap's variance per direction")
+    single.plot([], [], "--", color="black", label="isotropic sample")
+    single.legend()
+    summed.axhline(90, color=GREY, linewidth=0.8, linestyle=":")
+    summed.set_ylabel("variance up to there (%)")
+    summed.set_xlabel("principal direction")
+    return figure
+
+
+def _repairs(reports: Reports) -> Any:
+    names = list(dict.fromkeys(name for report in reports.values() for name in report["repairs"]))
+    figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.6), sharey=True, layout="constrained")
+    (cosine, recall), (separable, mean) = panels
+    for number, (label, report, colour, mark) in enumerate(_styles(reports)):
+        place = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * 0.3
+        found = [report["repairs"].get(name) for name in names]
+
+        def values(of: Callable[[Any], float], found: list[Any] = found) -> list[float]:
+            return [np.nan if about is None else of(about) for about in found]
+
+        style = {"color": colour, "markersize": 4, "linestyle": "none", "marker": mark}
+        cosine.plot(values(lambda a: a["similarity"]["image, its own caption"]["mean"]), place, **style)
+        other = values(lambda a: a["similarity"]["image, a caption of another image"]["mean"])
+        cosine.plot(other, place, **style, fillstyle="none")
+        recall.plot(values(lambda a: 100 * a["retrieval"]["R@1"]), place, **style, label=label)
+        separable.plot(values(lambda a: 100 * a["separability"]), place, **style)
+        mean.plot(values(lambda a: a["gap"]["mean_norm"]), place, **style)
+    for axes, title in (
+        (cosine, "Cosine to captions"), (recall, "R@1 (%)"), (separable, "Separability (%)"),
+        (mean, "Mean gap, norm"),
+    ):  # fmt: skip
+        axes.set_title(title)
+        axes.set_yticks(np.arange(len(names)), names)
+        axes.grid(axis="y", linewidth=0.3)
+    cosine.invert_yaxis()
+    separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
+    mean.set_xlim(left=0)
+    figure.legend(loc="outside lower center", ncols=len(reports))
+    return figure
+
+
+FIGURES: dict[str, Callable[[Reports], Any]] = {
+    "gap": _findings, "gap_similarity": _similarity, "gap_normality": _normality, "gap_spectrum": _spectrum,
+    "gap_plane": plane_figure, "gap_repairs": _repairs,
+}  # fmt: skip

@@ -1,0 +1,125 @@
+"""The Snakemake graph of one profile as plain values: what each job reads, writes and depends on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..core.artifacts import provenance_path
+from ..core.dotted import leaves, sections
+from ..core.errors import ConfigError
+from ..core.project import CONFIG, default_profile
+
+MISSING = object()
+Values = dict[str, tuple[Any, dict[str, Any]]]  # config file: its content, and the same by dotted keys
+
+
+@dataclass(frozen=True)
+class GraphJob:
+    """One Snakemake job; all paths are relative to the project's folder."""
+
+    rule: str
+    rules_file: str  # where the rule is written, without `.smk`
+    wildcards: list[str]
+    inputs: list[str]
+    outputs: list[str]
+    keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
+    digest: str  # of what else Snakemake reruns for: the rule's command, the keys' order, parameters of no config file
+    records: list[str]  # Snakemake's own record of each output
+    upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
+    stale: bool = False  # Snakemake would run it now (known only to a graph that was read with `stale`)
+
+    @property
+    def provenance(self) -> str:
+        """The provenance record by which the jobs below name this one among their `upstream`."""
+        return str(provenance_path(self.outputs[0]))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All jobs of the default target, upstream first, and the files that decide what the graph looks like."""
+
+    jobs: list[GraphJob]
+    sources: list[str]
+
+
+def read_graph(profile: str, *, stale: bool = False) -> Graph:
+    """Plan the default target of a profile, as `snakemake --dry-run` does; no job is run.
+
+    Args:
+        stale: find out which jobs Snakemake would run, too; that takes as long again as the plan.
+
+    Raises:
+        ConfigError: Snakemake cannot plan.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import print_exception
+    from snakemake.settings.enums import Quietness, RerunTrigger
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+    config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
+    triggers = RerunTrigger.all() if stale else frozenset({RerunTrigger.MTIME})
+    as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True, rerun_triggers=triggers)
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        try:
+            workflow = api.workflow(ResourceSettings(), config, snakefile=Path("Snakefile"))
+            # The API offers planning only as part of a run; the private calls are the first steps of its own.
+            planner = workflow.dag(as_in_default_profile).workflow_api._workflow
+            planner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
+            planner._build_dag()
+        except Exception as error:
+            print_exception(error)
+            raise ConfigError(f"Snakemake cannot plan profile {profile}; its message is above") from error
+        files = [Path(path).resolve().relative_to(Path.cwd()) for path in planner.configfiles]
+        contents = {str(path): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+        values = {file: (content, leaves("", content)) for file, content in contents.items()}
+        jobs = [
+            _job(job, planner, values, stale)
+            for level in planner.dag.toposorted()
+            for job in sorted(level, key=lambda job: (job.rule.name, list(map(str, job.wildcards))))
+            if not job.rule.norun
+        ]
+    return Graph(jobs, ["Snakefile", *values, "workflow", "maccap"])
+
+
+def _job(job: Any, planner: Any, values: Values, stale: bool) -> GraphJob:
+    store = planner.persistence
+    outputs = [str(path) for path in job.output]
+    records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
+    cfg = dict(job.params.get("cfg", {}))
+    keys, others = _keys(cfg, values)
+    others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
+    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items()), list(cfg)]
+    return GraphJob(
+        rule=job.rule.name,
+        rules_file=Path(job.rule.snakefile).stem,
+        wildcards=[str(value) for value in job.wildcards],
+        inputs=sorted({str(path) for path in job.input}),
+        outputs=outputs,
+        keys=keys,
+        digest=hashlib.sha256(repr(unseen).encode()).hexdigest()[:8],
+        records=[str(path.relative_to(Path.cwd())) for path in records],
+        upstream=sorted({str(provenance_path(made.output[0])) for made in planner.dag.dependencies[job]}),
+        stale=stale and planner.dag.needrun(job),
+    )
+
+
+def _keys(cfg: dict[str, Any], values: Values) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Which config file each dotted key of a job comes from, and the parameters that are in none, with their values.
+
+    As in Snakemake, a later file overrides an earlier one. A section that the job is given as a whole is named instead
+    of its keys.
+    """
+    found: dict[str, set[str]] = {}
+    others = {}
+    for key, value in cfg.items():
+        holders = [file for file, (_, flat) in values.items() if flat.get(key, MISSING) == value]
+        if holders:
+            found.setdefault(holders[-1], set()).add(key)
+        else:
+            others[key] = value
+    return {file: sections(keys, values[file][0]) for file, keys in found.items()}, others

@@ -1,0 +1,53 @@
+"""Which source files a step depends on, by static analysis of imports; nothing is imported to find out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+RELATIVE_IMPORT = re.compile(r"^[ \t]*(from \.[\w.]* import (?:\([^)]*\)|.*))", re.MULTILINE)
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """The file of a module of this package, by its name relative to the package."""
+    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
+    for candidate in (path.with_suffix(".py") if module else path / "__init__.py", path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Modules of this package that a module imports anywhere in its source, relative names resolved.
+
+    Only the import statements are parsed: every Snakemake call asks this of the whole package.
+    """
+    path = _file(module)
+    assert path is not None, module
+    parents = module.split(".") if path.name == "__init__.py" and module else module.split(".")[:-1]
+    found = set()
+    for statement in RELATIVE_IMPORT.findall(path.read_text(encoding="utf-8")):
+        (node,) = ast.parse(statement).body
+        assert isinstance(node, ast.ImportFrom)
+        base = parents[: len(parents) - node.level + 1]
+        target = ".".join([*base, *(node.module.split(".") if node.module else [])])
+        found |= {target, *(".".join(filter(None, (target, alias.name))) for alias in node.names)}
+    return frozenset(name for name in found if _file(name))
+
+
+def closure(*modules: str) -> list[str]:
+    """Paths, relative to the package's parent, of all source files that the given modules need, sorted."""
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo += [*imports(module), module.rpartition(".")[0]]
+    files = {_file(module) for module in seen}
+    return sorted(str(path.relative_to(PACKAGE.parent)) for path in files if path)

@@ -1,0 +1,72 @@
+"""Visual questions through the captioning model: behind soft tokens, or behind the generated caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..core.errors import DataError
+from ..core.progress import progress
+from ..core.settings import AnsweringSettings
+from ..data.features import ImageFeatures
+from ..data.vqa import VqaQuestion
+from ..models.language_model import LanguageModel
+from .captioning import Captioner
+
+
+def clean_answer(text: str) -> str:
+    """The text up to a next question or line, without a final full stop."""
+    return text.split("Question:")[0].split("\n")[0].strip().rstrip(".").strip()
+
+
+def answer_questions(
+    lm: LanguageModel,
+    questions: Sequence[VqaQuestion],
+    answering: AnsweringSettings,
+    *,
+    captions: dict[int, str] | None = None,
+    prefixes: tuple[Captioner, ImageFeatures] | None = None,
+) -> list[dict[str, Any]]:
+    """Official VQA results `[{question_id, answer}]`.
+
+    Args:
+        captions: {image id: caption}; each question then follows its image's caption as text (form `caption`).
+        prefixes: a captioner and the images' features; each question then follows its image's soft tokens
+            (form `prefix`, as released). With neither, the language model answers blind.
+
+    Raises:
+        DataError: a question asks about an image without a caption or features.
+    """
+    known = set(captions) if captions is not None else None
+    row_of: dict[int, int] = {}
+    if prefixes:
+        row_of = {int(image_id): row for row, image_id in enumerate(prefixes[1].ids)}
+        known = set(row_of)
+    if known is not None:
+        for row in questions:
+            if row.image_id not in known:
+                raise DataError(f"question {row.question_id} asks about image {row.image_id}, which is not in the set")
+    ordered = sorted(questions, key=lambda row: (len(row.question), row.question_id))
+    results = []
+    size = answering.batch_size
+    for begin in progress(range(0, len(ordered), size), "answering", -(-len(ordered) // size)):
+        batch = ordered[begin : begin + size]
+        prompts = [answering.prompt.format(question=row.question) for row in batch]
+        prefix = None
+        if captions is not None:
+            prompts = [f"{captions[row.image_id]} {text}" for row, text in zip(batch, prompts, strict=True)]
+        if prefixes:
+            captioner, images = prefixes
+            rows = torch.tensor([row_of[row.image_id] for row in batch])
+            prefix = captioner.soft_tokens(images.rows(rows))[:, 0]
+        answers = lm.generate(
+            prefix, prompts, beams=answering.beams, max_new_tokens=answering.max_new_tokens,
+            length_penalty=answering.length_penalty,
+        )  # fmt: skip
+        results += [
+            {"question_id": row.question_id, "answer": clean_answer(text)}
+            for row, text in zip(batch, answers, strict=True)
+        ]
+    return sorted(results, key=lambda row: row["question_id"])

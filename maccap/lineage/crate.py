@@ -1,0 +1,67 @@
+"""`maccap crate`: the results of a profile with their past as a Workflow Run RO-Crate, zipped or in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ..core.artifacts import atomic, write_text
+from ..core.errors import ConfigError
+from ..core.project import default_profile
+from .crate_payload import LIST, collect, listing
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
+
+
+def add_parser(commands: Any) -> None:
+    """Add `crate` to the command line's subparsers."""
+    crate = commands.add_parser("crate", help="pack results and their past into a Workflow Run RO-Crate")
+    crate.add_argument("--profile", help="default: the one that config/config.yaml names")
+    crate.add_argument(
+        "--output", type=Path, metavar="PATH", help="a .zip or a new folder (default: results/PROFILE/crate.zip)"
+    )
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Run the parsed command."""
+    profile = parsed.profile or default_profile()
+    output = parsed.output or Path(f"results/{profile}/crate.zip")
+    write_crate(profile, output)
+    print(f"{output}: written; `maccap verify {output}` checks it")
+
+
+def write_crate(profile: str, output: Path) -> None:
+    """Write the crate of a profile of the current folder; equal results give equal bytes.
+
+    Raises:
+        ConfigError: the output is a folder that exists already.
+        DataError: the results are not whole, or have changed since their jobs wrote them.
+        EnvironmentProblem: git does not have the commit that made them, or the disk is full.
+    """
+    from .crate_entities import describe
+
+    if output.suffix != ".zip" and output.exists():
+        raise ConfigError(f"{output}: exists already; remove it or name another folder")
+    crate = describe(collect(profile))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
+        folder = Path(temporary) / "crate"
+        crate.write(folder)
+        write_text(folder / LIST, listing(folder))
+        if output.suffix == ".zip":
+            _zip(folder, output)
+        else:
+            folder.rename(output)
+
+
+def _zip(folder: Path, output: Path) -> None:
+    """A zip whose bytes depend on nothing but the files: sorted names, one fixed time, no permissions."""
+    with atomic(output) as part, zipfile.ZipFile(part, "w") as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes())

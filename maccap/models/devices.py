@@ -1,0 +1,129 @@
+"""Where frozen models and training run: the device, its precision, and GPUs that parallel jobs do not share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import ConfigError, EnvironmentProblem
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "bf16", "fp16", "no")
+
+
+def pick_device(gpus: int) -> torch.device:
+    """The CPU for `gpus` 0; else this process's GPU, or the CPU with a warning where there is none.
+
+    Under `accelerate launch` that is the GPU numbered LOCAL_RANK, which accelerate chooses as well.
+    """
+    import torch
+
+    if gpus and torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if gpus:
+        print(f"gpus is {gpus} but no GPU is usable here: computing on the CPU", file=sys.stderr)
+    return torch.device("cpu")
+
+
+def mixed_precision(device: torch.device, wanted: str) -> str:
+    """accelerate's name of the precision: `no` on the CPU; on a GPU as wanted, `auto` being bf16, or fp16 without it.
+
+    Raises:
+        ConfigError: there is no such precision.
+    """
+    import torch
+
+    if wanted not in PRECISIONS:
+        raise ConfigError(f"precision {wanted!r} does not exist: choose one of {', '.join(PRECISIONS)}")
+    if device.type == "cpu":
+        return "no"
+    if wanted != "auto":
+        return wanted
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def frozen_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """The dtype that frozen weights are kept in, for the precision that `mixed_precision` decides on."""
+    import torch
+
+    dtypes = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    return dtypes[mixed_precision(device, precision)]
+
+
+def claim_gpus(count: int) -> None:
+    """Reserve GPUs for this process and show it no others; to be called before CUDA is first used.
+
+    Each GPU is a locked file in the temporary folder. The lock lasts as long as the process, `exec` included, and
+    the kernel drops it whatever way the process ends. While too few GPUs are free, this waits. Where a scheduler or
+    the user has set CUDA_VISIBLE_DEVICES, that choice stands. With `count` 0 no GPU is shown at all; on a machine
+    without any, nothing happens.
+
+    Raises:
+        EnvironmentProblem: there are GPUs, but fewer than `count`.
+    """
+    if count == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = gpu_ids() if chosen is None else [gpu for gpu in chosen.split(",") if gpu]
+    if 0 < len(gpus) < count:
+        raise EnvironmentProblem(f"`gpus` is {count} but this job can see {len(gpus)}: lower `gpus` in the config")
+    if chosen is not None or not gpus:
+        return
+    told = False
+    while len(mine := _lock_some(gpus, count)) < count:
+        if not told:
+            print(f"waiting for {count} of {len(gpus)} GPUs to become free", file=sys.stderr, flush=True)
+            told = True
+        time.sleep(random.uniform(0.5, 1.5))
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+
+
+def gpu_ids() -> list[str]:
+    """UUIDs of this machine's NVIDIA GPUs, without starting CUDA; none where the driver is not installed."""
+    return query_gpus("uuid")
+
+
+def query_gpus(fields: str) -> list[str]:
+    """One line for each NVIDIA GPU with the fields, separated by commas, that `nvidia-smi --query-gpu` knows."""
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return found.strip().splitlines()
+
+
+def _lock_some(gpus: list[str], count: int) -> list[str]:
+    """Lock `count` free GPUs and name them; with fewer free ones, lock none, so that waiting jobs hold nothing."""
+    locked = {}
+    for gpu in gpus:
+        handle = _open_lock(Path(tempfile.gettempdir()) / f"maccap-{gpu}.lock")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        locked[gpu] = handle
+        if len(locked) == count:
+            return list(locked)
+    for handle in locked.values():
+        os.close(handle)
+    return []
+
+
+def _open_lock(path: Path) -> int:
+    """A descriptor that survives `exec`; reading suffices for a lock, so other users' files serve as well."""
+    flags = os.O_RDONLY if path.exists() else os.O_RDONLY | os.O_CREAT
+    handle = os.open(path, flags, 0o644)
+    os.set_inheritable(handle, True)
+    return handle

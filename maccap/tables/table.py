@@ -1,0 +1,186 @@
+"""Tables: cells with value, spread and the files behind them, rendered to every format by one function.
+
+pandas is imported by the functions that need it: whoever only reads a table should not wait for it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.artifacts import read_json, write_json, write_text
+from ..core.errors import DataError
+from .anchors import cell_anchor
+from .html import page
+from .latex import latex_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEAN, DIFFERENCE, BOUND = "mean", "difference", "bound"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean and sample standard deviation over `n` seeds, and the metric files that hold the values.
+
+    Attributes:
+        pointer: where the value is in each file, as a JSON pointer (RFC 6901).
+        kind: MEAN; DIFFERENCE of pairs, the second half of the files subtracted from the first; or BOUND, an end of
+            a bootstrap interval: of the files' mean, or of a DIFFERENCE.
+        mark: a sign behind the number that a note explains.
+    """
+
+    value: float
+    sd: float | None
+    n: int
+    files: list[str]
+    pointer: str = ""
+    kind: str = MEAN
+    mark: str = ""
+
+    def text(self, digits: int) -> str:
+        spread = "" if self.sd is None else f" ± {self.sd:.{digits}f}"
+        return f"{self.value:.{digits}f}{spread}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Its labels, and one cell per column: numbers, plain text, or None where there is nothing."""
+
+    labels: list[str]
+    cells: Sequence[Cell | str | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as people read it; `notes` are sentences below it."""
+
+    title: str
+    headers: list[str]
+    columns: list[str]
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+    digits: int = 1
+
+    def numbers(self) -> Iterator[tuple[Row, str, Cell]]:
+        """Every number with its row and column."""
+        for row in self.rows:
+            for column, cell in zip(self.columns, row.cells, strict=True):
+                if isinstance(cell, Cell):
+                    yield row, column, cell
+
+
+def cell(values: list[float], files: list[str], pointer: str, kind: str = MEAN) -> Cell:
+    """The cell of one value per seed."""
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(statistics.fmean(values), spread, len(values), files, pointer, kind)
+
+
+def pointer(*keys: str) -> str:
+    """The JSON pointer (RFC 6901) of a value below these keys."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def frame(table: Table) -> pd.DataFrame:
+    """The table as text; a missing value is an empty string."""
+    import pandas as pd
+
+    rows = [[*row.labels, *(_text(cell, table.digits) for cell in row.cells)] for row in table.rows]
+    return pd.DataFrame(rows, columns=[*table.headers, *table.columns])
+
+
+def _text(cell: Cell | str | None, digits: int) -> str:
+    return cell.text(digits) + cell.mark if isinstance(cell, Cell) else cell or ""
+
+
+def tidy(table: Table) -> pd.DataFrame:
+    """One line per cell: labels, column, value, sd, n; and text, where the table has any."""
+    import pandas as pd
+
+    lines = [
+        [*row.labels, column, *((c.value, c.sd, c.n, "") if isinstance(c, Cell) else (None, None, None, c))]
+        for row in table.rows
+        for column, c in zip(table.columns, row.cells, strict=True)
+        if c
+    ]
+    long = pd.DataFrame(lines, columns=[*table.headers, "column", "value", "sd", "n", "text"])
+    return long if any(long["text"]) else long.drop(columns="text")
+
+
+def to_metrics(table: Table) -> dict[str, dict[str, float]]:
+    """{row: {column: value}}, the form in which `dvc metrics` compares numbers."""
+    metrics: dict[str, dict[str, float]] = {", ".join(row.labels): {} for row in table.rows}
+    for row, column, cell in table.numbers():
+        metrics[", ".join(row.labels)][column] = cell.value
+    return metrics
+
+
+def to_markdown(table: Table) -> str:
+    body = frame(table).to_markdown(index=False, disable_numparse=True)
+    notes = "".join(f"\n- {note}" for note in table.notes)
+    return f"# {table.title}\n\n{body}\n{notes}\n"
+
+
+def to_latex(table: Table) -> str:
+    """A table for LaTeX; a comment in it names the packages that it needs."""
+    return latex_table(table.title, table.notes, frame(table), len(table.headers))
+
+
+def to_html(table: Table, name: str, traced: bool = True) -> str:
+    """A page of its own; traced, each number is a link to its past on the page `trace.html`, one folder up."""
+
+    def data(row: Row, column: str, cell: Cell | str | None) -> str:
+        text = escape(_text(cell, table.digits))
+        if not (traced and isinstance(cell, Cell)):
+            return f"<td>{text}</td>"
+        return f'<td><a href="../trace.html#{escape(cell_anchor(name, row.labels, column))}">{text}</a></td>'
+
+    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in [*table.headers, *table.columns])
+    body = ""
+    for row in table.rows:
+        labels = "".join(f'<th scope="row">{escape(label)}</th>' for label in row.labels)
+        cells = "".join(data(row, column, cell) for column, cell in zip(table.columns, row.cells, strict=True))
+        body += f"<tr>{labels}{cells}</tr>\n"
+    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
+    return page(
+        table.title,
+        f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
+        f"<ul>\n{notes}</ul>\n" + ("<p>Each number is a link to its past.</p>\n" if traced else ""),
+    )
+
+
+def write_table(table: Table, outputs: list[Path], *, traced: bool = True) -> None:
+    """Write `.json`, `.metrics.json`, `.csv`, `.md`, `.tex` and `.html`, each output by its suffix."""
+    for path in outputs:
+        if path.name.endswith(".metrics.json"):
+            write_json(path, to_metrics(table))
+        elif path.suffix == ".json":
+            write_json(path, asdict(table))
+        elif path.suffix == ".csv":
+            write_text(path, tidy(table).to_csv(index=False, float_format="%.6g"))
+        elif path.suffix == ".html":
+            write_text(path, to_html(table, path.stem, traced))
+        else:
+            write_text(path, to_markdown(table) if path.suffix == ".md" else to_latex(table))
+
+
+def read_table(path: Path | str) -> Table:
+    """The table in its JSON form.
+
+    Raises:
+        DataError: missing, damaged, or something else.
+    """
+    content = read_json(path)
+    try:
+        rows = [
+            Row(row["labels"], [Cell(**cell) if isinstance(cell, dict) else cell for cell in row["cells"]])
+            for row in content.pop("rows")
+        ]
+        return Table(rows=rows, **content)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a table of this version ({error}); run the rule that makes it") from error

@@ -1,0 +1,1 @@
+"""Text-only training: the loss and the trainer."""

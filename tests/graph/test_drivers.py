@@ -1,0 +1,436 @@
+"""Snakemake and DVC drive the same graph: real tools on temporary checkouts with a miniature profile.
+
+The first tests only plan. `make test-drivers` runs all of them (marker `drivers`; about a quarter of an hour).
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from tests.helpers import ROOT
+from tests.helpers.checkout import Checkout, make_checkout, ran, restored
+
+READS = {  # every job of the miniature profile: the jobs whose files it reads
+    "scenes-coco": "",
+    "captions-coco": "scenes-coco",
+    "text-features-coco-1": "captions-coco",
+    "image-features-coco-1-of-1": "scenes-coco captions-coco",
+    "train-coco-maccap": "captions-coco text-features-coco-1",
+    "predict-coco-maccap-1": "train-coco-maccap image-features-coco-1-of-1",
+    "evaluate-coco": "predict-coco-maccap-1 captions-coco text-features-coco-1 image-features-coco-1-of-1",
+    "gap-coco": "captions-coco text-features-coco-1 image-features-coco-1-of-1",
+    "table-in-domain": "evaluate-coco",
+    "table-nearness": "gap-coco",
+    "reported": "evaluate-coco",
+    "gap-figure": "gap-coco",
+    "training-figure": "train-coco-maccap",
+    "samples": "scenes-coco captions-coco image-features-coco-1-of-1 predict-coco-maccap-1 evaluate-coco",
+    "report": "table-in-domain table-nearness reported gap-figure training-figure samples sample-page",
+    "sample-page": "samples",
+    "manifest": "report sample-page",
+}
+
+
+def down(*first: str) -> set[str]:
+    """These jobs and all below them."""
+    found = set(first)
+    while more := {job for job, above in READS.items() if found & set(above.split())} - found:
+        found |= more
+    assert found <= set(READS)
+    return found
+
+
+LABELLED = down("table-in-domain", "reported", "samples")
+DECODED = down("predict-coco-maccap-1")
+TRAINED = down("train-coco-maccap")
+EVERYTHING = down("scenes-coco")
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory) -> Checkout:
+    """A checkout in which nothing has run."""
+    return make_checkout(tmp_path_factory.mktemp("planned") / "work")
+
+
+def test_every_job_is_a_stage_with_all_that_decides_it(planned):
+    assert planned.snakemake_plan() == planned.dvc_plan() == EVERYTHING
+    train = planned.stages()["train-coco-maccap"]
+    assert {
+        "maccap/training/trainer.py",
+        "maccap/methods/maccap.py",
+        "artifacts/tiny/data/coco/captions.train.jsonl",
+    } <= set(train["deps"])
+    assert "maccap/inference/captioning.py" not in train["deps"]
+    assert "maccap/core/artifacts.py" not in train["deps"], "its change comes from the stages above"
+    assert train["params"] == [
+        {"config/tiny.yaml": ["encoder", "gpus", "language_model", "repeats", "runs", "seed", "training"]}
+    ]
+    assert set(yaml.safe_load(planned.text("dvc.yaml"))["stages"]) == {"samples", "sample-page", "report"}
+
+
+def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
+    stages = planned.stages()
+    train, evaluate = stages["train-coco-maccap"], stages["evaluate-coco"]
+    assert train["outs"][0] == "artifacts/tiny/runs/coco/maccap/s2401"
+    records = [base64.b64decode(path.removeprefix(".snakemake/metadata/")).decode() for path in train["outs"][1:]]
+    files = ("adaptor.safetensors", "log.jsonl", "run.json")
+    assert sorted(records) == [f"artifacts/tiny/runs/coco/maccap/s2401/{file}" for file in files]
+    assert "artifacts/tiny/predictions/coco/maccap/coco" in evaluate["deps"]
+    assert not [path for path in evaluate["deps"] if path.startswith("artifacts/tiny/predictions/coco/maccap/coco/")]
+    assert "results/tiny/metrics/captions/coco/maccap/coco/s2401.json" in evaluate["outs"], "its only file"
+    table = "results/tiny/tables/in_domain.json"
+    assert {table, f"{table}.prov.json"} <= set(stages["table-in-domain"]["outs"]), "other jobs write there, too"
+    assert "artifacts/tiny/runs/coco/maccap/s2401/log.jsonl" in stages["training-figure"]["deps"], "it reads no other"
+
+
+def test_no_job_names_a_file_twice(planned):
+    """Snakemake's record of such a job lists it twice, which `maccap verify` takes for a forged one."""
+    out = planned("snakemake", "--dry-run")
+    read = [line.strip().removeprefix("input: ").split(", ") for line in out.splitlines() if "    input: " in line]
+    assert len(read) >= len(READS) - 1
+    assert [paths for paths in read if len(set(paths)) < len(paths)] == []
+
+
+def test_jobs_that_are_stale_together_are_one_stage(planned):
+    report = planned.stages()["report"]
+    pages = ("report.html", "trace.html", "tables/numbers.tex", "files.sha256", "setup.sha256")
+    assert {f"results/tiny/{page}" for page in pages} <= set(report["outs"])
+    assert "--allowed-rules report manifest -- results/tiny/report.html results/tiny/files.sha256 " in report["cmd"]
+    assert {"maccap/steps/report.py", "maccap/steps/manifest.py", "config/tiny.yaml"} <= set(report["deps"])
+    assert not set(report["deps"]) & set(report["outs"])
+
+
+def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):
+    text = planned.text("stages/train/dvc.yaml")
+    planned.sync("--check", "--profile", "tiny")
+    assert planned.text(".snakemake/dvc-tiny-matches") == "the pipeline of profile tiny matches the Snakemake graph\n"
+    planned.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    out = planned.sync("--check", "--profile", "tiny", fails=True)
+    assert "does not match the Snakemake graph (" in out
+    assert "run `maccap dvc sync`" in out
+    assert planned.text("stages/train/dvc.yaml") == text
+    planned.sync("--profile", "tiny")
+    assert "- artifacts/tiny/runs/coco/maccap/s2402\n" in planned.text("stages/train/dvc.yaml")
+    planned.edit("config/tiny.yaml", "repeats: 2", "repeats: 1")
+    planned.sync("--profile", "tiny")
+    assert planned.text("stages/train/dvc.yaml") == text
+
+
+def test_a_pipeline_file_without_stages_is_removed(planned):
+    left = planned.folder / "stages/left"
+    left.mkdir()
+    (left / "dvc.yaml").write_text("stages:\n  left: {cmd: 'true'}\n", encoding="utf-8")
+    out = planned.sync("--check", "--profile", "tiny", fails=True)
+    assert "stages/left/dvc.yaml: does not match the Snakemake graph (left)" in out
+    planned.sync("--profile", "tiny")
+    assert not (left / "dvc.yaml").exists()
+
+
+def test_this_projects_own_pipeline_matches_its_graph(planned):
+    planned("git", "stash", "--quiet", "--include-untracked")
+    planned.edit("config/config.yaml", "profile: tiny", "profile: mini")
+    project = ROOT
+    shutil.copy(project / "dvc.yaml", planned.folder / "dvc.yaml")
+    shutil.rmtree(planned.folder / "stages")
+    shutil.copytree(project / "stages", planned.folder / "stages", ignore=shutil.ignore_patterns("dvc.lock"))
+    planned.sync("--check", "--profile", "mini")
+    planned("git", "checkout", "--quiet", "--force", ".")
+
+
+def test_outside_the_project_one_line_says_so(planned, tmp_path):
+    out = planned("python", "-m", "maccap", "dvc", "sync", fails=True, folder=tmp_path)
+    assert "no Snakefile and config/config.yaml here" in out
+
+
+def test_parameters_from_elsewhere_than_the_config_are_part_of_the_command(planned):
+    commands = []
+    for value in (1, 1, 2):
+        planned.edit("workflow/rules/results.smk", "cfg=table_cfg,", f"extra={value},\n        cfg=table_cfg,")
+        planned.sync("--profile", "tiny")
+        stages = planned.stages()
+        commands.append((stages["table-in-domain"]["cmd"], stages["train-coco-maccap"]["cmd"]))
+        planned("git", "checkout", "--quiet", "--force", ".")
+    assert commands[0] == commands[1] != commands[2]
+    assert commands[0][1] == commands[2][1]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Checkout:
+    """A checkout that Snakemake has run, recorded, committed and pushed to a DVC remote in a local folder."""
+    folder = tmp_path_factory.mktemp("built")
+    checkout = make_checkout(folder / "work")
+    assert f"stale ({len(READS)} jobs in all); run `snakemake --cores all`" in checkout.record(fails=True)
+    assert checkout.snakemake_run() == EVERYTHING
+    checkout.record()
+    checkout("dvc", "remote", "add", "--default", "here", str(folder / "remote"))
+    checkout.commit("results")
+    checkout("dvc", "push", "--quiet", "--run-cache")
+    return checkout
+
+
+def agree_on_nothing(checkout: Checkout) -> None:
+    assert checkout.snakemake_plan() == set()
+    assert "up to date" in checkout("dvc", "status")
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("link", ["copy", "symlink", "hardlink"])
+def test_a_clone_that_pulled_has_nothing_to_do(built, tmp_path, link):
+    clone = built.clone(tmp_path / "clone", link=link)
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    assert clone("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.drivers
+def test_one_table_alone_can_be_pulled(built, tmp_path):
+    clone = built.clone(tmp_path / "clone", "stages/results/dvc.yaml:table-in-domain")
+    results = clone.folder / "results/tiny"
+    found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    tables = {f"tables/in_domain.{suffix}" for suffix in ("json", "metrics.json", "csv", "md", "tex", "html")}
+    assert found == tables | {f"{table}.prov.json" for table in tables}
+    assert not (clone.folder / "artifacts").exists()
+    assert clone.snakemake_plan("--", "results/tiny/tables/in_domain.md") == set()
+
+
+@pytest.mark.drivers
+def test_touching_every_file_changes_nothing(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    time.sleep(1)
+    files = [path for path in clone.folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    for path in sorted(files, key=lambda path: hash(path)):
+        if not {".dvc", ".snakemake"} & set(path.parts):
+            path.touch()
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+
+
+def replace_image(checkout: Checkout) -> None:
+    """Another picture in the data set, accepted by DVC as what its stage made."""
+    path = checkout.folder / "artifacts/tiny/data/coco/images.zip"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        content = {name: archive.read(name) for name in names}
+    content[names[0]] = content[names[1]]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, content[name])
+    checkout("dvc", "commit", "--force", "--quiet", "stages/data/dvc.yaml:scenes-coco")
+
+
+def edit(path: str, old: str, new: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.edit(path, old, new)
+
+
+def comment(path: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.append(path, "# a comment\n")
+
+
+def swap_keys(checkout: Checkout) -> None:
+    """The first two training settings in the other order."""
+    found = re.search(r"^training:\n(  .*\n)(  .*\n)", checkout.text("config/tiny.yaml"), re.MULTILINE)
+    assert found
+    first, second = found.groups()
+    checkout.edit("config/tiny.yaml", first + second, second + first)
+
+
+def one_seed_more(checkout: Checkout) -> None:
+    checkout.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    checkout.sync("--profile", "tiny")
+
+
+CHANGES = {
+    "a training parameter": (edit("config/tiny.yaml", "learning_rate: 0.002", "learning_rate: 0.003"), TRAINED),
+    "a decoding parameter": (edit("config/tiny.yaml", "beams: 1", "beams: 2"), DECODED),
+    "a parameter of decoding and gap": (edit("config/tiny.yaml", "subregions: 2", "subregions: 3"),
+                                        DECODED | down("gap-coco")),
+    "the order of two keys": (swap_keys, TRAINED),
+    "a seed added": (one_seed_more, TRAINED),
+    "a dataset size": (edit("config/tiny.yaml", "test: 8", "test: 9"), EVERYTHING),
+    "a library module of decoding": (comment("maccap/inference/captioning.py"), DECODED),
+    "a library module of training": (comment("maccap/training/trainer.py"), TRAINED),
+    "the module of the caption metrics": (comment("maccap/metrics/captions.py"),
+                                          down("evaluate-coco", "table-nearness")),
+    "the module of the tables": (comment("maccap/tables/build.py"), down("table-in-domain", "table-nearness")),
+    "the module of one table": (comment("maccap/tables/published_table.py"), down("reported")),
+    "the module of the report": (comment("maccap/report/page.py"), down("report")),
+    "a module under everything": (comment("maccap/core/artifacts.py"), EVERYTHING),
+    "a label": (edit("config/tiny.yaml", "label: MacCap\n", "label: Ours\n"), LABELLED),
+    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), down("reported")),
+    "an image replaced": (replace_image, down("image-features-coco-1-of-1", "samples")),
+    "the command of a rule": (edit("workflow/rules/evaluate.smk", '"measure-gap", ', '"measure-gap",  '), set()),
+    "another command of a rule": (edit("workflow/rules/common.smk", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
+    "a comment in the config": (comment("config/tiny.yaml"), {"report", "manifest"}),
+    "the template of the samples' page": (comment("maccap/report/samples.html.j2"), down("sample-page")),
+    "a comment in an unrelated module": (comment("maccap/cli/caption.py"), set()),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def changed(built, tmp_path_factory) -> Checkout:
+    return built.clone(tmp_path_factory.mktemp("changed") / "clone")
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("change", CHANGES)
+def test_both_plan_the_same_jobs_and_no_others(changed, change):
+    changed.restore()
+    agree_on_nothing(changed)
+    make, expected = CHANGES[change]
+    make(changed)
+    changed.sync("--profile", "tiny")
+    assert changed.snakemake_plan() == expected
+    assert changed.dvc_plan() == expected
+
+
+@pytest.fixture(scope="session")
+def learned(built, tmp_path_factory) -> Checkout:
+    """A clone in which `dvc repro` has followed a change of the learning rate."""
+    clone = built.clone(tmp_path_factory.mktemp("learned") / "clone")
+    CHANGES["a training parameter"][0](clone)
+    assert clone.dvc_run() == TRAINED
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    return clone
+
+
+@pytest.mark.drivers
+def test_what_changed_can_be_looked_at(learned):
+    assert "training.learning_rate" in learned("dvc", "params", "diff")
+    assert "CIDEr" in learned("dvc", "metrics", "show")
+    old_and_new = json.loads(learned("dvc", "metrics", "diff", "--json"))
+    table = old_and_new["results/tiny/tables/in_domain.metrics.json"]
+    assert {"old", "new", "diff"} <= set(table["COCO, MacCap.CLIPScore"])
+    learned("dvc", "plots", "diff", "HEAD", "workspace")
+    page = (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert "loss (nats per token)" in page
+    assert (learned.folder / "dvc_plots/static/workspace_results_tiny_figures_gap.png").is_file()
+    shutil.rmtree(learned.folder / "dvc_plots")
+
+
+@pytest.mark.drivers
+def test_snakemake_then_record_equals_dvc_repro(built, learned, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    CHANGES["a training parameter"][0](clone)
+    assert "stale" in clone.record(fails=True)
+    assert clone.snakemake_run() == TRAINED
+    assert "modified" in clone("dvc", "status")
+    clone.record()
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    assert clone.data_hashes() == learned.data_hashes() != built.data_hashes()
+
+
+@pytest.mark.drivers
+def test_a_revert_is_restored_and_not_run(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    clone.append("maccap/inference/captioning.py", "# a comment\n")
+    assert clone.dvc_run() == DECODED, "equal bytes in between stop neither tool"
+    agree_on_nothing(clone)
+    clone.commit()
+    clone.edit("maccap/inference/captioning.py", "# a comment\n", "")
+    clone("dvc", "fetch", "--quiet", "--run-cache")
+    out = clone("dvc", "repro")
+    assert (ran(out), restored(out)) == (set(), DECODED)
+    agree_on_nothing(clone)
+
+
+@pytest.mark.drivers
+def test_an_output_edited_by_hand_is_not_recorded(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    clone.edit("results/tiny/tables/in_domain.tex", "MacCap", "Ours")
+    assert "in_domain.tex: changed since its job wrote it" in clone.record(fails=True)
+
+
+@pytest.mark.drivers
+def test_a_new_seed_without_sync_fails_before_any_job(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    clone.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    out = clone("dvc", "repro", fails=True)
+    assert "run `maccap dvc sync`" in out
+    assert ran(out) == set()
+
+
+@pytest.mark.drivers
+def test_experiments_here_and_elsewhere(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    label = "config/tiny.yaml:experiments.maccap.label"
+    assert ran(clone("dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", f"{label}=Elsewhere")) == LABELLED
+    agree_on_nothing(clone)
+    assert "MacCap" in clone.text("results/tiny/tables/in_domain.md")
+    clone("dvc", "exp", "apply", "elsewhere")
+    agree_on_nothing(clone)
+    assert "Elsewhere" in clone.text("results/tiny/tables/in_domain.md")
+    clone.restore()
+    assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == LABELLED
+    agree_on_nothing(clone)
+    assert "Here" in clone.text("results/tiny/tables/in_domain.md")
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("tool", ["snakemake --cores 1", "dvc repro"])
+def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
+    clone = built.clone(tmp_path / "clone")
+    CHANGES["a training parameter"][0](clone)
+    adaptor = clone.folder / "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
+    predictions = clone.folder / "artifacts/tiny/predictions/coco/maccap/coco/s2401.1-of-1.json"
+    before = adaptor.stat().st_mtime
+    process = subprocess.Popen(tool.split(), cwd=clone.folder, env=clone.environment, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while predictions.exists() or not adaptor.exists() or adaptor.stat().st_mtime == before:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    clone("snakemake", "--unlock")
+    if tool == "dvc repro":
+        again = clone.dvc_run()
+    else:
+        again = clone.snakemake_run()
+        clone.record()
+    assert "predict-coco-maccap-1" in again
+    assert "train-coco-maccap" not in again
+    agree_on_nothing(clone)
+    assert clone.data_hashes() == learned.data_hashes()
+
+
+@pytest.mark.drivers
+@pytest.mark.parametrize("file", [".dvc/tmp/rwlock", "stages/results/dvc.lock"])
+def test_a_file_that_a_killed_dvc_left_half_written_is_deleted_and_nothing_runs(built, tmp_path, file):
+    clone = built.clone(tmp_path / "clone")
+    clone("dvc", "fetch", "--quiet", "--run-cache")
+    damaged = clone.folder / file
+    damaged.write_text("", encoding="utf-8")
+    assert file in clone("dvc", "repro", fails=True), "DVC names the file"
+    damaged.unlink()
+    assert clone.dvc_run() == set()
+    agree_on_nothing(clone)
+    assert clone("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.drivers
+def test_another_profile_has_its_own_pipeline_and_one_command(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    other = clone.text("config/tiny.yaml").replace("profile: tiny", "profile: other")
+    (clone.folder / "config/other.yaml").write_text(other, encoding="utf-8")
+    clone.edit("config/other.yaml", "learning_rate: 0.002", "learning_rate: 0.004")
+    clone.sync("--profile", "other")
+    agree_on_nothing(clone)
+    clone.append(".dvcignore", "!/pipelines/other\n")
+    out = clone("dvc", "repro", "pipelines/other/dvc.yaml")
+    assert ran(out) == EVERYTHING
+    agree_on_nothing(clone)
+    assert clone.snakemake_plan("--configfile", "config/other.yaml") == set()
+    assert (clone.folder / "pipelines/other/dvc.lock").is_file()
+    assert (clone.folder / "results/other/tables/in_domain.md").is_file()

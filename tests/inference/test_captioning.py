@@ -1,0 +1,188 @@
+"""Captions and answers from image features: cleaning, batching, reranking, the two VQA forms."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from maccap.core.errors import DataError, EncoderError
+from maccap.core.settings import AnsweringSettings
+from maccap.data.features import ImageFeatures
+from maccap.data.vqa import VqaQuestion
+from maccap.inference.answering import answer_questions, clean_answer
+from maccap.inference.captioning import Captioner, clean_caption, load_adaptor
+from maccap.methods.registry import load_method
+from maccap.models.encoder import EncodedOnce
+from tests.helpers.tiny import DECODING, TRAINING, tiny_lm
+
+ANSWERING = AnsweringSettings(
+    batch_size=4, beams=2, max_new_tokens=3, length_penalty=-1.0, prompt="Question: {question} Short answer:"
+)
+
+
+class FakeEncoder:
+    """Text features that depend on the text alone; keeps what it was asked."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim, self.asked = dim, []
+
+    def text_features(self, texts: list[str]) -> torch.Tensor:
+        self.asked.append(texts)
+        seeds = [sum(ord(c) * (i + 1) for i, c in enumerate(text)) for text in texts]
+        rows = [torch.randn(self.dim, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return F.normalize(torch.stack(rows), dim=-1)
+
+
+def image_features(count: int = 7, tokens: int = 10, dim: int = 16) -> ImageFeatures:
+    generator = torch.Generator().manual_seed(1)
+    return ImageFeatures(
+        torch.arange(count) + 100,
+        F.normalize(torch.randn(count, dim, generator=generator), dim=-1),
+        F.normalize(torch.randn(count, tokens, dim, generator=generator), dim=-1),
+        torch.rand(count, tokens, tokens, generator=generator).softmax(-1),
+    )
+
+
+def captioner(name: str = "maccap", **decoding) -> Captioner:
+    lm = tiny_lm()
+    method = load_method(name, TRAINING)
+    torch.manual_seed(2)
+    adaptor = method.adaptor(16, lm.dim).eval()
+    return Captioner(FakeEncoder(16), lm, method, adaptor, replace(DECODING, **decoding), seed=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("A man's t-shirt.", "A mans tshirt."),
+        ("Question: x? Answer: two  dogs...", "two dogs."),
+        ("<PAD>A cat<PAD>", "A cat"),
+        ("A bus in 2014, at night", "A bus in , at night"),
+        ("naïve café!", "nave caf"),
+        ("Zwölf Boxkämpfer & 3 dogs", "Zwlf Boxkmpfer 3 dogs"),
+        ("", ""),
+    ],
+)
+def test_cleaning_follows_the_released_order(text, cleaned):
+    assert clean_caption(text) == cleaned
+
+
+def test_the_caption_is_the_candidate_nearest_to_the_image():
+    run, images = captioner(), image_features()
+    for row, image in zip(run.caption(images), images.global_):
+        assert len(row["candidates"]) == len(row["scores"]) == 3
+        expected = FakeEncoder(16).text_features(row["candidates"]) @ image
+        assert row["scores"] == pytest.approx(expected.tolist(), abs=1e-5)
+        assert row["caption"] == row["candidates"][int(expected.argmax())]
+
+
+def test_one_text_encoder_call_and_only_of_the_first_characters():
+    run = captioner(rerank_characters=5)
+    run.caption(image_features())
+    assert len(run.encoder.asked) == 1
+    assert max(len(text) for texts in run.encoder.asked for text in texts) <= 5
+    assert all(len(texts) == len(set(texts)) for texts in run.encoder.asked)
+
+
+def test_a_text_is_encoded_once_and_has_its_own_features_wherever_it_stands():
+    encoder = FakeEncoder(16)
+    encoded = EncodedOnce(encoder)
+    for texts in (["a dog", "a cat", "a dog"], ["a cat", "a bus", "a dog"], ["a bus"]):
+        assert torch.equal(encoded.features(texts), FakeEncoder(16).text_features(texts))
+    assert encoder.asked == [["a dog", "a cat"], ["a bus"]]
+
+
+def test_the_same_seed_gives_the_same_captions():
+    assert captioner().caption(image_features()) == captioner().caption(image_features())
+
+
+def test_a_batch_says_what_single_images_say():
+    images = image_features()
+    together = captioner(noise_variance=0.0, draws=1, batch_size=7).caption(images)
+    alone = captioner(noise_variance=0.0, draws=1, batch_size=1).caption(images)
+    assert [row["caption"] for row in together] == [row["caption"] for row in alone]
+
+
+def test_padding_of_a_batch_of_prompts_changes_nothing():
+    lm = tiny_lm()
+    prefix = torch.randn(3, 4, lm.dim, generator=torch.Generator().manual_seed(4))
+    prompts = ["Question: What color is the boat? Short answer:", "", "A red"]
+    together = lm.generate(prefix, prompts, beams=2, max_new_tokens=5)
+    alone = [lm.generate(prefix[i : i + 1], prompts[i : i + 1], beams=2, max_new_tokens=5)[0] for i in range(3)]
+    assert together == alone
+
+
+def test_weights_of_another_size_are_refused_by_name(tmp_path):
+    from safetensors.torch import save_file
+
+    method = load_method("maccap", TRAINING)
+    save_file(method.adaptor(16, 32).state_dict(), tmp_path / "adaptor.safetensors")
+    with pytest.raises(EncoderError, match=r"adaptor\.safetensors.*dimension 24.*use the encoder"):
+        load_adaptor(method, tmp_path / "adaptor.safetensors", 24, 32)
+
+
+@pytest.mark.parametrize("name", ["maccap", "capdec"])
+def test_features_of_another_dimension_are_refused(name):
+    adaptor = load_method(name, TRAINING).adaptor(16, 32)
+    with pytest.raises(EncoderError, match="dimension 16, these have 24"):
+        adaptor(torch.randn(2, 4, 24) if name == "maccap" else torch.randn(2, 24))
+
+
+def test_a_prefix_of_another_width_is_refused():
+    with pytest.raises(EncoderError, match="dimension 48, the language model 32"):
+        tiny_lm().generate(torch.randn(1, 4, 48), [""], beams=1, max_new_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [("red. Question: Where", "red"), (" two boats.\nmore", "two boats"), ("yes", "yes"), ("Question: x", "")],
+)
+def test_answers_end_at_the_next_question_or_line(text, cleaned):
+    assert clean_answer(text) == cleaned
+
+
+def questions() -> list[VqaQuestion]:
+    texts = [
+        "What color is the boat?",
+        "Is there a tree?",
+        "How many fish are there?",
+        "Where is the big house?",
+        "Why?",
+    ]
+    return [VqaQuestion(10 + i, 100 + i % 3, text) for i, text in enumerate(texts)]
+
+
+def test_answers_come_in_official_form_in_order_of_the_ids():
+    run, images = captioner(draws=1, noise_variance=0.0), image_features()
+    captions = {int(i): "A red boat." for i in images.ids}
+    for arguments in ({}, {"captions": captions}, {"prefixes": (run, images)}):
+        results = answer_questions(run.lm, questions(), ANSWERING, **arguments)
+        assert [row["question_id"] for row in results] == [10, 11, 12, 13, 14]
+        assert all(set(row) == {"question_id", "answer"} for row in results)
+
+
+def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
+    run, images = captioner(draws=1, noise_variance=0.0), image_features()
+    seen = []
+    monkeypatch.setattr(
+        type(run.lm),
+        "generate",
+        lambda self, prefix, prompts, **_: seen.append((prefix, prompts)) or [""] * len(prompts),
+    )
+    captions = {int(i): f"Caption of {i}." for i in images.ids}
+    answer_questions(run.lm, questions(), ANSWERING, captions=captions)
+    answer_questions(run.lm, questions(), ANSWERING, prefixes=(run, images))
+    with_caption = [text for prefix, texts in seen[:2] for text in texts]
+    assert "Caption of 100. Question: What color is the boat? Short answer:" in with_caption
+    assert all(prefix is None for prefix, _ in seen[:2])
+    soft = torch.cat([prefix for prefix, _ in seen[2:]])
+    by_image = run.soft_tokens(images)[:, 0]
+    order = sorted(questions(), key=lambda row: (len(row.question), row.question_id))
+    for row, prefix in zip(order, soft):
+        assert torch.allclose(prefix, by_image[row.image_id - 100], atol=1e-5)
+
+
+def test_a_question_about_an_unknown_image_is_refused():
+    with pytest.raises(DataError, match="question 10 asks about image 100"):
+        answer_questions(tiny_lm(), questions(), ANSWERING, captions={})

@@ -1,0 +1,113 @@
+"""Bootstrap intervals: against resampling by hand with pycocoevalcap, and how often they hold the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.rouge.rouge import Rouge
+
+from maccap.core.errors import DataError
+from maccap.metrics import captions
+from maccap.metrics.bootstrap import VQA, aligned_statistics, corpus_score, interval, question_statistics
+from maccap.metrics.overlap import References
+
+TRUTH = {
+    0: ["a man rides a brown horse on a beach", "someone on a horse"],
+    1: ["two dogs run on the beach", "dogs at the sea"],
+    2: ["a red bus at a stop", "a bus waits"],
+    3: ["green chairs outside a café in the sun", "a café with green chairs"],
+    4: ["a cat sleeps on a sofa", "the cat is asleep on the sofa"],
+}
+SEEDS = [
+    {0: ["a man on a brown horse"], 1: ["two dogs at the sea"], 2: ["a bus"], 3: ["a café"], 4: ["a cat on a sofa"]},
+    {0: ["a horse on a beach"], 1: ["a dog"], 2: ["a red bus at a stop sign"], 3: ["chairs in the sun"], 4: [""]},
+]
+
+
+def score(own: dict):
+    return captions._score(References(list(TRUTH.values())), [own[image][0] for image in TRUTH])
+
+
+def brute_force(score, seeds: list[dict], resamples: int, seed: int) -> tuple[float, float]:
+    """Score every resample anew, each drawn caption as often as it was drawn."""
+    generator = np.random.default_rng(seed)
+    means = []
+    for _ in range(resamples):
+        counts = generator.multinomial(len(TRUTH), np.full(len(TRUTH), 1 / len(TRUTH)))
+        drawn = np.repeat(np.arange(len(TRUTH)), counts)
+        truth = {place: TRUTH[image] for place, image in enumerate(drawn)}
+        means.append(np.mean([score(truth, {p: own[i] for p, i in enumerate(drawn)}) for own in seeds]))
+    return tuple(100 * np.percentile(means, [2.5, 97.5]))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_bleu_interval_is_that_of_scoring_every_resample(order: int) -> None:
+    rows = [np.array(score(own)[1]["BLEU"], float) for own in SEEDS]
+    expected = brute_force(
+        lambda truth, own: Bleu(4).compute_score(truth, own, verbose=0)[0][order - 1], SEEDS, resamples=60, seed=3
+    )
+    assert interval(f"BLEU-{order}", rows, resamples=60, seed=3) == pytest.approx(expected, abs=1e-9)
+    assert expected[0] < expected[1]
+
+
+def test_rouge_interval_is_that_of_scoring_every_resample() -> None:
+    reports = {}
+    for number, own in enumerate(SEEDS):
+        _, items = score(own)[0]["ROUGE-L"]
+        reports[str(number)] = {"per_item": {image: {"ROUGE-L": 100 * item} for image, item in enumerate(items)}}
+    expected = brute_force(lambda truth, own: Rouge().compute_score(truth, own)[0], SEEDS, resamples=60, seed=8)
+    assert interval("ROUGE-L", aligned_statistics(reports, "ROUGE-L"), 60, 8) == pytest.approx(expected, abs=1e-9)
+
+
+def test_questions_move_with_their_image() -> None:
+    per_question = {11: 100.0, 12: 0.0, 13: 50.0, 21: 30.0}
+    own = question_statistics(per_question, {11: 1, 12: 1, 13: 1, 21: 2})
+    assert own == {1: {VQA: [150.0, 3]}, 2: {VQA: [30.0, 1]}}
+    [statistics] = aligned_statistics({"m.json": {"statistics": own}}, VQA)
+    assert corpus_score(VQA, statistics) == pytest.approx(np.mean(list(per_question.values())))
+    assert interval(VQA, [statistics], resamples=400) == pytest.approx((30.0, 50.0))  # only image 2, or only image 1
+
+
+def test_equal_arguments_give_equal_bounds_however_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).random((50, 2))
+    first = interval("CIDEr", [rows], resamples=200, seed=1)
+    monkeypatch.setattr("maccap.metrics.bootstrap.CHUNK", 350)
+    assert interval("CIDEr", [rows], resamples=200, seed=1) == first != interval("CIDEr", [rows], 200, seed=2)
+
+
+def test_the_seeds_share_their_images() -> None:
+    """Scores that mirror each other between two seeds have the same mean on every resample."""
+    scores = np.random.default_rng(1).random(40) * 100
+    ones = np.ones(40)
+    mirrored = [np.stack([scores, ones], axis=1), np.stack([100 - scores, ones], axis=1)]
+    assert interval("CIDEr", mirrored) == pytest.approx((50, 50))
+
+
+@pytest.mark.parametrize("metric", ["CIDEr", "BLEU-1"])
+def test_95_percent_intervals_hold_the_truth_about_95_times_in_100(metric: str) -> None:
+    generator = np.random.default_rng(7)
+    images, trials, held = 150, 400, 0
+    for _ in range(trials):
+        if metric == "CIDEr":  # skewed, as CIDEr is over images
+            rows, truth = np.stack([generator.gamma(1.5, 40, images), np.ones(images)], axis=1), 60.0
+        else:  # candidates of 8 to 12 words longer than the references, 60 of 100 words matched
+            words = generator.integers(8, 13, images)
+            matched = generator.binomial(words, 0.6)
+            rows, truth = np.zeros((images, 9)), 60.0
+            rows[:, 0], rows[:, 1], rows[:, 5] = 5, words, matched
+        low, high = interval(metric, [rows], resamples=300, seed=int(generator.integers(2**31)))
+        held += low <= truth <= high
+    assert 0.92 <= held / trials <= 0.975
+
+
+def test_files_that_do_not_fit_are_named() -> None:
+    good = {"per_item": {"1": {"CIDEr": 5.0}, "2": {"CIDEr": 6.0}}}
+    other = {"per_item": {"1": {"CIDEr": 5.0}, "3": {"CIDEr": 6.0}}}
+    with pytest.raises(DataError, match=r"s2\.json: scores other images than s1\.json"):
+        aligned_statistics({"s1.json": good, "s2.json": other}, "CIDEr")
+    with pytest.raises(DataError, match=r"s1\.json: no statistics of BLEU-4 per image.*score again"):
+        aligned_statistics({"s1.json": good}, "BLEU-4")
+    swapped = {"per_item": dict(reversed(good["per_item"].items()))}
+    first, second = aligned_statistics({"s1.json": good, "s2.json": swapped}, "CIDEr")
+    np.testing.assert_array_equal(first, second)

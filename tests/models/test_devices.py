@@ -1,0 +1,186 @@
+"""Devices: the choice, the precision, and GPUs that parallel jobs of one machine never share."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from maccap.core.errors import ConfigError, EnvironmentProblem
+from maccap.models.devices import claim_gpus, frozen_dtype, gpu_ids, mixed_precision, pick_device
+from tests.helpers import ROOT
+
+# Claims, tells which GPUs it got, holds them until its input closes.
+JOB = """
+import os, sys
+from maccap.models.devices import claim_gpus
+claim_gpus(int(sys.argv[1]))
+print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+sys.stdin.read()
+"""
+# The same, but it becomes another program after the claim.
+EXEC = JOB.replace("sys.stdin.read()", 'os.execvp("cat", ["cat"])')
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine whose driver lists some GPUs; its locks lie in a folder of their own."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def install(*uuids: str, status: int = 0) -> None:
+        tool = tmp_path / "nvidia-smi"
+        tool.write_text("#!/bin/sh\n" + "".join(f"echo {uuid}\n" for uuid in uuids) + f"exit {status}\n")
+        tool.chmod(0o755)
+
+    return install
+
+
+class Started:
+    def __init__(self, count: int, script: str = JOB) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+
+    def claimed(self) -> set[str]:
+        return set(self.process.stdout.readline().strip().split(","))
+
+    def finish(self) -> str:
+        return self.process.communicate("", timeout=30)[1]
+
+
+def test_parallel_jobs_never_share_a_gpu(machine):
+    machine("GPU-a", "GPU-b", "GPU-c")
+    jobs = [Started(1), Started(1), Started(1)]
+    assert sorted(gpu for job in jobs for gpu in job.claimed()) == ["GPU-a", "GPU-b", "GPU-c"]
+    for job in jobs:
+        job.finish()
+
+
+def test_a_job_waits_until_a_gpu_is_free_and_says_so(machine):
+    machine("GPU-a")
+    first = Started(1)
+    assert first.claimed() == {"GPU-a"}
+    second = Started(1)
+    assert "waiting for 1 of 1 GPUs" in second.process.stderr.readline()
+    time.sleep(1)
+    assert second.process.poll() is None
+    first.finish()
+    assert second.claimed() == {"GPU-a"}
+    second.finish()
+
+
+def test_a_killed_job_frees_its_gpu(machine):
+    machine("GPU-a")
+    first = Started(1)
+    first.claimed()
+    first.process.kill()
+    first.process.wait()
+    second = Started(1)
+    assert second.claimed() == {"GPU-a"}
+    assert "waiting" not in second.finish()
+
+
+def test_the_claim_outlasts_exec(machine):
+    machine("GPU-a", "GPU-b")
+    launcher = Started(1, EXEC)
+    (taken,) = launcher.claimed()
+    time.sleep(0.5)
+    other = Started(1)
+    assert other.claimed() == {"GPU-a", "GPU-b"} - {taken}
+    third = Started(1)
+    assert "waiting" in third.process.stderr.readline()
+    launcher.finish()
+    assert third.claimed() == {taken}
+    other.finish()
+    third.finish()
+
+
+def test_jobs_with_several_gpus_do_not_block_each_other(machine):
+    """Of three GPUs two jobs want two each: neither keeps one while it waits for another."""
+    machine("GPU-a", "GPU-b", "GPU-c")
+    first, second, small = Started(2), None, None
+    got = first.claimed()
+    second = Started(2)
+    assert "waiting for 2 of 3" in second.process.stderr.readline()
+    small = Started(1)
+    assert small.claimed() == {"GPU-a", "GPU-b", "GPU-c"} - got
+    first.finish()
+    assert second.claimed() == got
+    small.finish()
+    second.finish()
+
+
+def test_a_choice_made_already_stands(machine, monkeypatch):
+    machine("GPU-a")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    claim_gpus(1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+def test_no_gpu_is_shown_to_a_job_on_the_cpu(machine, monkeypatch):
+    machine("GPU-a")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    claim_gpus(0)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_more_gpus_than_there_are_are_refused(machine, monkeypatch):
+    machine("GPU-a", "GPU-b")
+    with pytest.raises(EnvironmentProblem, match="`gpus` is 4 but this job can see 2"):
+        claim_gpus(4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    with pytest.raises(EnvironmentProblem, match="`gpus` is 2 but this job can see 1"):
+        claim_gpus(2)
+
+
+def test_a_machine_without_a_driver_has_no_gpus(machine, tmp_path, monkeypatch):
+    machine(status=9)
+    assert gpu_ids() == []
+    claim_gpus(1)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    (tmp_path / "nvidia-smi").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_ids() == []
+
+
+def test_zero_gpus_means_the_cpu_even_where_there_is_one(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device(0) == torch.device("cpu")
+    assert pick_device(1) == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert pick_device(4) == torch.device("cuda", 3)
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_gpu_the_cpu_is_used_with_a_warning(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device(2) == torch.device("cpu")
+    assert "gpus is 2 but no GPU is usable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("device", "bf16", "wanted", "name", "dtype"),
+    [
+        ("cpu", True, "auto", "no", torch.float32),
+        ("cpu", True, "bf16", "no", torch.float32),
+        ("cuda", True, "auto", "bf16", torch.bfloat16),
+        ("cuda", False, "auto", "fp16", torch.float16),
+        ("cuda", True, "fp16", "fp16", torch.float16),
+        ("cuda", True, "no", "no", torch.float32),
+    ],
+)
+def test_precision(device, bf16, wanted, name, dtype, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
+    assert mixed_precision(torch.device(device), wanted) == name
+    assert frozen_dtype(torch.device(device), wanted) == dtype
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match="'int8' does not exist: choose one of auto, bf16"):
+        mixed_precision(torch.device("cpu"), "int8")

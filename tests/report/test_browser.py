@@ -1,0 +1,148 @@
+"""The report and its samples in a real browser: not wider than a phone, nothing loaded, links reach the trace.
+
+The browser opens a small page that holds one of them in a frame, looks at it from there, and prints what it saw.
+"""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from maccap.tables.anchors import artifact_anchor, cell_anchor
+from tests.helpers.report_inputs import make_report
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PROBE = """<!doctype html><iframe id="frame" style="width:WIDTHpx;height:900px;border:0" src="/PAGE"></iframe>
+<pre id="seen"></pre><script>
+const frame = document.getElementById("frame"), anchor = ANCHOR, seen = {};
+frame.onload = () => {
+  const inside = frame.contentWindow, page = inside.document;
+  if (inside.location.pathname === "/PAGE") {
+    seen.width = page.documentElement.scrollWidth;
+    seen.boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
+    seen.loaded = inside.performance.getEntriesByType("resource").map(entry => entry.name);
+    seen.pictures = [...page.images].map(image => image.complete && image.naturalWidth > 0);
+    seen.squares = [...page.querySelectorAll("svg use")].map(use => use.getBoundingClientRect().width);
+    seen.ground = inside.getComputedStyle(page.body).backgroundColor;
+    seen.ink = inside.getComputedStyle(page.body).color;
+    page.querySelector(`a[href="trace.html#${anchor}"]`).click();
+  } else {
+    seen.address = inside.location.pathname + inside.location.hash;
+    seen.target = page.querySelector(":target")?.id ?? null;
+    document.getElementById("seen").textContent = JSON.stringify(seen);
+  }
+};
+</script>"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and notes every request with its answer."""
+
+    asked: list[tuple[str, int]]
+
+    def log_request(self, code="-", size="-"):
+        self.server.asked.append((self.path, int(code)))
+
+    def log_error(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("needs Chromium on PATH: apt-get install chromium")
+    return found
+
+
+@pytest.fixture(scope="module")
+def anchor() -> str:
+    return cell_anchor("in_domain", ["COCO", "MacCap"], "CIDEr")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, anchor) -> Path:
+    """A folder of results with the report and the samples, and a page in the place of the trace."""
+    results = make_report(tmp_path_factory.mktemp("site")).parent
+    past = f'<p id="{anchor}">The past of a number.</p><p id="{shown(results)}">The past of a caption.</p>'
+    trace = f'<!doctype html><p style="height:4000px">The trace.</p>{past}'
+    (results / "trace.html").write_text(trace)
+    return results
+
+
+def shown(results: Path) -> str:
+    """The anchor of a file of captions that both pages show."""
+    captions = results.parents[1] / "artifacts/mini/predictions/coco/maccap/coco/s2401.1-of-1.json"
+    return artifact_anchor(str(captions))
+
+
+def look(
+    browser: str, site: Path, anchor: str, width: int, *options: str, page: str = "report.html"
+) -> tuple[dict, list[tuple[str, int]]]:
+    """What the probing page saw, and what the browser asked for."""
+    probe = PROBE.replace("WIDTH", str(width)).replace("ANCHOR", json.dumps(anchor)).replace("PAGE", page)
+    (site / "probe.html").write_text(probe)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={site.parent / 'browser'}",
+            "--virtual-time-budget=20000", "--window-size=1700,1000", *options, "--dump-dom",
+            f"http://127.0.0.1:{server.server_port}/probe.html",
+        ]  # fmt: skip
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        server.shutdown()
+    found = re.search(r'<pre id="seen">(\{.*\})</pre>', run.stdout)
+    assert found, f"the page was not opened or its link not followed\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
+    return json.loads(html.unescape(found[1])), server.asked
+
+
+@pytest.mark.parametrize("width", [360, 900, 1600])
+def test_the_page_fits_and_a_number_leads_to_its_trace(browser, site, anchor, width):
+    seen, asked = look(browser, site, anchor, width)
+    assert seen["width"] <= width
+    assert seen["boxes"] > 0 or width > 360, "on a phone, wide tables scroll inside their boxes"
+    assert all(seen["pictures"])
+    assert len(seen["pictures"]) >= 3
+    assert all(name.startswith("data:") for name in seen["loaded"])
+    assert seen["address"] == f"/trace.html#{anchor}"
+    assert seen["target"] == anchor
+    assert {path: code for path, code in asked if path != "/favicon.ico"} == {
+        "/probe.html": 200, "/report.html": 200, "/trace.html": 200,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+def test_the_samples_fit_and_show_each_picture_twice(browser, site, width):
+    seen, asked = look(browser, site, shown(site), width, page="samples.html")
+    assert seen["width"] <= width
+    assert all(seen["pictures"])
+    assert len(seen["squares"]) > 20
+    assert all(90 < square < 400 for square in seen["squares"])
+    assert all(name.startswith("data:") for name in seen["loaded"])
+    assert seen["target"] == shown(site)
+    assert {path for path, _ in asked if path != "/favicon.ico"} == {"/probe.html", "/samples.html", "/trace.html"}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2) of `rgb(r, g, b)`."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_stands_out_in_light_and_dark(browser, site, anchor, dark):
+    # The browser's setting for `prefers-color-scheme: dark`, unlike its own darkening of pages.
+    options = ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]
+    seen, _ = look(browser, site, anchor, 900, *options)
+    ground, ink = luminance(seen["ground"]), luminance(seen["ink"])
+    assert (ground < ink) == dark
+    assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) >= 7

@@ -1,0 +1,72 @@
+"""The worked example of docs/own-data.md, run as it stands there on a small data set in COCO's format."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maccap.world.scene_files import write_world
+from tests.helpers.checkout import ROOT, SMALLER, Checkout, make_checkout
+
+
+def example() -> dict:
+    """The config sections that the page gives."""
+    page = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    return yaml.safe_load(block)
+
+
+def write_coco(folder: Path, world: Path) -> None:
+    """A drawn world as caption files in COCO's format and a folder of pictures, as the page shows them."""
+    images = json.loads((world / "dataset.json").read_text())["images"]
+    folder.mkdir(parents=True)
+    for split in ("train", "val", "test"):
+        own = [image for image in images if image["split"] == split]
+        listed = [{"id": image["imgid"], "file_name": image["filename"]} for image in own]
+        captions = [
+            {"id": sentence["sentid"], "image_id": image["imgid"], "caption": sentence["raw"]}
+            for image in own
+            for sentence in image["sentences"]
+        ]
+        (folder / f"{split}.json").write_text(json.dumps({"images": listed, "annotations": captions}))
+    with zipfile.ZipFile(world / "images.zip") as archive:
+        archive.extractall(folder / "images")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout with the example's profile, made as the page says, smaller."""
+    made = make_checkout(tmp_path / "checkout")
+    config = yaml.safe_load(made.text("config/mini.yaml")) | example()
+    config |= {"repeats": 1, "scenes": {"train": 24, "val": 4, "test": 8, "questions": 1}}
+    for name, values in SMALLER.items():
+        config[name] |= values
+    (made.folder / "config/mine.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    write_world(tmp_path / "world", "flickr30k", {"train": 24, "val": 4, "test": 8}, 1, seed=8)
+    write_coco(made.folder / "data/remote", tmp_path / "world")
+    return made
+
+
+def test_the_example_plans(checkout: Checkout) -> None:
+    planned = checkout.snakemake_plan("--configfile", "config/mine.yaml")
+    assert {"captions-remote", "pack-images-remote", "train-remote-maccap", "train-coco-decap"} <= planned
+    assert {"predict-coco-clipre-1", "evaluate-remote", "gap-remote", "table-cross-domain", "report"} <= planned
+    assert not any("vqa" in job or "reported" in job for job in planned)
+
+
+@pytest.mark.paper
+def test_the_example_runs(checkout: Checkout) -> None:
+    checkout("snakemake", "--cores", "2", "--configfile", "config/mine.yaml")
+    table = json.loads(checkout.text("results/mine/tables/in_domain.json"))
+    assert [row["labels"] for row in table["rows"]] == [
+        ["Remote sensing", label] for label in ("MacCap", "CapDec", "DeCap", "CLIPRe", "human (one reference)")
+    ]
+    crossed = json.loads(checkout.text("results/mine/tables/cross_domain.json"))
+    assert {row["labels"][0] for row in crossed["rows"]} == {"COCO → Remote sensing"}
+    trained = json.loads(checkout.text("artifacts/mine/runs/remote/maccap/s2401/run.json"))
+    assert trained["training"]["epochs"] == example()["datasets"]["remote"]["training"]["epochs"]
+    assert "Remote sensing" in checkout.text("results/mine/tables/gap.md")
+    assert "Nothing to be done" in checkout("snakemake", "-n", "--configfile", "config/mine.yaml")

@@ -1,0 +1,260 @@
+"""Text-only training: the schedule, what is trained, resuming to the same bits after kill -9."""
+
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from maccap.core.errors import DataError
+from maccap.data.features import write_store
+from maccap.data.pair_statistics import PairStatistics
+from maccap.data.text_corpus import TextSet
+from maccap.methods.registry import load_method
+from maccap.methods.resources import Resources
+from maccap.training.trainer import Trainer, learning_rate_factor
+from tests.helpers import ROOT
+from tests.helpers.tiny import TRAINING, text_files, tiny_lm
+
+
+def data(count: int = 44, dim: int = 16) -> tuple[torch.Tensor, list[str]]:
+    features = torch.nn.functional.normalize(
+        torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1
+    )
+    captions = [f"A red {noun} on the grass{end}." for noun in ("boat", "fish", "star", "tree") for end in ("", " now")]
+    return features, (captions * count)[:count]
+
+
+def text_set(folder: Path, rows: slice = slice(None), shards: int = 2) -> TextSet:
+    features, captions = data()
+    return TextSet.read(*text_files(folder, features[rows], captions[rows], shards))
+
+
+def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -> Trainer:
+    lm, settings = tiny_lm(), replace(TRAINING, **changes)
+    train, val = text_set(folder / "train"), text_set(folder / "val", slice(8))
+    pairs = PairStatistics.of(train.features[torch.arange(20)], train.features[torch.arange(20, 40)])
+    options = {"viecap": {"vocabulary": "words.txt"}, "close": {"adapter": "covariance"}}.get(method)
+    loaded = load_method(method, settings, options, Resources(train, pairs, ("boat", "fish", "tree")))
+    return Trainer(loaded, lm, train, val, settings, seed, folder, {})
+
+
+def test_learning_rate_warms_up_then_falls_to_a_tenth():
+    steps, warmup = 500, 50
+    factors = [learning_rate_factor(step, steps, warmup) for step in range(steps)]
+    assert factors[0] == pytest.approx(1 / 50)
+    assert factors[49] == factors[50] == 1.0
+    assert factors[-1] == pytest.approx(0.1)
+    assert all(a >= b for a, b in itertools.pairwise(factors[50:]))
+    middle = 50 + (steps - 1 - 50) // 2
+    assert factors[middle] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (middle - 50) / 449)))
+
+
+@pytest.mark.parametrize("method", ["maccap", "capdec", "decap", "close", "viecap", "ifcap", "magic"])
+def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, method):
+    run = trainer(tmp_path, method=method, epochs=12, learning_rate=5e-3)
+    before = {k: v.clone() for k, v in run.lm.model.state_dict().items()}
+    run.run()
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < log[0]["loss"] - 0.5
+    assert log[-1]["step"] == run.steps == 12 * 6
+    assert "validation_loss" in log[-1]
+    assert all(torch.equal(v, before[k]) for k, v in run.lm.model.state_dict().items())
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        trainer(tmp_path / name, seed=seed).run()
+    a, b, c = ((tmp_path / name / "adaptor.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_gradients_are_clipped_before_the_step(tmp_path):
+    run = trainer(tmp_path, max_grad_norm=1e-3)
+    applied = []
+    step = run.optimizer.step
+
+    def spy(*args, **kwargs):
+        applied.append(math.sqrt(sum(float(p.grad.pow(2).sum()) for p in run.adaptor.parameters())))
+        return step(*args, **kwargs)
+
+    run.optimizer.step = spy
+    _, norm = run._one_step()
+    assert norm > 1e-2
+    assert applied[0] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_dropout_goes_off_after_the_first_epoch_only_when_asked(tmp_path):
+    for released in (True, False):
+        run = trainer(tmp_path / str(released), dropout_first_epoch_only=released)
+        modes = []
+        for _ in range(run.steps):
+            run._one_step()
+            run.step += 1
+            modes.append(run.adaptor.training)
+        assert modes == [True] * 6 + [not released] * 6
+
+
+def test_every_caption_is_seen_once_per_epoch(tmp_path):
+    run = trainer(tmp_path)
+    for epoch in range(2):
+        rows = []
+        for _ in range(run.steps_per_epoch):
+            rows += run._rows().tolist()
+            run.step += 1
+        assert sorted(rows) == list(range(44)), epoch
+
+
+def test_a_finished_seed_of_an_unfinished_job_is_written_again_when_its_files_are_gone(tmp_path):
+    """Snakemake and DVC remove a job's outputs before they run it again; the state stays until all seeds are done."""
+    trainer(tmp_path / "seed").run()
+    outputs = [tmp_path / "seed" / name for name in ("adaptor.safetensors", "log.jsonl", "run.json")]
+    before = [path.read_bytes() for path in outputs]
+    for path in outputs:
+        path.unlink()
+    again = trainer(tmp_path / "seed")
+    again.run()
+    assert [path.read_bytes() for path in outputs] == before
+    again.forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["seed"]
+
+
+def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
+    half = trainer(tmp_path)
+    for _ in range(3):
+        half._one_step()
+        half.step += 1
+    half._checkpoint()
+    other = trainer(tmp_path, learning_rate=5e-4)
+    other._resume()
+    assert other.step == 0
+    assert "starting afresh" in capsys.readouterr().err
+
+
+def test_features_of_other_captions_are_refused(tmp_path):
+    features, captions = data()
+    paths, table = text_files(tmp_path, features, captions)
+    with pytest.raises(DataError, match="44 text features for 43 captions"):
+        TextSet.read(paths, text_files(tmp_path / "fewer", features[:-1], captions[:-1])[1])
+    write_store(paths[0], {"features": features}, list(range(44)), "float32")
+    with pytest.raises(DataError, match="made from other captions"):
+        TextSet.read(paths, table).batch(torch.tensor([3, 1]))
+
+
+def test_rows_are_the_same_whatever_the_shards(tmp_path):
+    rows = torch.tensor([43, 0, 17, 17, 21, 22])
+    whole, parts = (text_set(tmp_path / str(shards), shards=shards).batch(rows) for shards in (1, 5))
+    assert torch.equal(whole.features, parts.features)
+    assert torch.equal(whole.features, data()[0][rows])
+    assert whole.texts == parts.texts == [data()[1][row] for row in rows]
+
+
+def test_processes_share_a_batch_and_get_the_gradient_of_all_of_it(tmp_path, monkeypatch):
+    """What two processes compute, added up as DistributedDataParallel averages it, is one process's gradient."""
+    for count_padding in (True, False):
+        gradients = []
+        for index, processes in ((0, 1), (0, 3), (1, 3), (2, 3)):
+            run = trainer(tmp_path / f"{count_padding}-{index}-{processes}", count_padding=count_padding, dropout=0.0)
+            state = type("State", (), {"process_index": index, "num_processes": processes})
+            with monkeypatch.context() as patch:
+                patch.setattr(type(run.accelerator), "process_index", property(lambda _, s=state: s.process_index))
+                patch.setattr(type(run.accelerator), "num_processes", property(lambda _, s=state: s.num_processes))
+                patch.setattr(run.optimizer, "zero_grad", lambda: None)
+                patch.setattr(run.accelerator, "clip_grad_norm_", lambda *_: torch.zeros(()))
+                run._one_step()
+            gradients.append(torch.cat([p.grad.flatten() for p in run.adaptor.parameters()]))
+        alone, *shares = gradients
+        assert torch.allclose(alone, torch.stack(shares).mean(0), atol=1e-6)
+        assert not torch.allclose(alone, shares[0], atol=1e-4)
+
+
+LAUNCHED = """
+import sys, torch
+from pathlib import Path
+from tests.training.test_training import trainer
+torch.set_num_threads(1)
+trainer(Path(sys.argv[1]), epochs=1, dropout=0.0, batch_size=15).run()
+"""
+
+
+def test_accelerate_launch_trains_like_one_process(tmp_path):
+    """Two processes on the CPU; 44 captions in batches of 15 leave 14, so that shares differ in size."""
+    script = tmp_path / "train.py"
+    script.write_text(LAUNCHED)
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    for name, command in (("two", [*launch, "--dynamo_backend", "no"]), ("one", [])):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        subprocess.run(
+            [sys.executable, *command, str(script), str(tmp_path / name)], check=True, env=environment, cwd=ROOT
+        )
+    one, two = (load_file(tmp_path / name / "adaptor.safetensors") for name in ("one", "two"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    logs = [json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]) for name in ("one", "two")]
+    assert logs[1]["validation_loss"] == pytest.approx(logs[0]["validation_loss"], abs=1e-4)
+
+
+KILLED = """
+import sys, time, torch
+from pathlib import Path
+from tests.training.test_training import trainer
+from maccap.training.trainer import Trainer
+torch.set_num_threads(1)
+slow = Trainer._one_step
+def one_step(self):
+    time.sleep(0.15)
+    return slow(self)
+Trainer._one_step = one_step
+trainer(Path(sys.argv[1]), epochs=8).run()
+"""
+
+
+def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "killed")], cwd=ROOT)
+    state = tmp_path / "killed.state.pt"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "adaptor.safetensors").exists()
+
+    resumed = trainer(tmp_path / "killed", epochs=8)
+    resumed.run()
+    assert torch.load(state, weights_only=True)["step"] > 0
+    straight = trainer(tmp_path / "straight", epochs=8)
+    straight.run()
+    for name in ("adaptor.safetensors", "log.jsonl", "run.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
+    assert set(load_file(tmp_path / "killed" / "adaptor.safetensors"))
+    resumed.forget()
+    assert not state.exists()
+    assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".part")]
+
+
+def test_training_on_several_gpus_becomes_their_launcher(monkeypatch):
+    """What would be executed; nothing is launched here."""
+    from maccap.steps import runner
+
+    def become(_, command):
+        raise SystemExit(command)
+
+    monkeypatch.setattr(os, "execv", become)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    with pytest.raises(SystemExit) as launched:
+        runner.run_step("train", {}, [], {"gpus": 2}, ["train", "--output", "x"])
+    command = launched.value.code
+    assert command[command.index("--num_processes") + 1] == "2"
+    assert command[-5:] == ["-m", "maccap", "train", "--output", "x"]
+    assert "--multi_gpu" in command
