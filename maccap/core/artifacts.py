@@ -1,4 +1,4 @@
-"""Files with a past: atomic writes, hashes and the provenance record beside every artifact."""
+"""Files: atomic writes, hashes, JSON, and paths that stay where they should."""
 
 from __future__ import annotations
 
@@ -6,27 +6,14 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .. import __version__
 from .errors import DataError, EnvironmentProblem
-
-RECORD_SUFFIX = ".prov.json"
-RECORDED_PACKAGES = (
-    "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
-    "dvc",
-)  # fmt: skip
 
 
 @contextmanager
@@ -129,68 +116,3 @@ def write_index(files: Iterable[Path]) -> None:
     """Write `index.json`, the first of the files of one folder, with the sha256 of the others."""
     index, *others = files
     write_json(index, {path.name: sha256(path) for path in others})
-
-
-@cache
-def code_version() -> dict[str, Any]:
-    """The package version and, in a checkout, the commit and whether tracked files differ from it."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str | None:
-        try:
-            run = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
-        except OSError:
-            return None
-        return run.stdout.strip() if run.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD") if git("ls-files", Path(__file__).name) else None
-    code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
-    dirty = bool(git("status", "--porcelain", "--untracked-files=no", *code)) if commit else None
-    return {"package": __version__, "commit": commit, "dirty": dirty}
-
-
-def package_versions() -> dict[str, str]:
-    found = {}
-    for package in RECORDED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def host_class() -> dict[str, Any]:
-    """What kind of machine this is, without naming it."""
-    host = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        host["gpu"] = torch.cuda.get_device_name(0)
-    return host
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def provenance_path(artifact: Path | str) -> Path:
-    return Path(f"{artifact}{RECORD_SUFFIX}")
-
-
-def record(
-    outputs: Iterable[Path | str], inputs: Iterable[Path | str], parameters: dict[str, Any], command: str, started: str
-) -> None:
-    """Write `<output>.prov.json` beside every output: what made it, from what, with what, where and when."""
-    outputs = list(outputs)
-    past = {
-        "command": command,
-        "parameters": parameters,
-        "inputs": {str(path): sha256(path) for path in inputs},
-        "code": code_version(),
-        "python": platform.python_version(),
-        "packages": package_versions(),
-        "host": host_class(),
-        "started": started,
-        "ended": now(),
-    }
-    for output in outputs:
-        write_json(provenance_path(output), {"artifact": str(output), "sha256": sha256(output), **past})

@@ -1,14 +1,17 @@
-"""The project's folder: its profiles and which of them is the default."""
+"""The project's folder: its profiles, which of them is the default, and the configuration that each stands for."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from .errors import EnvironmentProblem
+from .errors import ConfigError, EnvironmentProblem
+from .settings import complete
 
 CONFIG = Path("config/config.yaml")
+BASE = CONFIG.with_name("base.yaml")
 
 
 def default_profile() -> str:
@@ -25,5 +28,39 @@ def default_profile() -> str:
 def profiles() -> list[str]:
     """Every profile in `config/`, the default one first."""
     first = default_profile()
-    others = sorted(path.stem for path in CONFIG.parent.glob("*.yaml") if path != CONFIG)
+    others = sorted(path.stem for path in CONFIG.parent.glob("*.yaml") if path not in (CONFIG, BASE))
     return [first, *(name for name in others if name != first)]
+
+
+def config_files(profile: str) -> list[Path]:
+    """The files that a profile is merged from, as the Snakefile names them; a later one overrides an earlier one."""
+    return [CONFIG, BASE, CONFIG.with_name(f"{profile}.yaml")]
+
+
+def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
+    """A profile's whole configuration, as every rule sees it: merged, checked, with all defaults.
+
+    Raises:
+        ConfigError: a file is missing or no YAML, or the profile breaks the rules of `settings.Config`.
+    """
+    config: dict[str, Any] = {}
+    for file in config_files(profile):
+        try:
+            text = (root / file).read_text(encoding="utf-8")
+            config = _merged(config, yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {})
+        except (OSError, UnicodeError, AttributeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{file}: cannot be read ({error}); correct it or choose another profile") from error
+    try:
+        return complete(config)
+    except ConfigError as error:
+        raise ConfigError(f"profile {profile} ({file}): {error}") from error
+
+
+def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Section by section, as Snakemake merges its files."""
+    both = {name: _merged(config[name], value) for name, value in over.items() if _sections(config.get(name), value)}
+    return config | over | both
+
+
+def _sections(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)

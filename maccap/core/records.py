@@ -1,70 +1,251 @@
-"""The records beside artifacts, read back, and the graph that they make."""
+"""Records: one JSON file per job that says what it made, from what, with which settings, where and when.
+
+The record of a job lies beside its first output, as `<first output>.prov.json`. Paths in it are relative to the
+project's folder.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from .artifacts import provenance_path, read_json
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from .. import __version__
+from .artifacts import sha256, write_text
 from .errors import DataError
+from .job import Job
+
+RECORD_SUFFIX = ".prov.json"
+ABOUT = ("trained", "run", "experiment", "tested", "vqa_method")  # settings that say which data a job is about
+MADE_IN = ("artifacts", "results")  # the folders that jobs write into
+RECORDED_PACKAGES = (
+    "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
+    "dvc",
+)  # fmt: skip
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True)
-class Record:
-    """What `maccap.artifacts.record` wrote beside one artifact; paths are relative to the project's folder."""
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    artifact: str
-    sha256: str
+
+class OutputFile(_Strict):
+    """What a job left of one output; `size` is in bytes."""
+
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)]
+
+
+class Code(_Strict):
+    """The package's version and, in a git checkout, the commit and whether tracked files differed from it."""
+
+    package: str
+    commit: str | None
+    dirty: bool | None
+
+
+class Record(_Strict):
+    """What one job did.
+
+    Attributes:
+        step: the module of `maccap.steps` that ran.
+        outputs: in the order of the rule; the record lies beside the first one.
+        inputs: {name of the input: {path: sha256}}.
+        settings: dotted config keys, and what the job is about (see `about`).
+        command: does the same job again, from this record.
+        host: the kind of machine, without its name.
+        seal: sha256 of the record without it.
+    """
+
+    step: str
+    outputs: Annotated[dict[str, OutputFile], Field(min_length=1)]
+    inputs: dict[str, dict[str, Sha256]]
+    settings: dict[str, Any]
     command: str
-    parameters: dict[str, Any]
-    inputs: dict[str, str]
-    code: dict[str, Any]
+    code: Code
     python: str
     packages: dict[str, str]
     host: dict[str, Any]
-    started: str
-    ended: str
+    started: AwareDatetime
+    ended: AwareDatetime
+    seal: str = ""
 
     @property
-    def job(self) -> tuple[str, str]:
-        """What the outputs of one job have in common."""
-        return self.command, self.started
+    def path(self) -> str:
+        """Where the record lies."""
+        return f"{next(iter(self.outputs))}{RECORD_SUFFIX}"
 
     @property
-    def step(self) -> str:
-        """The `maccap` command that ran, such as `train`."""
-        return self.command.split()[1]
+    def sources(self) -> dict[str, str]:
+        """{path: sha256} of everything that the job read."""
+        return {path: digest for files in self.inputs.values() for path, digest in files.items()}
+
+    @property
+    def about(self) -> dict[str, set[str]]:
+        """Which data the job is about, by the settings named in ABOUT, each one value or a list; most jobs have few."""
+        found = {key: self.settings[key] for key in ABOUT if key in self.settings}
+        return {key: set(value) if isinstance(value, list) else {value} for key, value in found.items()}
+
+    @property
+    def job(self) -> Job:
+        """The job, to be run again."""
+        inputs = {name: [Path(path) for path in files] for name, files in self.inputs.items()}
+        return Job(inputs, [Path(path) for path in self.outputs], self.settings)
+
+    def text(self) -> str:
+        """The record's file, byte for byte, with its seal."""
+        seal = hashlib.sha256(self.model_dump_json(exclude={"seal"}).encode()).hexdigest()
+        return self.model_copy(update={"seal": seal}).model_dump_json(indent=1) + "\n"
 
 
-def read_record(artifact: Path | str) -> Record | None:
-    """The record of an artifact; None where there is none, as for sources.
+def record_path(first_output: Path | str) -> Path:
+    return Path(f"{first_output}{RECORD_SUFFIX}")
+
+
+def write_record(step: str, job: Job, started: datetime) -> Path:
+    """Write the record of a job that has just ended, beside its first output; returns the record's path."""
+    path = record_path(job.outputs[0])
+    hashes: dict[Path, str] = {}
+    for source in (path for paths in job.inputs.values() for path in paths):
+        if source not in hashes:
+            hashes[source] = sha256(source)
+    record = Record(
+        step=step,
+        outputs={str(out): OutputFile(sha256=sha256(out), size=size_of(out)) for out in job.outputs},
+        inputs={name: {str(source): hashes[source] for source in paths} for name, paths in job.inputs.items() if paths},
+        settings=job.cfg,
+        command=f"maccap step --again {path}",
+        code=code_version(),
+        python=platform.python_version(),
+        packages=package_versions(),
+        host=host_class(),
+        started=started,
+        ended=now(),
+    )
+    write_text(path, record.text())
+    return path
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def read_record(path: Path | str) -> Record:
+    """A record by its own path.
 
     Raises:
-        DataError: the record is damaged or lacks something.
+        DataError: it is missing, damaged, or not a record of this version.
     """
-    path = provenance_path(artifact)
-    if not path.is_file():
-        return None
-    content = read_json(path)
     try:
-        return Record(**{field.name: content[field.name] for field in fields(Record)})
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a whole record (missing {error}); run the rule that makes {artifact}") from error
+        return Record.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); run the job again that makes it") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "as a whole"
+        raise DataError(f"{path}: not a record ({place}: {fault['msg']}); run the job again that makes it") from error
 
 
-def past_of(artifacts: Iterable[Path | str]) -> dict[str, Record | None]:
-    """Everything that some artifacts were made from, themselves first, breadth first; sources have no record.
+class Records:
+    """The records below a project's folder, found by the files that the jobs made. Each record is read once.
 
-    Raises:
-        DataError: a record is damaged.
+    Attributes:
+        root: the project's folder.
+        damaged: {path of a record: what is wrong with it}.
     """
-    found: dict[str, Record | None] = {}
-    todo = [str(artifact) for artifact in artifacts]
-    for name in todo:
-        if name in found:
+
+    def __init__(self, root: Path | str = ".") -> None:
+        self.root = Path(root)
+        self.damaged: dict[str, str] = {}
+
+    @cached_property
+    def by_path(self) -> dict[str, Record]:
+        """Every record that can be read, by its path relative to the root, sorted."""
+        found = {}
+        for folder in MADE_IN:
+            for place, _, names in os.walk(self.root / folder):
+                for name in names:
+                    if name.endswith(RECORD_SUFFIX):
+                        path = os.path.relpath(os.path.join(place, name), self.root)
+                        try:
+                            found[path] = read_record(self.root / path)
+                        except DataError as error:
+                            self.damaged[path] = str(error).replace(f"{self.root}/", "")
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def by_output(self) -> dict[str, Record]:
+        """The record of the job that made a file, by the file's path."""
+        return {output: record for record in self.by_path.values() for output in record.outputs}
+
+    def of(self, path: Path | str) -> Record | None:
+        """The record of the job that made a file; None for a source."""
+        return self.by_output.get(str(path))
+
+    def behind(self, paths: Iterable[Path | str]) -> list[Record]:
+        """The records of the jobs that made some files and everything behind them, each once, the last jobs first."""
+        todo = [record for path in paths if (record := self.of(path))]
+        found = {}
+        for record in todo:
+            if record.path not in found:
+                found[record.path] = record
+                todo += [maker for source in record.sources if (maker := self.of(source))]
+        return list(found.values())
+
+
+@cache
+def code_version() -> Code:
+    """The version of this package's code."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            run = subprocess.run(
+                ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return None
+        return run.stdout.strip() if run.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD") if git("ls-files", Path(__file__).name) else None
+    code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
+    dirty = bool(git("status", "--porcelain", "--untracked-files=no", *code)) if commit else None
+    return Code(package=__version__, commit=commit, dirty=dirty)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that decide numbers."""
+    found = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
             continue
-        found[name] = record = read_record(name)
-        todo += record.inputs if record else []
     return found
+
+
+def host_class() -> dict[str, Any]:
+    """What kind of machine this is, without naming it."""
+    host = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        host["gpu"] = torch.cuda.get_device_name(0)
+    return host
+
+
+def now() -> datetime:
+    """The time in UTC, in whole milliseconds."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -1,67 +1,436 @@
-"""Settings as typed, frozen objects, read from the dotted keys that a rule passes on."""
+"""The configuration, said once: every key with its type, bounds, unit, default and meaning.
+
+A profile is merged from its files in `config/` (see `project.read_config`) and checked against `Config`. The schema
+that Snakemake reads and the page docs/config.md are made from it by `make schema`. Defaults are the settings of the
+released code. A step gets dotted keys and builds the part that it needs with `settings`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from .errors import ConfigError
 
-T = TypeVar("T")
+S = TypeVar("S", bound=BaseModel)
+REQUIRED = ...
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Hyperparameters of one training run; see the comments in the profile."""
-
-    batch_size: int
-    epochs: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    max_grad_norm: float
-    text_length: int
-    noise_variance: float
-    copies: int
-    queries: int
-    layers: int
-    dropout: float
-    memory_gain: float
-    dropout_first_epoch_only: bool
-    count_padding: bool
-    precision: str
-    log_every: int
-    validate_every: int
-    checkpoint_every: int
+def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
+    """A key of the configuration; `unit` is what a number counts or measures."""
+    return Field(default, description=meaning, json_schema_extra={"unit": unit} if unit else None, **bounds)
 
 
-@dataclass(frozen=True)
-class DecodingSettings:
-    """How captions are made from image features."""
+class Settings(BaseModel):
+    """A section of the configuration: frozen, without conversions, and no key but its own."""
 
-    batch_size: int
-    beams: int
-    max_new_tokens: int
-    draws: int
-    subregions: int
-    patch_weight: float
-    double_softmax: bool
-    noise_variance: float
-    rerank_characters: int
-    clean: bool
-    prompt: str
-    clipscore_prompt: str
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True)
-class AnsweringSettings:
+def changes(kind: type[Settings]) -> type[Settings]:
+    """The same keys, each of them optional: what an entry of its own says in place of the profile's section."""
+    fields: dict[str, Any] = {
+        name: (field.annotation | None, Field(None, description=field.description, **_bounds(field.metadata)))  # type: ignore[operator]
+        for name, field in kind.model_fields.items()
+    }
+    return create_model(kind.__name__.replace("Settings", "Changes"), __base__=Settings, **fields)
+
+
+def _bounds(metadata: list[Any]) -> dict[str, Any]:
+    """The arguments of `Field` that gave this metadata."""
+    names = ("gt", "ge", "lt", "le", "pattern")
+    return {name: getattr(rule, name) for rule in metadata for name in names if getattr(rule, name, None) is not None}
+
+
+class TrainingSettings(Settings):
+    """How an adaptor is trained."""
+
+    batch_size: int = setting(32, "Captions of one step, over all GPUs.", "captions", ge=1)
+    epochs: int = setting(8, "Passes over the captions.", "epochs", ge=1)
+    learning_rate: float = setting(1e-4, "Peak of AdamW's learning rate; a cosine takes it to a tenth.", gt=0)
+    warmup_steps: int = setting(200, "Steps in which the learning rate grows to its peak.", "steps", ge=0)
+    weight_decay: float = setting(0.01, "AdamW's weight decay.", ge=0)
+    max_grad_norm: float = setting(1.0, "Longer gradients are cut to this norm.", gt=0)
+    text_length: int = setting(25, "Longest caption, begin and end included; the rest is cut.", "tokens", ge=2)
+    noise_variance: float = setting(0.016, "Variance of the noise on a caption's embedding, in each dimension.", ge=0)
+    copies: int = setting(10, "Noisy copies of each caption's embedding that the adaptor reads.", ge=1)
+    queries: int = setting(32, "Soft tokens that the adaptor makes.", "tokens", ge=1)
+    layers: int = setting(1, "Layers of the adaptor's Transformer decoder.", ge=1)
+    dropout: float = setting(0.1, "Probability of dropout in the adaptor.", ge=0, le=1)
+    memory_gain: float = setting(1.0, "Scale of the cross-attention's output weights before training.", gt=0)
+    dropout_first_epoch_only: bool = setting(
+        True, "As released: validation after the first epoch switches dropout off for good."
+    )
+    count_padding: bool = setting(True, "As released: the loss averages over padding, too.")
+    precision: Literal["auto", "bf16", "fp16", "no"] = setting(
+        "auto", "Of training on a GPU; `auto` is bf16 where the GPU has it, else fp16."
+    )
+    log_every: int = setting(100, "Between lines of the training log.", "steps", ge=1)
+    validate_every: int = setting(5000, "Between measurements of the validation loss.", "steps", ge=1)
+    checkpoint_every: int = setting(2000, "Between saved states, from which a stopped training goes on.", "steps", ge=1)
+
+
+class GenerationSettings(Settings):
+    """What makes candidate captions from image features."""
+
+    batch_size: int = setting(64, "Captioned together.", "images", ge=1)
+    beams: int = setting(4, "Beams of the search.", ge=1)
+    max_new_tokens: int = setting(16, "Longest candidate.", "tokens", ge=1)
+    subregions: int = setting(10, "Subregion features of an image that the adaptor reads.", ge=1)
+    patch_weight: float = setting(1.0, "Weight of the subregions beside the global feature.", ge=0)
+    double_softmax: bool = setting(True, "As released: attention rows pass through softmax once more.")
+    noise_variance: float = setting(0.016, "Variance of the noise on image features, in each dimension.", ge=0)
+    prompt: str = setting("", "Text between soft tokens and caption.")
+
+
+class SelectionSettings(Settings):
+    """What chooses the caption among the candidates, and how its text is judged."""
+
+    draws: int = setting(4, "Noise draws, one candidate each, from which CLIP chooses.", "candidates", ge=1)
+    rerank_characters: int = setting(80, "CLIP reads this much of a candidate; 80 as released.", "characters", ge=1)
+    clean: bool = setting(True, "As released: drop characters outside `[a-zA-Z0-9 ,.]` and four-digit runs.")
+    clipscore_prompt: str = setting("A photo depicts ", "Put before a caption for CLIPScore, as published.")
+
+
+class AnsweringSettings(Settings):
     """How questions are answered."""
 
-    batch_size: int
-    beams: int
-    max_new_tokens: int
-    length_penalty: float
-    prompt: str
+    batch_size: int = setting(128, "Answered together.", "questions", ge=1)
+    beams: int = setting(5, "Beams of the search.", ge=1)
+    max_new_tokens: int = setting(10, "Longest answer.", "tokens", ge=1)
+    length_penalty: float = setting(-1.0, "Exponent of the length in a beam's score; negative prefers short answers.")
+    prompt: str = setting(
+        "Question: {question} Short answer:", "What follows the soft tokens or the caption.", pattern=r"\{question\}"
+    )
+
+
+TrainingChanges = changes(TrainingSettings)
+GenerationChanges = changes(GenerationSettings)
+SelectionChanges = changes(SelectionSettings)
+AnsweringChanges = changes(AnsweringSettings)
+
+
+class ScenesSettings(Settings):
+    """The size of the embedded world."""
+
+    train: int = setting(REQUIRED, "Scenes of the training split, in each domain.", "scenes", ge=1)
+    val: int = setting(REQUIRED, "Scenes of the validation split.", "scenes", ge=1)
+    test: int = setting(REQUIRED, "Scenes of the test split.", "scenes", ge=1)
+    questions: int = setting(REQUIRED, "About each scene.", "questions", ge=1)
+
+
+class Source(Settings):
+    """Where a file comes from, here and wherever a data set names one: `asset` or `file`."""
+
+    asset: str | None = setting(None, "An asset of the registry, which is downloaded.")
+    file: str | None = setting(None, "A file or folder of your own.")
+    member: str | None = setting(None, "The file inside an archive.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.asset is None) == (self.file is None):
+            raise ValueError("give either `asset` or `file`")
+        return self
+
+
+class TrainAndTest(Settings):
+    """The files of both splits."""
+
+    train: Source = setting(REQUIRED, "Of the training split.")
+    test: Source = setting(REQUIRED, "Of the test split.")
+
+
+class Shards(Settings):
+    """Into how many jobs the features of a data set are cut."""
+
+    captions: int = setting(1, "For the training captions.", "jobs", ge=1)
+    images: int = setting(1, "For the test images, their captions and answers.", "jobs", ge=1)
+
+
+class Size(Settings):
+    """How large a data set is, for the estimate before anything runs."""
+
+    captions: int = setting(0, "Of the training split.", "captions", ge=0)
+    images: int = setting(0, "Of the test split.", "images", ge=0)
+    questions: int = setting(0, "Of the test split.", "questions", ge=0)
+
+
+class DatasetSettings(Settings):
+    """A data set."""
+
+    label: str = setting(REQUIRED, "Its name in tables.")
+    format: str = setting(REQUIRED, "How its files are written: a file of maccap/data/; see docs/own-data.md.")
+    captions: Source | None = setting(None, "Karpathy's file.")
+    train: Source | None = setting(None, "Captions of the training split.")
+    val: Source | None = setting(None, "Captions of the validation split.")
+    test: Source | None = setting(None, "Captions of the test split.")
+    images: Source | None = setting(None, "A folder or archive of the images.")
+    image_name: str | None = setting(None, "File name of an image by its id, as a Python format.")
+    questions: TrainAndTest | None = setting(None, "VQA v2's questions.")
+    annotations: TrainAndTest | None = setting(None, "VQA v2's annotations.")
+    shards: Shards | None = setting(None, "Parallel jobs.")
+    training: TrainingChanges | None = setting(None, "What differs from `training` for its captions.")  # type: ignore[valid-type]
+    size: Size | None = setting(None, "For the estimate before anything runs.")
+
+
+class EncoderSettings(Settings):
+    """The frozen CLIP."""
+
+    name: str = setting(REQUIRED, "A model's name in open_clip, or a folder: any ViT with a class token.")
+    pretrained: str | None = setting(None, "With a model's name: its weights, a tag of open_clip or a file.")
+    weights: str | None = setting(None, "The asset that holds the weights; without it open_clip downloads them.")
+    batch_size: int = setting(256, "Encoded together.", "images or captions", ge=1)
+    dtype: Literal["float16", "float32"] = setting("float16", "Of stored features.")
+
+
+class LanguageModelSettings(Settings):
+    """The frozen language model."""
+
+    name: str = setting(REQUIRED, "A model's name on the hub, a folder, or a .gguf file.")
+    dtype: Literal["float16", "bfloat16", "float32"] = setting("float16", "Of stored weights, for a named model.")
+
+
+class VqaMethod(Settings):
+    """A way of answering questions: a row of the tables of answers."""
+
+    label: str = setting(REQUIRED, "Its name in tables.")
+    context: Literal["prefix", "caption", "majority"] = setting(
+        REQUIRED,
+        "What stands before the question: soft tokens of the image (`prefix`) or its generated caption (`caption`); "
+        "`majority` gives the most frequent answer to the type of question.",
+    )
+    experiment: str | None = setting(None, "The experiment whose soft tokens or captions are used.")
+    language_model: str | None = setting(None, "Another language model that answers (`context: caption` alone).")
+    answering: AnsweringChanges | None = setting(None, "What differs from `answering`.")  # type: ignore[valid-type]
+    reported_as: str | None = setting(None, "The method's name in the file of published numbers.")
+
+    @model_validator(mode="after")
+    def _fitting(self) -> VqaMethod:
+        if self.context != "majority" and self.experiment is None:
+            raise ValueError(f"`context: {self.context}` needs an `experiment`")
+        if self.context != "caption" and self.language_model is not None:
+            raise ValueError(
+                "soft tokens fit only the language model that the run was trained with; "
+                "remove `language_model` or choose `context: caption`"
+            )
+        return self
+
+
+class RunSettings(Settings):
+    """What makes captions: a method with its options and training."""
+
+    method: str = setting(REQUIRED, "A file of maccap/methods/.")
+    options: dict[str, str | int | float | bool] | None = setting(
+        None, "The method's own settings; see docs/methods.md."
+    )
+    training: TrainingChanges | None = setting(None, "What differs from `training`.")  # type: ignore[valid-type]
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+Dataset = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+Pair = Annotated[str, Field(pattern=r"^[a-z0-9_]+-[a-z0-9_]+$")]
+
+
+class ExperimentSettings(Settings):
+    """A row of the tables of captions: a run or published predictions. `blind` and `human` have neither."""
+
+    label: str = setting(REQUIRED, "Its name in tables.")
+    run: str | None = setting(None, "The run that makes its captions.")
+    published: dict[Pair, str] | None = setting(
+        None, "Predictions that others published: an asset for each pair, trained on - tested on."
+    )
+    generation: GenerationChanges | None = setting(None, "What differs from `generation`.")  # type: ignore[valid-type]
+    selection: SelectionChanges | None = setting(None, "What differs from `selection`.")  # type: ignore[valid-type]
+    lowers: str | None = setting(None, "The claim that a lower CIDEr than the reference's speaks for.")
+    raises: str | None = setting(None, "The claim that a higher CIDEr than the reference's speaks for.")
+    note: str | None = setting(None, "A remark under the table.")
+    reported_as: str | None = setting(None, "The method's name in the file of published numbers.")
+    trained_on: str | None = setting(None, "What to write there in place of the training data.")
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) < len(values):
+        raise ValueError("an entry occurs twice")
+    return values
+
+
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+Pairs = Annotated[list[Pair], Field(min_length=1), AfterValidator(_distinct)]
+
+KINDS: dict[str, tuple[str, ...]] = {  # of tables, with the keys that each needs
+    "captions": ("pairs", "experiments"),
+    "comparison": ("pairs", "experiments", "reference"),
+    "sweep": ("pairs", "experiments", "key"),
+    "vqa": ("trained", "dataset", "vqa_methods"),
+    "vqa_types": ("trained", "dataset", "vqa_methods"),
+    "nearness": (),
+    "gap": (),
+    "gap_repairs": (),
+}
+
+
+class TableSettings(Settings):
+    """A table of the results."""
+
+    title: str = setting(REQUIRED, "Its title.")
+    kind: Literal[*KINDS] = setting(  # type: ignore[valid-type]
+        REQUIRED,
+        "`captions`: metrics; `comparison`: differences to a reference; `sweep`: one setting varied; `vqa` and "
+        "`vqa_types`: answers; `nearness`, `gap`, `gap_repairs`: the modality gap.",
+    )
+    extended: bool = setting(False, "Made by the target `extended` alone.")
+    pairs: Pairs | None = setting(None, "Trained on - tested on.")
+    experiments: Names | None = setting(None, "Its rows, for captions.")
+    reference: str | None = setting(None, "The experiment that the others are compared with.")
+    key: str | None = setting(None, "The setting that a sweep varies, such as `training.noise_variance`.")
+    trained: str | None = setting(None, "For answers: the data set trained on.")
+    dataset: str | None = setting(None, "For answers: the data set asked about.")
+    vqa_methods: Names | None = setting(None, "Its rows, for answers.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> TableSettings:
+        for name in KINDS[self.kind]:
+            if getattr(self, name) is None:
+                raise ValueError(f"a table of kind `{self.kind}` needs the key `{name}`")
+        return self
+
+
+class ClipPretraining(Settings):
+    """The embedded world's CLIP."""
+
+    embed_dim: int = setting(REQUIRED, "Dimension of the features.", ge=1)
+    width: int = setting(REQUIRED, "Width of both Transformers.", ge=1)
+    vision_layers: int = setting(REQUIRED, "Layers of the image tower.", ge=1)
+    text_layers: int = setting(REQUIRED, "Layers of the text tower.", ge=1)
+    context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
+    image_size: int = setting(REQUIRED, "Side of an image.", "pixels", ge=1)
+    patch_size: int = setting(REQUIRED, "Side of a patch.", "pixels", ge=1)
+    scenes_per_domain: int = setting(REQUIRED, "Drawn for training.", "scenes", ge=1)
+    batch_size: int = setting(REQUIRED, "Pairs of one step.", "pairs", ge=1)
+    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
+
+
+class LmPretraining(Settings):
+    """The embedded world's language model."""
+
+    vocab_size: int = setting(REQUIRED, "Size of the vocabulary.", "tokens", ge=1)
+    width: int = setting(REQUIRED, "Width of the Transformer.", ge=1)
+    layers: int = setting(REQUIRED, "Its layers.", ge=1)
+    heads: int = setting(REQUIRED, "Its attention heads.", ge=1)
+    context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
+    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    batch_size: int = setting(REQUIRED, "Texts of one step.", "texts", ge=1)
+    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
+
+
+class PretrainingSettings(Settings):
+    """The recipe of the shipped models; only the rules `pretrain_clip` and `pretrain_lm` read it."""
+
+    clip: ClipPretraining = setting(REQUIRED, "The encoder.")
+    lm: LmPretraining = setting(REQUIRED, "The language model.")
+
+
+class EncoderEstimate(Settings):
+    """The encoder's size."""
+
+    text_parameters: float = setting(REQUIRED, "Of the text tower, without embeddings.", "parameters", gt=0)
+    image_parameters: float = setting(REQUIRED, "Of the image tower.", "parameters", gt=0)
+    image_tokens: int = setting(REQUIRED, "Of an image.", "tokens", gt=0)
+    dim: int = setting(REQUIRED, "Dimension of the features.", gt=0)
+
+
+class EstimateSettings(Settings):
+    """What the estimate that planning prints assumes; nothing else reads it."""
+
+    language_model_parameters: float = setting(REQUIRED, "Size of the language model.", "parameters", gt=0)
+    caption_tokens: float = setting(REQUIRED, "Of a caption, begin and end included.", "tokens", gt=0)
+    question_tokens: float = setting(REQUIRED, "Soft tokens or caption, and the question.", "tokens", gt=0)
+    encoder: EncoderEstimate = setting(REQUIRED, "Size of the encoder.")
+
+
+class ReportedSettings(Settings):
+    """Published numbers, to be shown beside those that come out here."""
+
+    file: str = setting(REQUIRED, "Their file (CSV).")
+    tolerance: float = setting(REQUIRED, "Difference within which a number counts as reproduced.", "points", ge=0)
+
+
+class Config(Settings):
+    """A profile."""
+
+    profile: str = setting(REQUIRED, "Its name, that of its file in config/.", pattern=r"^[a-z0-9-]+$")
+    seed: int = setting(REQUIRED, "Decides everything; repeat i uses seed + i.", ge=0)
+    repeats: int = setting(REQUIRED, "Seeds of every experiment.", "seeds", ge=1)
+    reduced: bool = setting(REQUIRED, "Not the paper's data and models: no number counts as reproduced.")
+    gpus: int = setting(
+        REQUIRED, "For each training; other jobs use one of them at most, and 0 is the CPU.", "GPUs", ge=0
+    )
+    predictions: Literal["run", "experiment"] = setting(
+        "run",
+        "What one prediction job decodes: all experiments of a run (`run`: fewer processes) or one experiment "
+        "(`experiment`: one more row of a table decodes nothing else again).",
+    )
+    registry: str | None = setting(None, "The file of assets that are downloaded: address, size, sha256, licence.")
+    lock: str | None = setting(None, "The file that keeps what the first download of an unpinned asset was.")
+    local: dict[str, str] = setting({}, "Files or folders that you have already, by asset.")
+    scenes: ScenesSettings | None = setting(None, "The size of the embedded world.")
+    datasets: dict[Dataset, DatasetSettings] = setting(REQUIRED, "The data sets, by name.", min_length=1)
+    encoder: EncoderSettings = setting(REQUIRED, "The frozen CLIP.")
+    language_model: LanguageModelSettings = setting(REQUIRED, "The frozen language model.")
+    training: TrainingSettings = setting(TrainingSettings(), "How an adaptor is trained.")
+    generation: GenerationSettings = setting(GenerationSettings(), "What makes candidate captions from image features.")
+    selection: SelectionSettings = setting(SelectionSettings(), "What chooses among them.")
+    answering: AnsweringSettings = setting(AnsweringSettings(), "How questions are answered.")
+    runs: dict[Name, RunSettings] = setting(REQUIRED, "What makes captions, by name.")
+    experiments: dict[Name, ExperimentSettings] = setting(REQUIRED, "Rows of the tables of captions, by name.")
+    vqa_methods: dict[Name, VqaMethod] = setting({}, "Rows of the tables of answers, by name.")
+    tables: dict[str, TableSettings] = setting(REQUIRED, "The tables, by name.")
+    samples: dict[str, list[int]] = setting({}, "Ids of test images that the pages show besides others, by data set.")
+    reported: ReportedSettings | None = setting(None, "Published numbers, shown beside those that come out here.")
+    spice: str | None = setting(None, "The asset of Stanford CoreNLP; without it there is no SPICE.")
+    estimate: EstimateSettings | None = setting(None, "What the estimate of time and disk assumes.")
+    pretraining: PretrainingSettings | None = setting(None, "The recipe of the embedded world's models.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Config:
+        if self.registry and not (self.lock and self.estimate):
+            raise ValueError("a profile with a `registry` needs `lock` and `estimate`, too")
+        return self
+
+
+def complete(config: dict[str, Any]) -> dict[str, Any]:
+    """A merged profile with every default filled in, checked; what is null is left out.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a wrong value.
+    """
+    try:
+        checked = Config.model_validate(_without_null(config))
+    except ValidationError as error:
+        raise ConfigError(told(error)) from error
+    return checked.model_dump(exclude_none=True)
+
+
+def _without_null(value: Any) -> Any:
+    """A profile takes an entry or a key that base.yaml gives out again by saying null."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_null(below) for name, below in value.items() if below is not None}
+
+
+def told(error: ValidationError, prefix: str = "", known: str = "docs/config.md lists those that do") -> str:
+    """The first error in words; `known` says where or what the right keys are."""
+    first = error.errors()[0]
+    where = ".".join([*filter(None, [prefix]), *map(str, first["loc"])])
+    if first["type"] == "extra_forbidden":
+        return f"config key {where} does not exist; {known}"
+    if first["type"] == "missing":
+        return f"config key {where} is missing: add it to the profile's file in config/"
+    said = first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict | BaseModel) else f", not {first['input']!r}"
+    return f"config key {where or 'at the top'}: {said}{given}"
 
 
 def section(cfg: dict[str, Any], name: str) -> dict[str, Any]:
@@ -70,26 +439,29 @@ def section(cfg: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def labels(cfg: dict[str, Any], kind: str) -> dict[str, str]:
-    """{name: label} of the data sets, experiments or answerers whose labels are among the dotted keys."""
+    """{name: label} of the data sets, experiments or VQA methods whose labels are among the dotted keys."""
     return {
         key.removesuffix(".label"): str(value) for key, value in section(cfg, kind).items() if key.endswith(".label")
     }
 
 
-def settings(kind: type[T], cfg: dict[str, Any], *sections: str) -> T:
+def settings(kind: type[S], cfg: dict[str, Any], *sections: str) -> S:
     """Build a settings object from dotted keys; a later section overrides an earlier one.
 
+    A job's keys must hold every setting: a rule that forgot a section does not get defaults.
+
     Raises:
-        ConfigError: a key that no setting has, or a setting without a value.
+        ConfigError: a key that no setting has, a setting without a value, or a wrong value.
     """
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name in sections:
         found = section(cfg, name)
-        if unknown := sorted(set(found) - names):
-            raise ConfigError(f"config key {name}.{unknown[0]} does not exist; known: {', '.join(sorted(names))}")
+        if unknown := sorted(set(found).difference(kind.model_fields)):
+            raise ConfigError(f"config key {name}.{unknown[0]} does not exist; known: {', '.join(kind.model_fields)}")
         values |= found
-    required = {f.name for f in fields(kind) if f.default is MISSING}  # type: ignore[arg-type]
-    if missing := sorted(required - set(values)):
+    if missing := sorted(set(kind.model_fields).difference(values)):
         raise ConfigError(f"config key {sections[0]}.{missing[0]} is missing: add it to the profile's file in config/")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise ConfigError(told(error, sections[0])) from error

@@ -1,0 +1,178 @@
+"""Records say what is true of a job, come back as they were written, and name the code's version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from maccap import __version__
+from maccap.core.artifacts import sha256
+from maccap.core.errors import DataError
+from maccap.core.job import Job
+from maccap.core.records import Record, Records, now, read_record, record_path, write_record
+from tests.helpers import ROOT
+
+Made = Callable[..., Record]
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Makes files of one job in the current folder, and their record."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(outputs: list[str], inputs: dict[str, list[str]], **settings: object) -> Record:
+        for path in map(Path, outputs):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"content of {path}")
+        sources = {name: list(map(Path, paths)) for name, paths in inputs.items()}
+        return read_record(write_record("train", Job(sources, list(map(Path, outputs)), settings), now()))
+
+    return make
+
+
+def test_a_record_lies_beside_the_first_output_and_is_true(made: Made) -> None:
+    Path("weights").mkdir()
+    Path("weights/w.bin").write_bytes(b"weights")
+    Path("in.txt").write_text("source")
+    started, out = now(), ["artifacts/a.json", "artifacts/b.txt"]
+    settings = {"training.copies": 10, "seed": 3, "trained": "coco", "tested": ["coco", "flickr30k"]}
+    record = made(out, {"text": ["in.txt"], "encoder": ["weights"], "absent": []}, **settings)
+    assert record.path == str(record_path(out[0])) == "artifacts/a.json.prov.json"
+    assert {path: file.model_dump() for path, file in record.outputs.items()} == {
+        path: {"sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(), "size": Path(path).stat().st_size}
+        for path in out
+    }
+    assert record.inputs == {"text": {"in.txt": sha256("in.txt")}, "encoder": {"weights": sha256("weights")}}
+    assert record.sources == {"in.txt": sha256("in.txt"), "weights": sha256("weights")}
+    assert (record.step, record.settings) == ("train", settings)
+    assert record.about == {"trained": {"coco"}, "tested": {"coco", "flickr30k"}}
+    assert record.command == f"maccap step --again {record.path}"
+    assert record.job == Job(
+        {"text": [Path("in.txt")], "encoder": [Path("weights")]}, list(map(Path, out)), settings
+    ), "the same job again"
+    assert record.python == platform.python_version()
+    assert record.packages.keys() >= {"torch", "numpy"}
+    assert all(metadata.version(name) == version for name, version in record.packages.items())
+    assert record.code.package == __version__
+    assert (record.host["cores"], record.host["system"]) == (os.cpu_count(), platform.system())
+    assert platform.node() not in record.host.values()
+    assert started <= record.started <= record.ended <= now()
+    unsealed = record.model_dump_json(exclude={"seal"}).encode()
+    assert record.seal == hashlib.sha256(unsealed).hexdigest()
+    assert record.text() == Path(record.path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (None, "cannot be read"),
+        ("{", "not a record (as a whole: "),
+        ({"step": 3}, "not a record (step: "),
+        ({"surprise": 1}, "not a record (surprise: "),
+        ({"outputs": {}}, "not a record (outputs: "),
+        ({"outputs": {"a": {"sha256": "0", "size": 1}}}, "not a record (outputs.a.sha256: "),
+        ({"started": "2024-01-01T00:00:00"}, "not a record (started: "),
+    ],
+    ids=repr,
+)
+def test_a_file_that_is_no_record_is_named_with_the_place_of_its_fault(
+    made: Made, change: dict | str | None, words: str
+) -> None:
+    good = made(["artifacts/good"], {})
+    path = Path(made(["artifacts/bad"], {}).path)
+    content = json.loads(path.read_text())
+    path.unlink()
+    if change is not None:
+        path.write_text(change if isinstance(change, str) else json.dumps(content | change))
+    with pytest.raises(DataError) as caught:
+        read_record(path)
+    assert str(caught.value).startswith(f"{path}: {words}")
+    assert "run the job again that makes it" in str(caught.value)
+    known = Records()
+    assert known.by_path == {good.path: good}
+    assert known.damaged == ({} if change is None else {str(path): str(caught.value)})
+
+
+def test_records_are_found_by_the_files_that_jobs_made(made: Made, tmp_path: Path) -> None:
+    Path("source").write_text("x")
+    first = made(["artifacts/one", "artifacts/two"], {"text": ["source"]})
+    second = made(["artifacts/three"], {"a": ["artifacts/two"], "b": ["source"]})
+    third = made(["results/four"], {"a": ["artifacts/three", "artifacts/one"]})
+    made(["elsewhere/five"], {"a": ["results/four"]})
+    known = Records(tmp_path)
+    assert known.by_path == {record.path: record for record in (first, second, third)}
+    assert known.of("artifacts/two") == known.of(Path("artifacts/one")) == first
+    assert known.of("source") is None
+    assert known.of("elsewhere/five") is None, "jobs write into artifacts and results"
+    assert known.behind(["results/four", "artifacts/two"]) == [third, first, second]
+    assert known.behind(["source"]) == []
+
+
+# --- the version of the code ---------------------------------------------------------------------------------------
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the few files that tell the version, as a folder outside any repository."""
+    (tmp_path / "maccap/core").mkdir(parents=True)
+    for name in ("__init__.py", *(f"core/{name}.py" for name in ("__init__", "artifacts", "errors", "job", "records"))):
+        shutil.copy(ROOT / "maccap" / name, tmp_path / "maccap" / name)
+    (tmp_path / "notes.txt").write_text("notes")
+    return tmp_path
+
+
+def version(folder: Path, **environment: str) -> dict:
+    code = "from maccap.core.records import code_version; print(code_version().model_dump_json())"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON"))}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
+        env=kept | {"GIT_CEILING_DIRECTORIES": str(folder.parent), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    if not shutil.which("git"):
+        pytest.skip("needs git: install it")
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    run = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_changed(checkout: Path) -> None:
+    git(checkout, "init", "-q")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "first")
+    head = git(checkout, "rev-parse", "HEAD")
+    clean = {"package": __version__, "commit": head, "dirty": False}
+    assert version(checkout) == clean
+    (checkout / "notes.txt").write_text("other notes")
+    (checkout / "maccap" / "untracked.txt").write_text("x")
+    assert version(checkout) == clean
+    with (checkout / "maccap/core/errors.py").open("a") as file:
+        file.write("# changed\n")
+    assert version(checkout) == clean | {"dirty": True}
+
+
+@pytest.mark.parametrize("environment", [{}, {"PATH": ""}], ids=["no repository", "no git"])
+def test_outside_a_checkout_the_record_names_the_package_version_alone(
+    checkout: Path, environment: dict[str, str]
+) -> None:
+    assert version(checkout, **environment) == {"package": __version__, "commit": None, "dirty": None}
+
+
+def test_the_commit_of_a_repository_around_an_installed_package_is_not_taken_for_its_own(checkout: Path) -> None:
+    (checkout / ".gitignore").write_text("/maccap/\n")
+    git(checkout, "init", "-q")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "somebody else's project")
+    assert version(checkout) == {"package": __version__, "commit": None, "dirty": None}
