@@ -1,17 +1,21 @@
-"""Files out of what data sets come in: a folder, a zip or a tar archive, plain or gzipped."""
+"""Files out of what data sets come in: a folder, a zip or a tar archive, plain or gzipped; nothing in it is trusted."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import stat
 import tarfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from ..core.artifacts import atomic, require_space, stays_inside
 from ..core.errors import DataError, MaccapError
 
 ANEW = "if it was downloaded, delete it and run again to download it anew"
@@ -111,6 +115,25 @@ def read_members(store: Path | str, names: Sequence[str]) -> Iterator[bytes]:
             raise DataError(f"{store}: neither a folder nor a zip or tar archive; {ANEW}")
 
 
+def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> list[Path]:
+    """Unpack the members of a zip that match any of the shell patterns into `folder`, with their paths, in its order.
+
+    Raises:
+        DataError: the archive is missing, damaged or encrypted, a pattern matches nothing, or a member is a symbolic
+            link or would leave the folder; of the member at fault nothing is written.
+        EnvironmentProblem: the disk is too small.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with reading(archive), zipfile.ZipFile(archive) as zipped:
+        chosen = _chosen(zipped, archive, members)
+        require_space(folder, sum(member.file_size for member in chosen), f"{archive}: unpacking")
+        for member in chosen:
+            with atomic(folder / member.filename) as part, zipped.open(member) as source, part.open("wb") as out:
+                shutil.copyfileobj(source, out)
+    return [folder / member.filename for member in chosen]
+
+
 def _from_folder(store: Path, names: Sequence[str]) -> Iterator[bytes]:
     held = set(names)
     if not all((store / name).is_file() for name in held):
@@ -167,6 +190,20 @@ def _endings(path: str) -> Iterator[str]:
     while at >= 0:
         yield path[at + 1 :]
         at = path.find("/", at + 1)
+
+
+def _chosen(zipped: zipfile.ZipFile, archive: Path | str, patterns: Sequence[str]) -> list[zipfile.ZipInfo]:
+    files = [member for member in zipped.infolist() if not member.is_dir()]
+    for pattern in patterns:
+        if not any(fnmatchcase(member.filename, pattern) for member in files):
+            raise DataError(f"{archive}: has no member {pattern}; it is another archive than expected")
+    chosen = [member for member in files if any(fnmatchcase(member.filename, pattern) for pattern in patterns)]
+    for member in chosen:
+        if not stays_inside(member.filename):
+            raise DataError(f"{archive}: member {member.filename!r} would leave the folder; do not trust this archive")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise DataError(f"{archive}: member {member.filename!r} is a symbolic link; do not trust this archive")
+    return chosen
 
 
 def _is_zip(path: Path | str) -> bool:

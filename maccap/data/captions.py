@@ -1,4 +1,4 @@
-"""The one form that every caption data set takes: tables of captions and of pictures, kept as JSON lines."""
+"""The one form that every caption data set takes: tables of captions and of images, kept as JSON lines."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class CaptionTable(Sequence[Caption]):
 
 
 def _not_a_row(path: Path | str, number: int, what: str, error: Exception) -> DataError:
-    return DataError(f"{path}: line {number + 1} is not a {what} ({error}); delete the file and run again")
+    return DataError(f"{path}: line {number + 1} is not a row of {what}s ({error}); delete the file and run again")
 
 
 def read_captions(path: Path | str) -> list[Caption]:
@@ -172,14 +172,14 @@ def references(captions: Iterable[Caption]) -> dict[int, list[str]]:
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """One picture that a data set needs, by its id and its name in the picture store."""
+    """One image that a data set needs, by its id and its name in the image store."""
 
     image_id: int
     file_name: str
 
 
 def write_images(path: Path | str, entries: Iterable[ImageEntry]) -> None:
-    """Write a table of pictures.
+    """Write a table of images.
 
     Raises:
         DataError: no entries, an id that is no integer, a missing name, or an id that occurs twice.
@@ -188,7 +188,7 @@ def write_images(path: Path | str, entries: Iterable[ImageEntry]) -> None:
 
 
 def read_images_table(path: Path | str) -> list[ImageEntry]:
-    """All rows of a table of pictures.
+    """All rows of a table of images.
 
     Raises:
         DataError: the file is missing, empty or damaged, or would not pass `write_images`.
@@ -199,7 +199,7 @@ def read_images_table(path: Path | str) -> list[ImageEntry]:
         try:
             entries.append(ImageEntry(**json.loads(lines[number])))
         except (ValueError, TypeError) as error:
-            raise _not_a_row(path, number, "picture", error) from error
+            raise _not_a_row(path, number, "image", error) from error
     return _checked_images(entries, path)
 
 
@@ -208,6 +208,6 @@ def _checked_images(entries: list[ImageEntry], source: Path | str) -> list[Image
         if not isinstance(entry.image_id, int):
             raise DataError(f"{source}: image id {entry.image_id!r} is not an integer; number the images")
         if not (isinstance(entry.file_name, str) and entry.file_name):
-            raise DataError(f"{source}: image {entry.image_id} has no file name; the data set has no pictures")
+            raise DataError(f"{source}: image {entry.image_id} has no file name; the data set has no images")
     check_unique((entry.image_id for entry in entries), "image id", source)
     return entries

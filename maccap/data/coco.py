@@ -9,6 +9,17 @@ from ..core.errors import DataError
 from .archives import expecting, read_member_json
 from .captions import Caption, check_captions
 
+FORMAT = {
+    "description": "captions in COCO's format",
+    "keys": ("train", "val", "test", "images"),
+    "splits": ("train", "val", "test"),
+}
+
+
+def read_splits(files: dict[str, Path], members: dict[str, str]) -> dict[str, list[Caption]]:
+    """{split: its captions} of one file for each split."""
+    return {split: read_coco_captions(files[split], split, members.get(split)) for split in ("train", "val", "test")}
+
 
 def read_coco_captions(path: Path | str, split: str, member: str | None = None) -> list[Caption]:
     """All captions of a file in the order of its annotations; images without a caption are left out.

@@ -1,4 +1,4 @@
-"""Conceptual Captions: `Train_GCC-training.tsv`, a caption and the picture's URL on each line. Texts only."""
+"""Conceptual Captions: `Train_GCC-training.tsv`, a caption and the image's URL on each line. Texts only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from ..core.errors import DataError
 from .archives import ANEW, opened, reading
 from .captions import Caption
 
+FORMAT = {
+    "description": "captions alone, without images",
+    "keys": ("train", "val"),
+    "splits": ("train", "val"),
+    "images": False,
+}
+
+
+def read_splits(files: dict[str, Path], members: dict[str, str]) -> dict[str, Iterator[Caption]]:
+    """{split: its captions} of one table for each split."""
+    return {split: read_conceptual(files[split], split) for split in ("train", "val")}
+
 
 def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
     """The captions line by line, of a plain or gzipped file; memory holds one line at a time.
 
-    There are no pictures: `file_name` is empty, and both ids are the line's number from 0.
+    There are no images: `file_name` is empty, and both ids are the line's number from 0.
 
     Raises:
         DataError: the file is missing or damaged, a web page or empty; or a line, which is named, is not UTF-8, has no

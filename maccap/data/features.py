@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +34,12 @@ class ImageFeatures:
 
 
 class TextFeatures:
-    """Text features [N, d] over the shards of one split; rows are read from the files when they are asked for."""
+    """Text features [N, d] of one split over its shards; rows are read from the files when they are asked for."""
 
-    def __init__(self, paths: Sequence[Path | str]) -> None:
+    def __init__(self, paths: Sequence[Path | str], split: str = "train") -> None:
         stores = [read_store(path) for path in paths]
-        self.parts = [store["features"] for store in stores]
-        self.ids = torch.cat([store["ids"] for store in stores])
+        self.parts = [store[split] for store in stores]
+        self.ids = torch.cat([store[ids_of(split)] for store in stores])
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,25 +59,27 @@ class TextFeatures:
         return found
 
 
-def shard_rows(name: str, count: int) -> range:
-    """The rows of the shard `i-of-n` at the end of a file's name, of `count` rows in all; sizes differ by one at most.
+def ids_of(split: str) -> str:
+    """The name of the column with the caption ids of a split's text features."""
+    return f"{split} ids"
+
+
+def shard_rows(number: int, of: int, count: int) -> range:
+    """The rows of shard `number`, from 1, `of` so many, of `count` rows in all; sizes differ by one at most.
 
     Raises:
         DataError: there are fewer rows than shards.
     """
-    found = re.search(r"\.(\d+)-of-(\d+)\.", name)
-    assert found, f"{name} is not named as a shard"
-    shard, shards = int(found[1]), int(found[2])
-    if count < shards:
-        raise DataError(f"{name}: {count} rows for {shards} shards; lower `shards` of the data set in the config")
-    return range((shard - 1) * count // shards, shard * count // shards)
+    if count < of:
+        raise DataError(f"{count} rows for {of} shards; lower `shards` of the data set in the config")
+    return range((number - 1) * count // of, number * count // of)
 
 
-def write_store(path: Path | str, tensors: dict[str, torch.Tensor], ids: list[int], dtype: str) -> None:
-    """Write float tensors in the given dtype, with `ids` int64 [N] beside them."""
+def write_store(path: Path | str, tensors: dict[str, torch.Tensor], ids: dict[str, list[int]], dtype: str) -> None:
+    """Write float tensors in the given dtype, and columns of ids, int64, beside them."""
     columns = {name: value.to(getattr(torch, dtype)).contiguous() for name, value in tensors.items()}
     with atomic(path) as part:
-        save_file(columns | {"ids": torch.tensor(ids, dtype=torch.int64)}, part)
+        save_file(columns | {name: torch.tensor(value, dtype=torch.int64) for name, value in ids.items()}, part)
 
 
 def read_store(path: Path | str) -> dict[str, torch.Tensor]:

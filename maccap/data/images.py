@@ -1,4 +1,4 @@
-"""Pictures from a folder, a zip or tar archive or single files, as upright RGB."""
+"""Images from a folder, a zip or tar archive or single files, as upright RGB."""
 
 from __future__ import annotations
 
@@ -21,29 +21,34 @@ from .captions import ImageEntry
 
 @contextmanager
 def _opened(data: bytes, source: str) -> Iterator[Image.Image]:
-    """The picture, of which only the header is read yet."""
+    """The image, of which only the header is read yet."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             yield image
     except Exception as error:
-        raise DataError(f"{source}: cannot be read as a picture ({error}); replace or remove the file") from error
+        raise DataError(f"{source}: cannot be read as an image ({error}); replace or remove the file") from error
 
 
 def decode(data: bytes, source: str) -> Image.Image:
-    """An upright RGB picture: EXIF rotation applied, grayscale, palette and CMYK converted.
+    """An image file's content as `upright` gives it.
 
     Raises:
-        DataError: not a picture, or a truncated one.
+        DataError: not an image, or a truncated one.
     """
     with _opened(data, source) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-        return upright.convert("RGB")
+        return upright(image)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An upright RGB image: EXIF rotation applied, grayscale, palette and CMYK converted."""
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I"):
+        turned = turned.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    return turned.convert("RGB")
 
 
 def read_image(path: Path | str) -> Image.Image:
-    """One picture file; see `decode`."""
+    """One image file; see `decode`."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -52,12 +57,12 @@ def read_image(path: Path | str) -> Image.Image:
 
 
 def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image]:
-    """The named pictures of a folder, a zip or a tar archive, in order; see `read_members` for what a name means.
+    """The named images of a folder, a zip or a tar archive, in order; see `read_members` for what a name means.
 
-    Threads decode a few pictures ahead.
+    Threads decode a few images ahead.
 
     Raises:
-        DataError: the store or a picture is missing or damaged.
+        DataError: the store or an image is missing or damaged.
     """
     threads = os.cpu_count() or 1
     waiting: deque[Future[Image.Image]] = deque()
@@ -71,12 +76,12 @@ def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image
 
 
 def pack_images(store: Path | str, entries: Sequence[ImageEntry], out: Path | str) -> None:
-    """Write the listed pictures of a store, as they are, into an uncompressed zip archive under their file names.
+    """Write the listed images of a store, as they are, into an uncompressed zip archive under their file names.
 
-    The same pictures give the same bytes. Memory is that of `read_members`.
+    The same images give the same bytes. Memory is that of `read_members`.
 
     Raises:
-        DataError: the store is missing or damaged, lacks a listed picture, or one has no picture's header; nothing is
+        DataError: the store is missing or damaged, lacks a listed image, or one has no image's header; nothing is
             left behind.
     """
     names = list(dict.fromkeys(entry.file_name for entry in entries))

@@ -8,7 +8,18 @@ from ..core.errors import DataError
 from .archives import expecting, read_member_json
 from .captions import Caption, check_captions
 
+FORMAT = {
+    "description": "Karpathy's split",
+    "keys": ("captions", "images"),
+    "splits": ("train", "val", "test"),
+}
 _SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
+
+
+def read_splits(files: dict[str, Path], members: dict[str, str]) -> dict[str, list[Caption]]:
+    """{split: its captions} of the one file that holds all splits."""
+    rows = read_karpathy(files["captions"], members.get("captions"))
+    return {split: [row for row in rows if row.split == split] for split in ("train", "val", "test")}
 
 
 def read_karpathy(path: Path | str, member: str | None = None) -> list[Caption]:

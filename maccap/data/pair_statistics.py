@@ -31,7 +31,7 @@ class PairStatistics:
         return (values.clamp(min=0).sqrt().unsqueeze(1) * vectors.T).float()
 
     def write(self, path: Path | str) -> None:
-        write_store(path, {"mean": self.mean, "covariance": self.covariance}, [], "float32")
+        write_store(path, {"mean": self.mean, "covariance": self.covariance}, {}, "float32")
 
     @classmethod
     def read(cls, path: Path | str) -> PairStatistics:

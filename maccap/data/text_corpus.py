@@ -47,10 +47,10 @@ class TextSet:
             )
 
     @classmethod
-    def read(cls, features: Sequence[Path], captions: Path) -> TextSet:
-        """Open the shards of the features and the caption table; both stay on disk until rows are asked for."""
+    def read(cls, features: Sequence[Path], captions: Path, split: str = "train") -> TextSet:
+        """Open the shards of a split's features and its captions; both stay on disk until rows are asked for."""
         files = hashlib.sha256("".join(sha256(path) for path in (*features, captions)).encode())
-        return cls(TextFeatures(features), CaptionTable(captions), files.hexdigest())
+        return cls(TextFeatures(features, split), CaptionTable(captions), files.hexdigest())
 
     def __len__(self) -> int:
         return len(self.captions)

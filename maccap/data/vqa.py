@@ -11,6 +11,10 @@ from ..core.errors import ConfigError, DataError
 from .archives import expecting, read_member_json
 from .captions import ImageEntry, check_unique
 
+FORMAT = {
+    "description": "questions of VQA v2",
+    "keys": ("questions", "annotations", "images", "image_name"),
+}
 _ANNOTATION_KEYS = ("question_id", "question_type", "answer_type", "multiple_choice_answer", "answers")
 _SAME = "use questions and annotations of the same release and split"
 
@@ -93,7 +97,7 @@ def _check_annotation(path: Path | str, row: dict[str, Any]) -> None:
 
 
 def question_images(questions: list[VqaQuestion], template: str) -> list[ImageEntry]:
-    """The pictures that the questions are about, each once, in the order of the questions.
+    """The images that the questions are about, each once, in the order of the questions.
 
     Args:
         template: the file name with the image id left open, such as `val2014/COCO_val2014_{:012d}.jpg`.

@@ -25,29 +25,23 @@ def answer_questions(
     lm: LanguageModel,
     questions: Sequence[VqaQuestion],
     answering: AnsweringSettings,
-    *,
-    captions: dict[int, str] | None = None,
-    prefixes: tuple[Captioner, ImageFeatures] | None = None,
+    context: dict[int, str] | tuple[Captioner, ImageFeatures],
 ) -> list[dict[str, Any]]:
     """Official VQA results `[{question_id, answer}]`.
 
     Args:
-        captions: {image id: caption}; each question then follows its image's caption as text (form `caption`).
-        prefixes: a captioner and the images' features; each question then follows its image's soft tokens
-            (form `prefix`, as released). With neither, the language model answers blind.
+        context: what stands before each question: its image's caption, from {image id: caption} (form `caption`), or
+            its image's soft tokens, by a captioner from the images' features (form `prefix`, as released).
 
     Raises:
         DataError: a question asks about an image without a caption or features.
     """
-    known = set(captions) if captions is not None else None
-    row_of: dict[int, int] = {}
-    if prefixes:
-        row_of = {int(image_id): row for row, image_id in enumerate(prefixes[1].ids)}
-        known = set(row_of)
-    if known is not None:
-        for row in questions:
-            if row.image_id not in known:
-                raise DataError(f"question {row.question_id} asks about image {row.image_id}, which is not in the set")
+    captions = context if isinstance(context, dict) else {}
+    captioner, images = (None, None) if isinstance(context, dict) else context
+    row_of = {int(image_id): row for row, image_id in enumerate(images.ids)} if images else {}
+    for row in questions:
+        if row.image_id not in (row_of if images else captions):
+            raise DataError(f"question {row.question_id} asks about image {row.image_id}, which is not in the set")
     ordered = sorted(questions, key=lambda row: (len(row.question), row.question_id))
     results = []
     size = answering.batch_size
@@ -55,12 +49,10 @@ def answer_questions(
         batch = ordered[begin : begin + size]
         prompts = [answering.prompt.format(question=row.question) for row in batch]
         prefix = None
-        if captions is not None:
+        if captioner and images:
+            prefix = captioner.soft_tokens(images.rows(torch.tensor([row_of[row.image_id] for row in batch])))[:, 0]
+        else:
             prompts = [f"{captions[row.image_id]} {text}" for row, text in zip(batch, prompts, strict=True)]
-        if prefixes:
-            captioner, images = prefixes
-            rows = torch.tensor([row_of[row.image_id] for row in batch])
-            prefix = captioner.soft_tokens(images.rows(rows))[:, 0]
         answers = lm.generate(
             prefix, prompts, beams=answering.beams, max_new_tokens=answering.max_new_tokens,
             length_penalty=answering.length_penalty,

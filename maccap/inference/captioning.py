@@ -14,7 +14,7 @@ from torch import nn
 
 from ..core.errors import EncoderError
 from ..core.progress import progress
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings, SelectionSettings
 from ..data.features import ImageFeatures
 from ..methods.base import CaptioningMethod, TrainedMethod
 from ..models.encoder import EncodedOnce, Encoder
@@ -53,6 +53,7 @@ class Captioner:
     """A method at work: frozen models, settings, and the adaptor of methods that have one.
 
     Attributes:
+        draws: noise draws of each image, a candidate each; methods without noise give one.
         seed: decides each image's noise draws.
     """
 
@@ -60,7 +61,8 @@ class Captioner:
     lm: LanguageModel
     method: CaptioningMethod
     adaptor: nn.Module | None
-    decoding: DecodingSettings
+    generation: GenerationSettings
+    draws: int
     seed: int
 
     @cached_property
@@ -73,7 +75,7 @@ class Captioner:
         """Soft tokens [B, draws, P, lm_dim] of some images; only trained methods have them."""
         assert isinstance(self.method, TrainedMethod)
         assert self.adaptor is not None
-        inputs = self.method.image_input(images, self.decoding, self.seed)
+        inputs = self.method.image_input(images, self.generation, self.draws, self.seed)
         adaptor = self.adaptor.to(self.lm.device)
         return adaptor(inputs.flatten(0, 1).to(self.lm.device)).unflatten(0, inputs.shape[:2])
 
@@ -81,26 +83,26 @@ class Captioner:
     @onednn()
     def candidates(self, images: ImageFeatures) -> list[list[str]]:
         """The method's captions of each image, as generated, batch by batch."""
-        size, found = self.decoding.batch_size, []
+        size, found = self.generation.batch_size, []
         for begin in progress(range(0, len(images), size), "captioning", -(-len(images) // size)):
             found += self.method.candidates(self, images.rows(slice(begin, begin + size)))
         return found
 
-    def caption(self, images: ImageFeatures) -> list[dict[str, Any]]:
+    def caption(self, images: ImageFeatures, selection: SelectionSettings) -> list[dict[str, Any]]:
         """Captions of all images, as `choose` gives them."""
-        return choose(self.encoded, images, self.candidates(images), self.decoding)
+        return choose(self.encoded, images, self.candidates(images), selection)
 
 
 def choose(
-    encoded: EncodedOnce, images: ImageFeatures, candidates: list[list[str]], decoding: DecodingSettings
+    encoded: EncodedOnce, images: ImageFeatures, candidates: list[list[str]], selection: SelectionSettings
 ) -> list[dict[str, Any]]:
     """`{image_id, caption, candidates, scores}` of each image: of its first `draws` candidates, cleaned if the settings
     say so, the one that CLIP finds nearest, judged by its first characters; scores are cosines to the global feature.
     """
     cleaned = [
-        [clean_caption(text) if decoding.clean else text for text in own[: decoding.draws]] for own in candidates
+        [clean_caption(text) if selection.clean else text for text in own[: selection.draws]] for own in candidates
     ]
-    judged = [text[: decoding.rerank_characters] for own in cleaned for text in own]
+    judged = [text[: selection.rerank_characters] for own in cleaned for text in own]
     features = iter(encoded.features(judged))
     predictions = []
     for image_id, image, own in zip(images.ids.tolist(), images.global_, cleaned, strict=True):

@@ -149,7 +149,7 @@ JPEG = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64
 def test_what_is_no_whole_picture_is_refused_and_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "dog.jpg"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"cannot be read as a picture.*; replace or remove") as caught:
+    with pytest.raises(DataError, match=r"cannot be read as an image.*; replace or remove") as caught:
         read_image(path)
     assert str(path) in str(caught.value)
 
@@ -259,7 +259,7 @@ def test_a_damaged_picture_in_a_store_is_named(tmp_path: Path, kind: str) -> Non
     store = store_of(tmp_path, kind, {"good.jpg": JPEG, "bad.jpg": JPEG[:400]})
     pictures = read_images(store, ["good.jpg", "bad.jpg"])
     next(pictures)
-    with pytest.raises(DataError, match=r"bad\.jpg: cannot be read as a picture") as caught:
+    with pytest.raises(DataError, match=r"bad\.jpg: cannot be read as an image") as caught:
         next(pictures)
     assert str(store) in str(caught.value)
 

@@ -1,7 +1,5 @@
 """Captions and answers from image features: cleaning, batching, reranking, the two VQA forms."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.nn import functional as F
@@ -14,11 +12,9 @@ from maccap.inference.answering import answer_questions, clean_answer
 from maccap.inference.captioning import Captioner, clean_caption, load_adaptor
 from maccap.methods.registry import load_method
 from maccap.models.encoder import EncodedOnce
-from tests.helpers.tiny import DECODING, TRAINING, tiny_lm
+from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, tiny_lm
 
-ANSWERING = AnsweringSettings(
-    batch_size=4, beams=2, max_new_tokens=3, length_penalty=-1.0, prompt="Question: {question} Short answer:"
-)
+ANSWERING = AnsweringSettings(batch_size=4, beams=2, max_new_tokens=3)
 
 
 class FakeEncoder:
@@ -44,12 +40,12 @@ def image_features(count: int = 7, tokens: int = 10, dim: int = 16) -> ImageFeat
     )
 
 
-def captioner(name: str = "maccap", **decoding) -> Captioner:
+def captioner(name: str = "maccap", draws: int = SELECTION.draws, **generation) -> Captioner:
     lm = tiny_lm()
     method = load_method(name, TRAINING)
     torch.manual_seed(2)
     adaptor = method.adaptor(16, lm.dim).eval()
-    return Captioner(FakeEncoder(16), lm, method, adaptor, replace(DECODING, **decoding), seed=9)
+    return Captioner(FakeEncoder(16), lm, method, adaptor, GENERATION.model_copy(update=generation), draws, seed=9)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +66,7 @@ def test_cleaning_follows_the_released_order(text, cleaned):
 
 def test_the_caption_is_the_candidate_nearest_to_the_image():
     run, images = captioner(), image_features()
-    for row, image in zip(run.caption(images), images.global_):
+    for row, image in zip(run.caption(images, SELECTION), images.global_):
         assert len(row["candidates"]) == len(row["scores"]) == 3
         expected = FakeEncoder(16).text_features(row["candidates"]) @ image
         assert row["scores"] == pytest.approx(expected.tolist(), abs=1e-5)
@@ -78,8 +74,8 @@ def test_the_caption_is_the_candidate_nearest_to_the_image():
 
 
 def test_one_text_encoder_call_and_only_of_the_first_characters():
-    run = captioner(rerank_characters=5)
-    run.caption(image_features())
+    run = captioner()
+    run.caption(image_features(), SELECTION.model_copy(update={"rerank_characters": 5}))
     assert len(run.encoder.asked) == 1
     assert max(len(text) for texts in run.encoder.asked for text in texts) <= 5
     assert all(len(texts) == len(set(texts)) for texts in run.encoder.asked)
@@ -94,13 +90,14 @@ def test_a_text_is_encoded_once_and_has_its_own_features_wherever_it_stands():
 
 
 def test_the_same_seed_gives_the_same_captions():
-    assert captioner().caption(image_features()) == captioner().caption(image_features())
+    first, second = (captioner().caption(image_features(), SELECTION) for _ in range(2))
+    assert first == second
 
 
 def test_a_batch_says_what_single_images_say():
     images = image_features()
-    together = captioner(noise_variance=0.0, draws=1, batch_size=7).caption(images)
-    alone = captioner(noise_variance=0.0, draws=1, batch_size=1).caption(images)
+    together = captioner(noise_variance=0.0, draws=1, batch_size=7).caption(images, SELECTION)
+    alone = captioner(noise_variance=0.0, draws=1, batch_size=1).caption(images, SELECTION)
     assert [row["caption"] for row in together] == [row["caption"] for row in alone]
 
 
@@ -156,8 +153,8 @@ def questions() -> list[VqaQuestion]:
 def test_answers_come_in_official_form_in_order_of_the_ids():
     run, images = captioner(draws=1, noise_variance=0.0), image_features()
     captions = {int(i): "A red boat." for i in images.ids}
-    for arguments in ({}, {"captions": captions}, {"prefixes": (run, images)}):
-        results = answer_questions(run.lm, questions(), ANSWERING, **arguments)
+    for context in (captions, (run, images)):
+        results = answer_questions(run.lm, questions(), ANSWERING, context)
         assert [row["question_id"] for row in results] == [10, 11, 12, 13, 14]
         assert all(set(row) == {"question_id", "answer"} for row in results)
 
@@ -171,8 +168,8 @@ def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
         lambda self, prefix, prompts, **_: seen.append((prefix, prompts)) or [""] * len(prompts),
     )
     captions = {int(i): f"Caption of {i}." for i in images.ids}
-    answer_questions(run.lm, questions(), ANSWERING, captions=captions)
-    answer_questions(run.lm, questions(), ANSWERING, prefixes=(run, images))
+    answer_questions(run.lm, questions(), ANSWERING, captions)
+    answer_questions(run.lm, questions(), ANSWERING, (run, images))
     with_caption = [text for prefix, texts in seen[:2] for text in texts]
     assert "Caption of 100. Question: What color is the boat? Short answer:" in with_caption
     assert all(prefix is None for prefix, _ in seen[:2])
@@ -185,4 +182,4 @@ def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
 
 def test_a_question_about_an_unknown_image_is_refused():
     with pytest.raises(DataError, match="question 10 asks about image 100"):
-        answer_questions(tiny_lm(), questions(), ANSWERING, captions={})
+        answer_questions(tiny_lm(), questions(), ANSWERING, {})

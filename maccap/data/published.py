@@ -1,0 +1,36 @@
+"""Captions that others published, in MAGIC's format: lists of `{image_name, prediction}`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..core.artifacts import read_json
+from ..core.errors import DataError
+from .captions import read_images_table
+
+
+def read_published(source: Path, table: Path) -> list[dict[str, Any]]:
+    """Published captions as rows `{image_id, caption, published}`.
+
+    The text behind `prediction` may be a list of one. The file may leave images of the test set out.
+
+    Args:
+        table: the table of the test set's images.
+
+    Raises:
+        DataError: another format, an unknown image, or one that occurs twice.
+    """
+    ids = {Path(image.file_name).name: image.image_id for image in read_images_table(table)}
+    captions: dict[int, str] = {}
+    try:
+        for row in read_json(source):
+            (text,) = [row["prediction"]] if isinstance(row["prediction"], str) else row["prediction"]
+            image_id = ids.get(Path(row["image_name"]).name)
+            if image_id is None or image_id in captions:
+                fault = "occurs twice" if image_id in captions else f"is not in {table}"
+                raise DataError(f"{source}: image {row['image_name']} {fault}; use the file made for this test set")
+            captions[image_id] = text
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{source}: not published predictions ({error}); delete it and run again") from error
+    return [{"image_id": image_id, "caption": text, "published": True} for image_id, text in captions.items()]

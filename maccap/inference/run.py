@@ -1,0 +1,164 @@
+"""A trained run at work on anybody's images, from its folder alone, wherever that lies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..core.errors import DataError
+from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
+from ..data.features import ImageFeatures
+from ..data.images import read_image, upright
+from ..data.vqa import VqaQuestion
+from ..methods.base import TrainedMethod
+from ..methods.registry import load_method
+from ..methods.resources import Resources, read_resources
+from ..models.devices import frozen_dtype
+from ..models.encoder import Encoder, load_encoder
+from ..models.image_features import encode_images
+from ..models.language_model import LanguageModel, load_language_model
+from ..training.run_file import WEIGHTS, Frozen, ResourceFiles, RunFile, read_run
+from .answering import answer_questions
+from .captioning import Captioner, load_adaptor
+
+PROJECT = Path("config/config.yaml")  # lies in a project's folder
+PACKAGE = Path(__file__).parents[2]  # the installed package's parent
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The caption of an image: the one of the candidates that CLIP finds nearest to the image.
+
+    Attributes:
+        scores: cosine of each candidate to the image.
+    """
+
+    text: str
+    candidates: list[str]
+    scores: list[float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run with its frozen models and settings.
+
+    Attributes:
+        about: the content of its run.json.
+    """
+
+    about: RunFile
+    captioner: Captioner
+
+    def caption(self, images: Sequence[Path | str | Image.Image]) -> list[Caption]:
+        """Captions of image files or PIL images, decoded with the run's own settings.
+
+        An image's noise is drawn from the run's seed and the image's own pixels, so that its caption does not depend on
+        the images beside it.
+
+        Raises:
+            DataError: a file is missing or is not an image.
+        """
+        size = self.captioner.generation.batch_size
+        batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
+        return [caption for batch in batches for caption in self.caption_features(self.features(batch))]
+
+    def answer(self, image: Path | str | Image.Image, question: str) -> str:
+        """The answer to a question about an image, generated behind the image's soft tokens.
+
+        Raises:
+            DataError: the file is missing or is not an image.
+        """
+        features = self.features([image])
+        asked = [VqaQuestion(0, int(features.ids[0]), question)]
+        answering = AnsweringSettings(**self.about.answering)
+        return answer_questions(self.captioner.lm, asked, answering, (self.captioner, features))[0]["answer"]
+
+    def features(self, images: Sequence[Path | str | Image.Image]) -> ImageFeatures:
+        """What the encoder sees in some images, which are all held in memory."""
+        read = [upright(image) if isinstance(image, Image.Image) else read_image(image) for image in images]
+        return ImageFeatures(torch.tensor([_id(image) for image in read]), *encode_images(self.captioner.encoder, read))
+
+    def caption_features(self, features: ImageFeatures) -> list[Caption]:
+        """Captions of images whose features are at hand."""
+        rows = self.captioner.caption(features, SelectionSettings(**self.about.selection))
+        return [Caption(row["caption"], row["candidates"], row["scores"]) for row in rows]
+
+
+def load_run(folder: Path | str, device: torch.device | str = "cpu") -> Run:
+    """A trained run from its folder, which holds `run.json` and `adaptor.safetensors`.
+
+    Its frozen models and other files are looked up in the working directory, then in the project that the folder lies
+    in, then beside the installed package; a model that the config names by its name is loaded by that name where the
+    workflow's folder of it is not there.
+
+    Raises:
+        DataError: there is no finished run, or a file that it needs is nowhere.
+        EncoderError, ConfigError: a frozen model cannot be loaded, or does not fit the run.
+    """
+    folder = Path(folder)
+    about = read_run(folder)
+    training = TrainingSettings(**about.training)
+    encoder = _encoder(about.encoder, folder, device)
+    lm = _language_model(about.language_model, folder, device, training.precision)
+    method = load_method(about.method, training, about.options, _resources(about.resources, folder))
+    assert isinstance(method, TrainedMethod), "others leave no run folder"
+    adaptor = load_adaptor(method, folder / WEIGHTS, about.feature_dim, lm.dim)
+    generation, draws = GenerationSettings(**about.generation), SelectionSettings(**about.selection).draws
+    return Run(about, Captioner(encoder, lm, method, adaptor, generation, draws, about.seed))
+
+
+def _encoder(model: Frozen, folder: Path, device: torch.device | str) -> Encoder:
+    here = _model_folder(model, folder)
+    if here:
+        return load_encoder(str(here), device=device)
+    return load_encoder(model.name, getattr(model, "pretrained", None), device)
+
+
+def _language_model(model: Frozen, folder: Path, device: torch.device | str, precision: str) -> LanguageModel:
+    dtype = frozen_dtype(torch.device(device), precision)
+    return load_language_model(str(_model_folder(model, folder) or model.name), device, dtype)
+
+
+def _model_folder(model: Frozen, folder: Path) -> Path | None:
+    """Where a frozen model's folder is; None for a model that the config names by its name, and that is not there."""
+    if model.folder == model.name:
+        return _found(model.folder, folder)
+    return next((place for place in _places(model.folder, folder) if place.is_dir()), None)
+
+
+def _resources(files: ResourceFiles, folder: Path) -> Resources:
+    memory = files.memory
+    shards = ([_found(path, folder) for path in memory.features], _found(memory.captions, folder)) if memory else None
+    pairs, vocabulary = (_found(path, folder) if path else None for path in (files.pairs, files.vocabulary))
+    return read_resources(shards, pairs, vocabulary)
+
+
+def _found(name: str, folder: Path) -> Path:
+    """A file or folder that run.json names.
+
+    Raises:
+        DataError: it is in none of the places.
+    """
+    places = _places(name, folder)
+    for place in places:
+        if place.exists():
+            return place
+    looked = ", ".join(str(place.parent) for place in places)
+    raise DataError(f"{folder}: needs {name}, which is not there (looked in {looked}); run from the project's folder")
+
+
+def _places(name: str, folder: Path) -> list[Path]:
+    """Where a name of run.json may lie: the working directory, the run folder's project, beside the package."""
+    projects = [parent for parent in folder.resolve().parents if (parent / PROJECT).is_file()]
+    return [root / name for root in (Path(), *projects[:1], PACKAGE)]
+
+
+def _id(image: Image.Image) -> int:
+    """A number that an image's pixels decide."""
+    digest = hashlib.blake2b(repr(image.size).encode() + image.tobytes(), digest_size=7)
+    return int.from_bytes(digest.digest())

@@ -1,0 +1,122 @@
+"""The registry of data formats: what each declares, and that one file adds one."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from maccap.core.errors import ConfigError, DataError
+from maccap.data.formats import format_names, format_of, read_splits
+from tests.helpers import ROOT
+
+
+def coco_file(path: Path, first: int) -> Path:
+    rows = [{"id": first + n, "image_id": n, "caption": f"Caption {first + n}."} for n in range(2)]
+    path.write_text(json.dumps({"images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(2)], "annotations": rows}))
+    return path
+
+
+def test_the_formats_are_the_files_that_declare_one():
+    assert format_names() == ["coco", "conceptual", "karpathy", "scenes", "vqa"]
+    for name in format_names():
+        assert format_of(name).name == name
+        assert format_of(name).description
+
+
+@pytest.mark.parametrize(
+    ("name", "splits", "images"),
+    [
+        ("coco", ("train", "val", "test"), True),
+        ("karpathy", ("train", "val", "test"), True),
+        ("scenes", ("train", "val", "test"), True),
+        ("conceptual", ("train", "val"), False),
+        ("vqa", (), True),
+    ],
+)
+def test_formats_have_their_splits_and_images(name, splits, images):
+    assert (format_of(name).splits, format_of(name).images) == (splits, images)
+
+
+def test_splits_are_read_by_the_formats_own_reader(tmp_path):
+    files = {split: coco_file(tmp_path / f"{split}.json", n * 10) for n, split in enumerate(("train", "val", "test"))}
+    found = read_splits("coco", files, {})
+    assert {split: [row.caption_id for row in rows] for split, rows in found.items()} == {
+        "train": [0, 1], "val": [10, 11], "test": [20, 21],
+    }  # fmt: skip
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.tsv").write_text(f"a dog in {split}\thttp://x\n")
+    found = read_splits("conceptual", {split: tmp_path / f"{split}.tsv" for split in ("train", "val")}, {})
+    assert {split: [row.caption for row in rows] for split, rows in found.items()} == {
+        "train": ["a dog in train"], "val": ["a dog in val"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["karpathy", "scenes"])
+def test_a_split_without_captions_is_named(tmp_path, name):
+    image = {"split": "train", "filename": "1.jpg", "imgid": 1, "sentences": [{"raw": "A dog.", "sentid": 1}]}
+    (tmp_path / "dataset.json").write_text(json.dumps({"images": [image]}))
+    with pytest.raises(DataError, match=r"dataset\.json: no captions of split val"):
+        read_splits(name, {"captions": tmp_path / "dataset.json"}, {})
+
+
+def test_what_a_config_lacks_is_named():
+    with pytest.raises(ConfigError, match=r"datasets\.a\.format: there is no format 'coc'; known: coco, conceptual"):
+        format_of("coc", "datasets.a.format")
+    with pytest.raises(ConfigError, match=r"datasets\.a\.test is missing: the format coco needs train, val, test"):
+        format_of("coco").check({"train": {}, "val": {}}, {}, "datasets.a")
+    with pytest.raises(ConfigError, match=r"datasets\.a: the format scenes needs the section"):
+        format_of("scenes").check({}, {}, "datasets.a")
+    format_of("scenes").check({}, {"scenes": {}}, "datasets.a")
+    with pytest.raises(ConfigError, match="the format vqa has no captions"):
+        read_splits("vqa", {}, {})
+
+
+def test_asking_for_formats_loads_no_reader_and_no_library():
+    code = (
+        "import sys; from maccap.data.formats import format_names; format_names(); "
+        "print(*sorted({'torch', 'numpy', 'pandas', 'maccap.data.coco', 'maccap.data.captions'} & set(sys.modules)))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == ""
+
+
+NEW = '''"""Captions of ours: a JSON list of [split, image file, caption]."""
+
+import json
+
+from .captions import Caption
+
+FORMAT = {"description": "captions of ours", "keys": ("captions", "images"), "splits": ("train", "val", "test")}
+
+
+def read_splits(files, members):
+    rows = enumerate(json.loads(files["captions"].read_text()))
+    captions = [Caption(number, name, split, number, text) for number, (split, name, text) in rows]
+    return {split: [row for row in captions if row.split == split] for split in ("train", "val", "test")}
+'''
+
+READ_IT = """
+from pathlib import Path
+from maccap.core.job import Job
+from maccap.graph.profile import Profile
+from maccap.steps import captions
+profile = Profile({"datasets": {"a": {"format": "ours", "captions": {}, "images": {}}}, "runs": {}, "experiments": {},
+                   "vqa_methods": {}, "tables": {}})
+assert profile.captioned_tests == ["a"]
+outputs = [Path("a") / name for name in ("captions.train.jsonl", "captions.val.jsonl", "captions.test.jsonl",
+                                         "images.jsonl")]
+captions.run(Job({"captions": [Path("ours.json")]}, outputs, {"dataset": "a", "datasets.a.format": "ours"}))
+"""
+
+
+def test_one_file_adds_a_format(tmp_path):
+    """In a copy of the package: the profile knows it, and the step reads it."""
+    shutil.copytree(ROOT / "maccap", tmp_path / "maccap", ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    (tmp_path / "maccap/data/ours.py").write_text(NEW)
+    rows = [["train", "1.jpg", "A dog."], ["val", "2.jpg", "A cat."], ["test", "3.jpg", "A bus."]]
+    (tmp_path / "ours.json").write_text(json.dumps(rows))
+    subprocess.run([sys.executable, "-c", READ_IT], cwd=tmp_path, check=True, env={"PYTHONPATH": str(tmp_path)})
+    assert json.loads((tmp_path / "a/captions.test.jsonl").read_text())["caption"] == "A bus."
+    assert json.loads((tmp_path / "a/images.jsonl").read_text()) == {"image_id": 2, "file_name": "3.jpg"}

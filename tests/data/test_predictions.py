@@ -1,0 +1,123 @@
+"""Predictions and answers as JSON Lines: columns, order, types, and what a damaged file says."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from maccap.core.errors import DataError
+from maccap.data.predictions import (
+    holds_answers,
+    official_results,
+    read_answers,
+    read_predictions,
+    write_answers,
+    write_predictions,
+)
+
+
+def prediction(image_id: int, **more) -> dict:
+    row = {
+        "trained": "coco", "experiment": "maccap", "tested": "flickr30k", "seed": 7, "image_id": image_id,
+        "caption": f"A caption of {image_id}.",
+    }  # fmt: skip
+    return row | more
+
+
+def answer(question_id: int, **more) -> dict:
+    row = {"trained": "coco", "vqa_method": "prefix", "tested": "coco", "seed": 7, "question_id": question_id}
+    return row | {"answer": "yes"} | more
+
+
+def test_columns_stand_in_one_order_whatever_the_order_of_the_row(tmp_path):
+    row = prediction(1, published=True, scores=[0.25], candidates=["A caption of 1."], left_out_reference=2, seed=None)
+    write_predictions(tmp_path / "p.jsonl", [dict(reversed(row.items()))])
+    (line,) = (tmp_path / "p.jsonl").read_text().splitlines()
+    assert list(json.loads(line)) == [
+        "trained", "experiment", "tested", "seed", "image_id", "caption", "candidates", "scores", "left_out_reference",
+        "published",
+    ]  # fmt: skip
+    assert json.loads(line) == row
+
+
+def test_what_was_written_is_read_back_by_pandas_itself_and_by_us(tmp_path):
+    rows = [
+        prediction(2**53 + 1, caption="2014"),
+        prediction(5, caption="NaN", seed=None),
+        prediction(6, caption="ö\u2028"),
+    ]
+    rows[0] |= {"candidates": ["2014", "null"], "scores": [0.1234567, -0.5]}
+    write_predictions(tmp_path / "a.jsonl", rows[:2])
+    write_predictions(tmp_path / "b.jsonl", rows[2:])
+    frame = read_predictions([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
+    assert frame["caption"].tolist() == ["2014", "NaN", "ö\u2028"], "text stays text"
+    assert frame["image_id"].tolist() == [2**53 + 1, 5, 6]
+    assert (frame["seed"].dtype, frame["image_id"].dtype) == ("Int64", "int64")
+    assert frame["seed"].isna().tolist() == [False, True, False]
+    assert (frame["candidates"][0], frame["scores"][0]) == (["2014", "null"], [0.1234567, -0.5])
+    assert frame["candidates"][1] is None
+    assert frame["published"].isna().all()
+    plain = pd.read_json(tmp_path / "a.jsonl", lines=True, dtype=False, precise_float=True)
+    assert plain["caption"].tolist() == ["2014", "NaN"]
+
+
+def test_answers_go_the_same_way(tmp_path):
+    write_answers(tmp_path / "a.jsonl", [answer(1), answer(2, answer="")])
+    frame = read_answers([tmp_path / "a.jsonl"])
+    assert frame.to_dict("records") == [answer(1), answer(2, answer="")]
+    assert frame["seed"].dtype == "Int64"
+
+
+def test_a_file_tells_by_its_columns_what_it_holds(tmp_path):
+    write_answers(tmp_path / "a.jsonl", [answer(1)])
+    write_predictions(tmp_path / "p.jsonl", [prediction(1)])
+    (tmp_path / "other.jsonl").write_text('{"image_id": 1}\n')
+    assert holds_answers(tmp_path / "a.jsonl")
+    assert not holds_answers(tmp_path / "p.jsonl")
+    with pytest.raises(DataError, match=r"other\.jsonl: neither predictions nor answers"):
+        holds_answers(tmp_path / "other.jsonl")
+
+
+def test_official_results_are_split_by_what_they_are_about(tmp_path):
+    rows = [prediction(1), prediction(1, seed=8), prediction(2), prediction(1, seed=None, published=True)]
+    write_predictions(tmp_path / "p.jsonl", rows)
+    found = official_results(read_predictions([tmp_path / "p.jsonl"]))
+    assert found == {
+        ("coco", "maccap", "flickr30k", 7): [
+            {"image_id": 1, "caption": "A caption of 1."}, {"image_id": 2, "caption": "A caption of 2."},
+        ],
+        ("coco", "maccap", "flickr30k", 8): [{"image_id": 1, "caption": "A caption of 1."}],
+        ("coco", "maccap", "flickr30k", None): [{"image_id": 1, "caption": "A caption of 1."}],
+    }  # fmt: skip
+    assert json.dumps(list(found.values()))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(2))[:40] + "\n", "line 2: damaged"),
+        (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
+        (json.dumps(prediction("1")) + "\n", "line 1: image_id is '1'"),
+        (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
+        (json.dumps(prediction(1, caption=None)) + "\n", "line 1: caption is None"),
+        ("[1]\n", "line 1: not a JSON object"),
+        (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(1)) + "\n", "image_id 1: occurs twice"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_line(tmp_path, text, message):
+    (tmp_path / "p.jsonl").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_predictions([tmp_path / "p.jsonl"])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.jsonl: no such file"):
+        read_predictions([tmp_path / "gone.jsonl"])
+
+
+@pytest.mark.parametrize(("change", "message"), [({"answer": "x"}, "unknown column answer"), ({"seed": "7"}, "seed")])
+def test_rows_that_are_no_predictions_are_not_written(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        write_predictions(tmp_path / "p.jsonl", [prediction(1) | change])
+    assert not (tmp_path / "p.jsonl").exists()
