@@ -3,7 +3,7 @@
     python benchmarks/against_released.py PEER CAPTIONS [--rounds 3] [--captions 320] [--images 16] [--threads 2]
 
 PEER is a checkout of Artanic30/MacCap, CAPTIONS an annotation file in COCO's format. CLIP ViT-B/32 and OPT-125m with
-random weights, float32, on the CPU: the same weights, captions and pictures for both sides. Each measurement has a
+random weights, float32, on the CPU: the same weights, captions and images for both sides. Each measurement has a
 process of its own; the sides take turns. See `released_side.py` and `maccap_side.py` for what is timed.
 """
 
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 WORKS = {  # what: (work of the released code, ours, each in a process of its own)
     "training, 16 captions a step, padding counted as released": ("train", ["train"]),
     "training, 16 captions a step, padding left out": ("train", ["train-masked"]),
-    "captioning, 4 draws, 4 beams, 16 tokens, reranking, 8 pictures at once": ("caption", ["encode", "caption"]),
+    "captioning, 4 draws, 4 beams, 16 tokens, reranking, 8 images at once": ("caption", ["encode", "caption"]),
 }
 
 

@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from measured import in_process
@@ -65,8 +64,11 @@ def train(folder: Path, count: int, steps: int) -> dict[str, float]:
     data = TextSet.read(shards, folder / "captions.train.jsonl")
     opened = time.perf_counter() - start
     epochs = max(1, -(-steps * 32 // count))
-    settings = replace(TRAINING, batch_size=32, epochs=epochs, copies=10, validate_every=10**9, checkpoint_every=10**9)
-    trainer = Trainer(load_method("maccap", settings), tiny_lm(), data, data, settings, 0, folder / "run", {})
+    seldom = {"validate_every": 10**9, "checkpoint_every": 10**9}
+    settings = TRAINING.model_copy(update={"batch_size": 32, "epochs": epochs, "copies": 10} | seldom)
+    trainer = Trainer(
+        load_method("maccap", settings), tiny_lm(), data, data, settings, 0, folder / "run", {"trained": "", "run": ""}
+    )
     open_memory, start = anonymous_megabytes(), time.perf_counter()
     for _ in range(steps):
         trainer._one_step()

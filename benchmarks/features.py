@@ -1,4 +1,4 @@
-"""CLIP features against plain loops over open_clip: pictures (JPEG decoding included) and captions per second.
+"""CLIP features against plain loops over open_clip: images (JPEG decoding included) and captions per second.
 
     python benchmarks/features.py PHOTOS CAPTIONS [--rounds 3] [--batch 64]
 
@@ -81,7 +81,7 @@ def main() -> None:
         encoder = load_encoder(CLIP, str(weights))
     difference = (plain_captions(encoder, captions, 256) - our_captions(encoder, captions, 256)).abs().max()
     works = {
-        "pictures": (plain_images, our_images, paths, parsed.batch),
+        "images": (plain_images, our_images, paths, parsed.batch),
         "captions": (plain_captions, our_captions, captions, 256),
     }
     rows = []

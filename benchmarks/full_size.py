@@ -43,6 +43,6 @@ def coco_captions(path: Path) -> list[str]:
     return [row["caption"].strip() for row in rows]
 
 
-def pictures(count: int) -> torch.Tensor:
-    """Random pictures [count, 3, 224, 224] as CLIP's transform leaves them."""
+def random_images(count: int) -> torch.Tensor:
+    """Random images [count, 3, 224, 224] as CLIP's transform leaves them."""
     return torch.randn(count, 3, 224, 224, generator=torch.Generator().manual_seed(0))

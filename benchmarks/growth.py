@@ -26,7 +26,7 @@ STEPS = 200  # of training
 def caption(images: int, draws: int, beams: int) -> dict[str, float]:
     """Seconds, and peak memory in bytes, of captioning in this process."""
     import torch
-    from maccap_side import DECODING, TRAINING
+    from maccap_side import GENERATION, SELECTION, TRAINING
     from torch.nn import functional as F
 
     from maccap.data.features import ImageFeatures
@@ -38,13 +38,14 @@ def caption(images: int, draws: int, beams: int) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     encoder, lm = load_encoder(str(WEIGHTS / "clip-scenes")), load_language_model(str(WEIGHTS / "opt-scenes"))
-    method = load_method("maccap", replace(TRAINING, queries=8))
-    decoding = replace(DECODING, batch_size=40, draws=draws, beams=beams)
-    captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), decoding, 0)
+    method = load_method("maccap", TRAINING.model_copy(update={"queries": 8}))
+    generation = GENERATION.model_copy(update={"batch_size": 40, "beams": beams})
+    selection = SELECTION.model_copy(update={"draws": draws})
+    captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), generation, draws, 0)
     tokens = F.normalize(torch.randn(images, 37, encoder.dim), dim=-1)
     features = ImageFeatures(torch.arange(images), tokens[:, 0], tokens, torch.rand(images, 37, 37).softmax(-1))
-    captioner.caption(features.rows(slice(2)))
-    return measured(lambda: replace(captioner).caption(features), 1)
+    captioner.caption(features.rows(slice(2)), selection)
+    return measured(lambda: replace(captioner).caption(features, selection), 1)
 
 
 def train(count: int, folder: Path) -> dict[str, float]:

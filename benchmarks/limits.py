@@ -5,7 +5,7 @@
 CAPTIONS is an annotation file in COCO's format. CLIP ViT-B/32 and OPT-125m sizes with random weights, float32, CPU. The
 peak is that of products of 2048 x 2048 matrices, measured before and after in the same process. Operations are counted
 by torch's own counter (matrix products and attention, forward and backward); what is not counted takes time only. Host
-overhead is the part of a step's time that no torch operator takes. Pictures are encoded in threads of their own, where
+overhead is the part of a step's time that no torch operator takes. Images are encoded in threads of their own, where
 torch does not count: their operations are those of the plain tower, and host overhead is not measured.
 """
 
@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from full_size import CLIP, coco_captions, pictures, write
-from maccap_side import DECODING, TRAINING, prepared, text_set
+from full_size import CLIP, coco_captions, random_images, write
+from maccap_side import GENERATION, SELECTION, TRAINING, prepared, text_set
 from measured import machine
 from tabulate import tabulate
 from torch.nn import functional as F
@@ -30,6 +30,8 @@ from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 from maccap.data.features import ImageFeatures
 from maccap.inference.captioning import Captioner
 from maccap.methods.registry import load_method
+from maccap.models.adapters.torch_private import linear_pointwise
+from maccap.models.attention_block import Block
 from maccap.models.clip_features import image_tokens_and_attention
 from maccap.models.encoder import load_encoder
 from maccap.models.fast.matrix_products import onednn
@@ -52,7 +54,7 @@ def peak(seconds: float = 2.0) -> float:
     return count * 2 * SIZE**3 / (time.perf_counter() - begun)
 
 
-@register_flop_formula(torch.ops.mkldnn._linear_pointwise)
+@register_flop_formula(linear_pointwise())
 def product(x: torch.Size, weight: torch.Size, *_: object, **__: object) -> int:
     """FLOP of a product by oneDNN, of the shapes of its factors; torch's counter does not know it."""
     return 2 * x.numel() * weight[0]
@@ -97,22 +99,22 @@ def main() -> None:
         data = text_set(encoder, folder, json.loads((folder / "captions.json").read_text())[:480])
         before, works = peak(), {}
         for padding in (True, False):
-            settings = replace(TRAINING, count_padding=padding, epochs=100)
+            settings = TRAINING.model_copy(update={"count_padding": padding, "epochs": 100})
             method = load_method("maccap", settings)
-            trainer = Trainer(method, lm, data, data, settings, 0, folder / "run", {})
+            trainer = Trainer(method, lm, data, data, settings, 0, folder / "run", {"trained": "", "run": ""})
             works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer._one_step, parsed.steps
-        images = pictures(8)
-        captioner = Captioner(
-            encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval().requires_grad_(False), DECODING, 0
-        )
+        images = random_images(8)
+        adaptor = method.adaptor(encoder.dim, lm.dim).eval().requires_grad_(False)
+        captioner = Captioner(encoder, lm, method, adaptor, GENERATION, SELECTION.draws, 0)
 
         def encode() -> ImageFeatures:
             return ImageFeatures(torch.arange(8), *encode_images(encoder, list(images)))
 
         features = encode()
-        plain = torch.inference_mode()(lambda: image_tokens_and_attention(encoder.model, images))
-        works["encoding 8 pictures"] = encode, parsed.steps, plain
-        works["captioning them"] = lambda: replace(captioner).caption(features), 2
+        blocks = [Block(block) for block in encoder.model.visual.transformer.resblocks]
+        plain = torch.inference_mode()(lambda: image_tokens_and_attention(encoder.model, images, blocks))
+        works["encoding 8 images"] = encode, parsed.steps, plain
+        works["captioning them"] = lambda: replace(captioner).caption(features, SELECTION), 2
         found = {what: achieved(*work) for what, work in works.items()}
         after = peak()
     top = (before + after) / 2

@@ -1,6 +1,6 @@
 """This package at work, measured as in `released_side.py`: `python maccap_side.py FOLDER WORK THREADS COUNT`.
 
-WORK is `train`, or `train-masked` with padding left out of the loss; or `encode`, which leaves the features of pictures
+WORK is `train`, or `train-masked` with padding left out of the loss; or `encode`, which leaves the features of images
 in FOLDER, or `caption`, which captions them: as in the workflow, where a job of its own extracts features once.
 Text features are there when training begins. Captioning as the released code does it is `encode` and `caption`.
 """
@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from full_size import CLIP, pictures
+from full_size import CLIP, random_images
 from measured import measured
 
-from maccap.core.settings import DecodingSettings, TrainingSettings
+from maccap.core.settings import GenerationSettings, SelectionSettings, TrainingSettings
 from maccap.data.captions import Caption, write_captions
 from maccap.data.features import read_image_features, write_store
 from maccap.data.text_corpus import TextSet
@@ -28,14 +28,10 @@ from maccap.models.language_model import LanguageModel, load_language_model
 from maccap.training.trainer import Trainer
 
 TRAINING = TrainingSettings(
-    batch_size=16, epochs=1, learning_rate=1e-4, warmup_steps=200, weight_decay=0.01, max_grad_norm=1.0, text_length=25,
-    noise_variance=0.016, copies=10, queries=32, layers=1, dropout=0.1, memory_gain=1.0, dropout_first_epoch_only=True,
-    count_padding=True, precision="no", log_every=10, validate_every=10**9, checkpoint_every=10**9,
-)  # fmt: skip
-DECODING = DecodingSettings(
-    batch_size=8, beams=4, max_new_tokens=16, draws=4, subregions=10, patch_weight=1.0, double_softmax=True,
-    noise_variance=0.016, rerank_characters=80, clean=True, prompt="", clipscore_prompt="",
-)  # fmt: skip
+    batch_size=16, epochs=1, precision="no", log_every=10, validate_every=10**9, checkpoint_every=10**9
+)
+GENERATION = GenerationSettings(batch_size=8)
+SELECTION = SelectionSettings(clipscore_prompt="")
 
 
 STORE = "images.safetensors"
@@ -47,8 +43,8 @@ def load(folder: Path) -> tuple[Encoder, LanguageModel]:
 
 
 def prepared(encoder: Encoder) -> Encoder:
-    """An encoder of pictures that its transform has left."""
-    return replace(encoder, transform=lambda picture: picture)
+    """An encoder of images that its transform has left."""
+    return replace(encoder, transform=lambda image: image)
 
 
 def text_set(encoder: Encoder, folder: Path, captions: list[str]) -> TextSet:
@@ -62,14 +58,14 @@ def text_set(encoder: Encoder, folder: Path, captions: list[str]) -> TextSet:
 def train(folder: Path, count: int, *, count_padding: bool = True) -> dict[str, float]:
     encoder, lm = load(folder)
     captions = json.loads((folder / "captions.json").read_text())[:count]
-    settings = replace(TRAINING, count_padding=count_padding)
+    settings = TRAINING.model_copy(update={"count_padding": count_padding})
     method = load_method("maccap", settings)
 
     def run(some: list[str]) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as work:
             data = text_set(encoder, Path(work), some)
             val = text_set(encoder, Path(work), some[:1])
-            trainer = Trainer(method, lm, data, val, settings, 0, Path(work) / "run", {})
+            trainer = Trainer(method, lm, data, val, settings, 0, Path(work) / "run", {"trained": "", "run": ""})
             return measured(trainer.run, len(some))
 
     run(captions[:32])
@@ -77,10 +73,10 @@ def train(folder: Path, count: int, *, count_padding: bool = True) -> dict[str, 
 
 
 def encode(folder: Path, count: int) -> dict[str, float]:
-    encoder, images = prepared(load_encoder(CLIP, pretrained=str(folder / "clip.pt"))), pictures(count)
+    encoder, images = prepared(load_encoder(CLIP, pretrained=str(folder / "clip.pt"))), random_images(count)
 
     def work(rows: range) -> None:
-        size = DECODING.batch_size
+        size = GENERATION.batch_size
         parts = [encode_images(encoder, list(images[: len(rows)][i : i + size])) for i in range(0, len(rows), size)]
         columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
         write_store(folder / STORE, columns, list(rows), "float32")
@@ -93,10 +89,12 @@ def caption(folder: Path, count: int) -> dict[str, float]:
     encoder, lm = load(folder)
     method = load_method("maccap", TRAINING)
     torch.manual_seed(0)
-    captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), DECODING, 0)
+    captioner = Captioner(
+        encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), GENERATION, SELECTION.draws, 0
+    )
     images = read_image_features([folder / STORE])
-    captioner.caption(images.rows(slice(0, 2)))
-    return measured(lambda: replace(captioner).caption(images), count)
+    captioner.caption(images.rows(slice(0, 2)), SELECTION)
+    return measured(lambda: replace(captioner).caption(images, SELECTION), count)
 
 
 if __name__ == "__main__":

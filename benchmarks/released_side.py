@@ -72,12 +72,12 @@ def train(folder: Path, count: int) -> dict[str, float]:
 
 
 def caption(folder: Path, count: int) -> dict[str, float]:
-    from full_size import pictures
+    from full_size import random_images
     from models.engine import eval_caption
 
     model, args = load(folder)
     names = [str(i) for i in range(count)]
-    images = pictures(count)
+    images = random_images(count)
     size = BATCH["caption"]
     batches = [(images[i : i + size], names[i : i + size]) for i in range(0, count, size)]
 

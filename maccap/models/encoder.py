@@ -16,13 +16,14 @@ from torch.nn import functional as F
 
 from ..core.artifacts import atomic, write_json
 from ..core.errors import EncoderError
-from .clip_features import Block, encode_text, require_class_token
+from .clip_features import encode_text, require_class_token
 from .fast.fused_blocks import image_blocks
 from .fast.matrix_products import onednn
 
-CPU_CAPTIONS = 32  # a batch on a CPU: few enough to be of like length
-CPU_PICTURES = 8  # a batch on a CPU: what a tower computes of so few stays in its caches
+CPU_CAPTIONS = 32  # captions in a batch on a CPU: few enough to be of similar length
+CPU_IMAGES = 8  # images in a batch on a CPU: few enough for its caches
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+SMALLEST_TEXT_TOWER = {"context_length": 1, "vocab_size": 1, "width": 1, "heads": 1, "layers": 1}
 LOAD_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError, SafetensorError)
 
 
@@ -50,17 +51,17 @@ class Encoder:
         return float(self.model.logit_scale.exp())
 
     @cached_property
-    def image_blocks(self) -> list[Block]:
-        """The image tower's blocks, prepared for batches of CPU_PICTURES on a CPU; made when first asked for.
+    def fast_blocks(self) -> list[Any]:
+        """The image tower's blocks, prepared for batches of CPU_IMAGES on a CPU; made when first asked for.
 
         Raises:
             EncoderError: the image tower has no class token.
         """
         require_class_token(self.model.visual)
-        return image_blocks(self.model.visual, CPU_PICTURES * len(self.model.visual.positional_embedding))
+        return image_blocks(self.model.visual, CPU_IMAGES * len(self.model.visual.positional_embedding))
 
     def text_only(self) -> Encoder:
-        """This encoder, which gives up its image tower and its memory."""
+        """This encoder without its image tower, whose memory is freed."""
         self.model.visual = None
         return self
 
@@ -87,7 +88,7 @@ class Encoder:
 
 
 class EncodedOnce:
-    """Text features of an encoder, which encodes each text once for as long as this lives."""
+    """Text features of an encoder, kept, so that no text is encoded twice."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
@@ -122,7 +123,7 @@ def load_encoder(
 
     Raises:
         EncoderError: the name, the tag or the file does not exist or does not fit; or the image tower has no class
-            token but must have one, which is found out before any weights of a model name are fetched.
+            token but must have one; this is checked before the weights of a model name are fetched.
     """
     import open_clip
 
@@ -150,7 +151,7 @@ def load_encoder(
 
 
 def _architecture(source: str, tokens: bool) -> dict[str, Any]:
-    """open_clip's model_cfg; where tokens are needed, its image tower is built without weights to see if it has any."""
+    """open_clip's model_cfg. Where tokens are needed, the image tower is built without weights to see if it has any."""
     import open_clip
 
     config = open_clip.get_model_config(source)
@@ -158,7 +159,7 @@ def _architecture(source: str, tokens: bool) -> dict[str, Any]:
         raise EncoderError(f"open_clip has no model {source!r}: correct `encoder.name` in the config")
     if tokens:
         with torch.device("meta"):
-            require_class_token(open_clip.model._build_vision_tower(config["embed_dim"], config["vision_cfg"]))
+            require_class_token(open_clip.CLIP(config["embed_dim"], config["vision_cfg"], SMALLEST_TEXT_TOWER).visual)
     return config
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -16,19 +17,20 @@ from ..core.progress import progress
 from ..data.captions import ImageEntry
 from ..data.features import write_store
 from ..data.images import read_images
-from .clip_features import Block, image_tokens_and_attention
-from .encoder import CPU_PICTURES, Encoder
+from .clip_features import image_tokens_and_attention
+from .encoder import CPU_IMAGES, Encoder
+from .fast import plain
 
 
 def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Normalised global features, tokens and attention of some PIL pictures, on the CPU in float32.
+    """Normalised global features, tokens and attention of some PIL images, on the CPU in float32.
 
-    On a CPU each of torch's threads prepares and encodes at most CPU_PICTURES by itself, which wastes less than sharing
-    every product; elsewhere threads prepare the pictures of one batch.
+    On a CPU each of torch's threads prepares and encodes batches of at most CPU_IMAGES by itself, which is faster than
+    sharing every product; elsewhere threads only prepare the images of one batch.
     """
-    blocks = encoder.image_blocks
+    blocks = None if plain() else encoder.fast_blocks
     if encoder.device.type == "cpu":
-        size = min(CPU_PICTURES, -(-len(images) // torch.get_num_threads()))
+        size = min(CPU_IMAGES, -(-len(images) // torch.get_num_threads()))
         batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
         with _single_threads() as pool:
             parts = list(pool.map(partial(_encode, encoder, blocks), batches))
@@ -51,7 +53,7 @@ def _single_threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @torch.inference_mode()
-def _encode(encoder: Encoder, blocks: list[Block], images: list, each: Callable = map) -> list[torch.Tensor]:
+def _encode(encoder: Encoder, blocks: list[Any] | None, images: list, each: Callable = map) -> list[torch.Tensor]:
     ready = torch.stack(list(each(encoder.transform, images))).to(encoder.device)
     global_, tokens, attention = image_tokens_and_attention(encoder.model, ready, blocks)
     return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
@@ -60,11 +62,11 @@ def _encode(encoder: Encoder, blocks: list[Block], images: list, each: Callable 
 def extract_image_features(
     encoder: Encoder, store: Path | str, images: Sequence[ImageEntry], out: Path | str, batch_size: int, dtype: str
 ) -> None:
-    """Encode the pictures of a folder or archive, in the order of `images`, and write their store."""
-    pictures = read_images(store, [image.file_name for image in images])
+    """Encode the images of a folder or archive, in the order of `images`, and write their store."""
+    opened = read_images(store, [image.file_name for image in images])
     parts = []
     for begin in progress(range(0, len(images), batch_size), "image features", -(-len(images) // batch_size)):
-        batch = [next(pictures) for _ in range(min(batch_size, len(images) - begin))]
+        batch = [next(opened) for _ in range(min(batch_size, len(images) - begin))]
         parts.append([part.to(getattr(torch, dtype)) for part in encode_images(encoder, batch)])
     columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
-    write_store(out, columns, [image.image_id for image in images], dtype)
+    write_store(out, columns, {"ids": [image.image_id for image in images]}, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,24 @@ from ..core.errors import ConfigError, EncoderError
 from .fast.matrix_products import onednn
 
 WEIGHTS = "model.safetensors"
+CACHE_NAMES = ("past_key_values", "cache_params")
 FILES = ("config.json", "generation_config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A frozen language model with its tokenizer: a causal one, or an encoder-decoder that only answers prompts."""
+    """A frozen language model with its tokenizer: a causal one, or an encoder-decoder that only answers prompts.
+
+    Raises:
+        ConfigError: the model is causal, but of a family that cannot continue soft tokens by beam search.
+    """
 
     model: Any
     tokenizer: Any
+
+    def __post_init__(self) -> None:
+        if not self.encoder_decoder:
+            _require_soft_prefixes(self.model)
 
     @property
     def dim(self) -> int:
@@ -53,6 +63,11 @@ class LanguageModel:
         """The padding token; -1, which is no token at all, where the tokenizer has none or pads with its end token."""
         pad = self.tokenizer.pad_token_id
         return -1 if pad is None or pad == self.end_id else pad
+
+    @property
+    def cache_name(self) -> str:
+        """What the model's forward calls its cache: `past_key_values`, or `cache_params` in the Mamba families."""
+        return next(name for name in CACHE_NAMES if name in inspect.signature(self.model.forward).parameters)
 
     def caption_ids(
         self, captions: list[str], length: int, prompts: list[str] | None = None
@@ -111,15 +126,21 @@ class LanguageModel:
             generated = self._continue(*self.embed(prefix, prompts), options)
         return [text.strip() for text in self.tokenizer.batch_decode(generated, skip_special_tokens=True)]
 
-    def _continue(self, embedded: torch.Tensor, mask: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
-        """Token ids behind embeddings [B, L, lm_dim] with their mask [B, L]."""
-        inputs = {"inputs_embeds": embedded, "attention_mask": mask}
-        if options["num_beams"] == 1 or embedded.shape[1] == 1:
-            return self.model.generate(**inputs, **options)
-        from .fast.beam_cache import shared_prompts
+    def _continue(self, embedded: torch.Tensor, mask: torch.Tensor, options: dict[str, Any]) -> list[torch.Tensor]:
+        """Generated token ids of each row, [L] each, behind embeddings [B, L, lm_dim] with their mask [B, L].
 
-        with shared_prompts(self.model, embedded, mask, options["num_beams"], options["max_new_tokens"]) as cache:
-            return self.model.generate(**inputs, past_key_values=cache, **options)
+        Rows of equal length run together, without padding: some families compute other numbers behind padding.
+        """
+        from .fast import beam_cache
+
+        if beam_cache.applies(self.model):
+            return list(beam_cache.generate(self.model, embedded, mask, options))
+        lengths, found = mask.sum(dim=1), dict[int, torch.Tensor]()
+        for length in lengths.unique().tolist():
+            rows = (lengths == length).nonzero().flatten()
+            inputs = {"inputs_embeds": embedded[rows, -length:], "attention_mask": mask[rows, -length:]}
+            found |= zip(rows.tolist(), self.model.generate(**inputs, **options), strict=True)
+        return [found[row] for row in range(len(mask))]
 
     def text(self, ids: torch.Tensor) -> str:
         """The text of generated tokens [L], up to their end token."""
@@ -156,6 +177,21 @@ class LanguageModel:
                 f"{self.model.config.model_type} is an encoder-decoder: it answers text prompts but takes no soft "
                 "prefix; train and caption with a causal language model such as OPT"
             )
+
+
+def _require_soft_prefixes(model: Any) -> None:
+    takes = set(inspect.signature(model.forward).parameters)
+    continues = set(inspect.signature(model.prepare_inputs_for_generation).parameters)
+    problem = None
+    if not {"inputs_embeds", "logits_to_keep"} <= takes or "inputs_embeds" not in continues:
+        problem = "does not continue embeddings in transformers, and so takes no soft prefix"
+    elif not takes & set(CACHE_NAMES):
+        problem = "keeps a state that transformers cannot reorder, and so has no beam search"
+    if problem:
+        raise ConfigError(
+            f"language models of the family {model.config.model_type} cannot be used: it {problem}; choose another in "
+            "`language_model.name`, such as OPT, GPT-2 or Llama"
+        )
 
 
 def load_language_model(

@@ -9,7 +9,6 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-from open_clip.model import _build_vision_tower
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -24,6 +23,7 @@ from tests.helpers.tiny import SHIPPED
 
 VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 2, "head_width": 16}
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}
+SMALL_TEXT = TEXT | {"vocab_size": 1}
 TINY = {"embed_dim": 16, "vision_cfg": VISION, "text_cfg": TEXT}
 CAPTIONS = ["a red boat", "two dogs on a long sandy beach", "Fish.", "a " * 30]
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
@@ -259,10 +259,10 @@ def test_the_global_feature_is_the_towers_own_for_every_supported_family():
         embed_dim, vision = json.loads(family)
         for quick in (False, True):
             torch.manual_seed(0)
-            visual = _build_vision_tower(embed_dim, vision, quick).eval()
-            pictures = images(vision["image_size"])
-            global_, tokens, attention = image_tokens_and_attention(_Wrapped(visual), pictures)
-            pooled = visual(pictures)
+            visual = open_clip.CLIP(embed_dim, vision, SMALL_TEXT, quick).visual.eval()
+            batch = images(vision["image_size"])
+            global_, tokens, attention = image_tokens_and_attention(_Wrapped(visual), batch)
+            pooled = visual(batch)
             assert torch.allclose(global_, pooled[0] if visual.output_tokens else pooled, atol=1e-5), name
             assert torch.allclose(tokens[:, 0], F.normalize(global_, dim=-1), atol=1e-6)
             assert tokens.shape == (2, 10, 24)
@@ -285,11 +285,11 @@ def test_token_count_and_dimension_at_full_width(name, tokens, dim):
     config = open_clip.get_model_config(name)
     one_layer = {part: config[part] | {"layers": 1} for part in ("vision_cfg", "text_cfg")}
     model = open_clip.create_model(name, **one_layer).eval()
-    pictures = images(config["vision_cfg"]["image_size"])[:1]
-    global_, all_tokens, attention = image_tokens_and_attention(model, pictures)
+    one = images(config["vision_cfg"]["image_size"])[:1]
+    global_, all_tokens, attention = image_tokens_and_attention(model, one)
     assert all_tokens.shape == (1, tokens, dim)
     assert attention.shape == (1, tokens, tokens)
-    assert torch.allclose(global_, model.encode_image(pictures), atol=1e-5)
+    assert torch.allclose(global_, model.encode_image(one), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_local_towers_that_pool_or_attend_otherwise_are_refused(changes, tmp_pat
     with pytest.raises(EncoderError, match=UNUSABLE):
         load_encoder(str(tmp_path))
     with pytest.raises(EncoderError, match=UNUSABLE):
-        image_tokens_and_attention(_Wrapped(_build_vision_tower(16, config["model_cfg"]["vision_cfg"])), images())
+        image_tokens_and_attention(open_clip.CLIP(16, config["model_cfg"]["vision_cfg"], SMALL_TEXT), images())
 
 
 def test_a_saved_folder_gives_the_same_features_to_the_bit(tags, plain, tmp_path):
@@ -333,19 +333,29 @@ def test_a_saved_folder_gives_the_same_features_to_the_bit(tags, plain, tmp_path
         "open_clip_config.json", "open_clip_model.safetensors",
     ]  # fmt: skip
     again = load_encoder(str(tmp_path / "saved"))
-    picture = Image.effect_noise((90, 50), 80).convert("RGB")
-    assert torch.equal(encoder.transform(picture), again.transform(picture))
+    image = Image.effect_noise((90, 50), 80).convert("RGB")
+    assert torch.equal(encoder.transform(image), again.transform(image))
     assert torch.equal(encoder.text_features(CAPTIONS), again.text_features(CAPTIONS))
     for ours, theirs in zip(*(image_tokens_and_attention(e.model, images()) for e in (encoder, again))):
         assert torch.equal(ours, theirs)
 
 
-def test_without_its_image_tower_an_encoder_encodes_texts_alike_and_refuses_pictures(tags, plain):
+def test_without_its_image_tower_an_encoder_encodes_texts_alike_and_refuses_images(tags, plain):
     whole, texts = load_encoder("tiny", "quick"), load_encoder("tiny", "quick").text_only()
     assert torch.equal(texts.text_features(CAPTIONS), whole.text_features(CAPTIONS))
     assert sum(value.numel() for value in texts.model.parameters()) < sum(v.numel() for v in whole.model.parameters())
     with pytest.raises(EncoderError, match="image tower"):
         image_tokens_and_attention(texts.model, images())
+
+
+def test_maccap_plain_encodes_texts_by_open_clips_own_function(plain, monkeypatch):
+    encoder, used = load_encoder("tiny", str(plain)), []
+    encoder.model.transformer.register_forward_hook(lambda *_: used.append(1))
+    fast = encoder.text_features(CAPTIONS)
+    assert not used
+    monkeypatch.setenv("MACCAP_PLAIN", "1")
+    assert torch.allclose(encoder.text_features(CAPTIONS), fast, atol=1e-5)
+    assert used
 
 
 def test_a_saved_folder_keeps_a_tokenizer_of_its_own(tmp_path):

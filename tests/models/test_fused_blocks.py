@@ -1,18 +1,20 @@
-"""Fused blocks of an image tower: the tower's own numbers, and only where they apply."""
+"""The image tower: fused blocks give the numbers of open_clip's own, and run only where they apply."""
 
 import pytest
 import torch
-from open_clip.model import _build_vision_tower
+from open_clip import CLIP
 from torch import nn
 
-from maccap.models.clip_features import Block, image_tokens_and_attention
+from maccap.models.attention_block import Block
+from maccap.models.clip_features import embed_patches, image_tokens_and_attention
 from maccap.models.encoder import Encoder
 from maccap.models.fast import fused_blocks
 from maccap.models.fast.fused_blocks import FusedBlock, image_blocks
 from maccap.models.image_features import encode_images
 
 VISION = {"layers": 3, "width": 64, "head_width": 16, "patch_size": 8, "image_size": 24}
-ROWS = 10  # tokens of a picture
+TEXT = {"context_length": 1, "vocab_size": 1, "width": 1, "heads": 1, "layers": 1}
+ROWS = 10  # tokens of an image
 
 needs_onednn = pytest.mark.skipif(
     not fused_blocks.available(), reason="needs a torch with oneDNN and MKL (an x86-64 wheel from PyPI)"
@@ -23,7 +25,7 @@ class Model(nn.Module):
     def __init__(self, quick: bool, **changes) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.visual = _build_vision_tower(16, VISION | changes, quick)
+        self.visual = CLIP(16, VISION | changes, TEXT, quick).visual
         for parameter in self.visual.parameters():
             nn.init.normal_(parameter, std=0.2)
 
@@ -32,7 +34,7 @@ def built(quick: bool, **changes) -> Model:
     return Model(quick, **changes).eval().requires_grad_(False)
 
 
-def pictures(count: int) -> torch.Tensor:
+def images(count: int) -> torch.Tensor:
     return torch.randn(count, 3, 24, 24, generator=torch.Generator().manual_seed(1))
 
 
@@ -47,13 +49,13 @@ def test_the_numbers_are_those_of_the_tower(quick, changes, count):
     model = built(quick, **changes)
     blocks = image_blocks(model.visual, 4 * ROWS)
     assert [type(block) for block in blocks] == 3 * [FusedBlock]
-    x = model.visual._embeds(pictures(count))
+    x = embed_patches(model.visual, images(count))
     for fused, own in zip(blocks, model.visual.transformer.resblocks, strict=True):
-        torch.testing.assert_close(fused.run(x), own(x), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(fused(x), own(x), rtol=1e-5, atol=1e-5)
         x = own(x)
     parts = zip(
-        image_tokens_and_attention(model, pictures(count), blocks),
-        image_tokens_and_attention(model, pictures(count)),
+        image_tokens_and_attention(model, images(count), blocks),
+        image_tokens_and_attention(model, images(count)),
         strict=True,
     )
     for ours, plain in parts:
@@ -63,13 +65,13 @@ def test_the_numbers_are_those_of_the_tower(quick, changes, count):
 @needs_onednn
 def test_exact_and_approximate_gelu_are_told_apart():
     smooth, tanh = built(False), built(False, act_kwargs={"approximate": "tanh"})
-    x = 3 * smooth.visual._embeds(pictures(4))
-    exact, approximate = (image_blocks(model.visual, 4 * ROWS)[0].run(x) for model in (smooth, tanh))
+    x = 3 * embed_patches(smooth.visual, images(4))
+    exact, approximate = (image_blocks(model.visual, 4 * ROWS)[0](x) for model in (smooth, tanh))
     assert (exact - approximate).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("change", ["layer scale", "another activation", "another dtype", "no oneDNN"])
-def test_what_cannot_be_fused_runs_as_before(change, monkeypatch):
+@pytest.mark.parametrize("change", ["layer scale", "another activation", "another dtype", "no oneDNN", "MACCAP_PLAIN"])
+def test_what_cannot_be_fused_runs_as_open_clips_own_blocks(change, monkeypatch):
     model = built(True, **({"ls_init_value": 0.5} if change == "layer scale" else {}))
     if change == "another activation":
         for block in model.visual.transformer.resblocks:
@@ -78,11 +80,35 @@ def test_what_cannot_be_fused_runs_as_before(change, monkeypatch):
         model = model.double()
     if change == "no oneDNN":
         monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    blocks = image_blocks(model.visual, 4 * ROWS)
-    assert [type(block) for block in blocks] == 3 * [Block]
-    x = model.visual._embeds(pictures(2).to(next(model.parameters()).dtype))
-    for ours, own in zip(blocks, model.visual.transformer.resblocks, strict=True):
-        torch.testing.assert_close(ours.run(x), own(x), rtol=1e-5, atol=1e-5)
+    if change == "MACCAP_PLAIN":
+        monkeypatch.setenv("MACCAP_PLAIN", "1")
+    assert image_blocks(model.visual, 4 * ROWS) == list(model.visual.transformer.resblocks)
+
+
+@pytest.mark.parametrize("changes", [{}, {"ls_init_value": 0.5}], ids=["as CLIP", "with layer scale"])
+def test_the_written_out_block_gives_the_numbers_of_open_clips_own(changes):
+    visual = built(True, **changes).visual
+    x, mask = embed_patches(visual, images(2)), torch.full((ROWS, ROWS), -torch.inf).triu(1)
+    for own in visual.transformer.resblocks:
+        torch.testing.assert_close(Block(own)(x), own(x), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(Block(own)(x, mask), own(x, attn_mask=mask), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(Block(own).with_attention(x)[0], own(x), rtol=1e-5, atol=1e-5)
+        _, attention = own.attn(own.ln_1(x), own.ln_1(x), own.ln_1(x), average_attn_weights=False)
+        torch.testing.assert_close(Block(own).with_attention(x)[1], attention, rtol=1e-5, atol=1e-5)
+
+
+@needs_onednn
+def test_maccap_plain_encodes_images_by_open_clips_own_blocks(monkeypatch):
+    own, used = encoder(_ready), []
+    for block in own.model.visual.transformer.resblocks:
+        block.register_forward_hook(lambda block, *_: used.append(block))
+    fast = encode_images(own, [0, 1])
+    assert not used
+    monkeypatch.setenv("MACCAP_PLAIN", "1")
+    plain = encode_images(own, [0, 1])
+    assert set(used) == set(own.model.visual.transformer.resblocks[:-1])
+    for ours, theirs in zip(fast, plain, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def _ready(seed: int) -> torch.Tensor:
@@ -90,7 +116,7 @@ def _ready(seed: int) -> torch.Tensor:
 
 
 def _failing(image: int) -> torch.Tensor:
-    raise OSError(f"picture {image}")
+    raise OSError(f"image {image}")
 
 
 def encoder(transform) -> Encoder:
@@ -105,7 +131,7 @@ def threads():
 
 
 @pytest.mark.parametrize("count", [1, 8, 21])
-def test_pictures_are_encoded_in_their_order_whatever_the_number_of_threads(threads, count):
+def test_images_are_encoded_in_their_order_whatever_the_number_of_threads(threads, count):
     own = encoder(_ready)
     found = []
     for number in (1, 3):
@@ -119,9 +145,9 @@ def test_pictures_are_encoded_in_their_order_whatever_the_number_of_threads(thre
     torch.testing.assert_close(found[0][2], expected[2], rtol=1e-4, atol=1e-5)
 
 
-def test_a_picture_that_fails_is_reported_and_threads_are_as_before(threads):
+def test_an_image_that_fails_is_reported_and_threads_are_as_before(threads):
     threads(2)
-    with pytest.raises(OSError, match="picture 0"):
+    with pytest.raises(OSError, match="image 0"):
         encode_images(encoder(_failing), [0])
     assert torch.get_num_threads() == 2
 

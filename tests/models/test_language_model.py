@@ -233,19 +233,21 @@ def test_a_row_says_in_a_padded_batch_what_it_says_alone(family, with_prefix):
 
 @pytest.mark.parametrize("family", [*CAUSAL, "mistral"])
 @pytest.mark.parametrize("length_penalty", [1.0, -1.0])
-def test_beam_search_says_what_transformers_plain_one_says(family, length_penalty):
+def test_beam_search_gives_the_texts_of_transformers_own_and_leaves_the_model_as_it_was(family, length_penalty):
     lm = make(family)
     prompts = [*PROMPTS, *CAPTIONS] * 4
     prefix = soft_tokens(lm, len(prompts))
     embedded, mask = lm.embed(prefix, prompts)
-    plain = lm.model.generate(
-        inputs_embeds=embedded, attention_mask=mask, num_beams=4, max_new_tokens=8, length_penalty=length_penalty,
-        do_sample=False, eos_token_id=lm.end_id, pad_token_id=lm.end_id if lm.pad_id < 0 else lm.pad_id,
-    )  # fmt: skip
-    said = lm.generate(prefix, prompts, beams=4, max_new_tokens=8, length_penalty=length_penalty)
-    assert said == [text.strip() for text in lm.tokenizer.batch_decode(plain, skip_special_tokens=True)]
-    assert len(set(said)) > len(prompts) / 2
-    assert not lm.model._forward_hooks
+    options = {
+        "num_beams": 4, "max_new_tokens": 8, "length_penalty": length_penalty, "do_sample": False,
+        "eos_token_id": lm.end_id, "pad_token_id": lm.end_id if lm.pad_id < 0 else lm.pad_id,
+    }  # fmt: skip
+    before = lm.model.generate(inputs_embeds=embedded, attention_mask=mask, **options)
+    found = lm.generate(prefix, prompts, beams=4, max_new_tokens=8, length_penalty=length_penalty)
+    assert found == [text.strip() for text in lm.tokenizer.batch_decode(before, skip_special_tokens=True)]
+    assert len(set(found)) > len(prompts) / 2
+    after = lm.model.generate(inputs_embeds=embedded, attention_mask=mask, **options)
+    assert torch.equal(before, after), "the search changed the model"
 
 
 def test_the_beams_of_a_row_share_its_prompt_in_memory():

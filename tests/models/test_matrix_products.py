@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from maccap.models.fast import matrix_products as products
+from maccap.models.fast import matrix_products
 from maccap.models.fast.matrix_products import onednn
 
 HERE = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
@@ -14,9 +14,9 @@ needs_both = pytest.mark.skipif(not HERE, reason="needs a torch with oneDNN and 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """How often oneDNN was asked."""
-    calls, real = [], products._product
-    monkeypatch.setattr(products, "_product", lambda *args: calls.append(args) or real(*args))
+    """The products that oneDNN was asked for."""
+    calls, real = [], matrix_products.linear_pointwise
+    monkeypatch.setattr(matrix_products, "linear_pointwise", lambda: lambda *args: calls.append(args) or real()(*args))
     return calls
 
 
@@ -84,8 +84,12 @@ def test_autocast_keeps_its_dtype(asked):
     assert not asked
 
 
-def test_nothing_changes_without_onednn(asked, monkeypatch):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+@pytest.mark.parametrize("change", ["no oneDNN", "MACCAP_PLAIN"])
+def test_nothing_changes_without_onednn_or_with_maccap_plain(asked, monkeypatch, change):
+    if change == "no oneDNN":
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    else:
+        monkeypatch.setenv("MACCAP_PLAIN", "1")
     require_torchs_own(asked, *tensors((128, 256), (512, 256)))
 
 

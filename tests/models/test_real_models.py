@@ -133,9 +133,9 @@ from safetensors.torch import save_file
 save_file(open_clip.create_model("ViT-B-32").state_dict(), sys.argv[1])
 encoder = load_encoder("ViT-B-32", "openai", weights=sys.argv[1])
 with torch.no_grad():
-    pictures = torch.randn(8, 3, 224, 224)
-    parts = image_tokens_and_attention(encoder.model, pictures)
-    difference = (parts[0] - encoder.model.encode_image(pictures)).abs().max()
+    images = torch.randn(8, 3, 224, 224)
+    parts = image_tokens_and_attention(encoder.model, images)
+    difference = (parts[0] - encoder.model.encode_image(images)).abs().max()
 report(
     shapes=[list(part.shape) for part in parts],
     text=list(encoder.text_features(CAPTIONS * 16).shape),

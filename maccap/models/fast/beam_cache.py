@@ -1,8 +1,8 @@
-"""Beam search through transformers, with the beams of a row side by side as positions of one sequence.
+"""Beam search through transformers with the beams of a row side by side, as positions of one sequence.
 
-The prompt runs through the language model once for all beams of a row, its keys and values are kept once, and no beam's
-past is ever moved: each position sees the prompt and the tokens that it descends from, which a mask says (the tree
-attention of speculative decoding; Miao et al., SpecInfer, 2024). Texts are those of transformers' plain beam search.
+Each prompt runs through the language model once for all its beams, and its keys and values are stored once. No stored
+state is ever moved: a mask lets each position attend to the prompt and to its own ancestors among the generated tokens
+(the tree attention of speculative decoding; Miao et al., SpecInfer, 2024). Texts are those of `model.generate`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,36 @@ import torch
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from ..adapters.transformers_private import attention_implementation
+from . import plain
 
-class RoomyLayer(DynamicLayer):
-    """Keys and values of one layer, [rows, heads, L, head_dim], with room for those to come: none is ever copied."""
+# Families (transformers' `model_type`) on which tests/models/test_families.py proves this search: they follow masks of
+# four dimensions and `position_ids`, and do not mind padding on the left.
+PROVED = ("gpt2", "gpt_neox", "gptj", "llama", "mistral", "olmo2", "opt", "phi", "qwen2", "qwen3")
+FIXED_ROTATIONS = ("default", "linear", "llama3")  # rotary embeddings that do not depend on the length of a batch
+
+
+def applies(model: Any) -> bool:
+    """Whether this search gives a model's own texts: its family is proved, and each position sees all before it."""
+    config = model.config
+    if plain() or config.model_type not in PROVED:
+        return False
+    rotation = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    layers = DynamicCache(config=config).layers
+    return rotation in FIXED_ROTATIONS and all(type(layer) is DynamicLayer for layer in layers)
+
+
+def generate(model: Any, embedded: torch.Tensor, mask: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+    """Token ids [rows, L] that `model.generate` gives with these inputs, padded on the left, and these options."""
+    inputs = {"inputs_embeds": embedded, "attention_mask": mask}
+    if options["num_beams"] == 1 or embedded.shape[1] == 1:
+        return model.generate(**inputs, **options)
+    with shared_prompts(model, embedded, mask, options["num_beams"], options["max_new_tokens"]) as cache:
+        return model.generate(**inputs, past_key_values=cache, **options)
+
+
+class SpareLayer(DynamicLayer):
+    """Keys and values of one layer, [rows, heads, L, head_dim], in memory that has room for those to come."""
 
     def __init__(self, prompt: DynamicLayer, room: int) -> None:
         super().__init__()
@@ -44,51 +71,48 @@ class RoomyLayer(DynamicLayer):
 
 
 class BeamCache(Cache):
-    """The past of a beam search over rows of `beams` beams, behind a prompt.
+    """Keys and values of a beam search: each row's prompt once, then `beams` positions for each generated token.
 
     Args:
-        prompt: the layers of a cache that holds the past of all but the prompt's last position; they are used up.
-        mask: which positions of the prompt are no padding, [rows, P + 1].
+        prompt: layers of a cache that holds all but the prompt's last position; the list is emptied.
+        mask: which positions of the prompt are not padding, [rows, P + 1].
         room: how many tokens are generated at most.
     """
 
     def __init__(self, prompt: list[Any], mask: torch.Tensor, beams: int, room: int) -> None:
         room = 1 + beams * (room - 1)
-        super().__init__(layers=[RoomyLayer(prompt.pop(0), room) for _ in range(len(prompt))])
+        super().__init__(layers=[SpareLayer(prompt.pop(0), room) for _ in range(len(prompt))])
         self.prompt = mask.bool().unsqueeze(1)
-        self.descent = torch.zeros(len(mask), beams, 0, dtype=torch.bool, device=mask.device)
+        self.ancestors = torch.zeros(len(mask), beams, 0, dtype=torch.bool, device=mask.device)
 
     def grow(self) -> torch.Tensor:
-        """What the next positions attend to, themselves last: [rows, 1, beams, L], one for each beam.
+        """What the next positions attend to, one position for each beam: bool [rows, 1, beams, L], themselves last.
 
         The first is the prompt's last position, one for all beams: [rows, 1, 1, P + 1].
         """
         if self.get_seq_length() < self.prompt.shape[-1]:
             return self.prompt.unsqueeze(1)
-        beams = self.descent.shape[1]
-        own = torch.eye(beams, dtype=torch.bool, device=self.descent.device)
-        self.descent = torch.cat([self.descent, own.expand(len(self.descent), -1, -1)], dim=2)
-        return torch.cat([self.prompt.expand(-1, beams, -1), self.descent], dim=2).unsqueeze(1)
+        beams = self.ancestors.shape[1]
+        own = torch.eye(beams, dtype=torch.bool, device=self.ancestors.device)
+        self.ancestors = torch.cat([self.ancestors, own.expand(len(self.ancestors), -1, -1)], dim=2)
+        return torch.cat([self.prompt.expand(-1, beams, -1), self.ancestors], dim=2).unsqueeze(1)
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Let each beam go on from that of number `beam_idx` [rows * beams], which is one of its own row."""
-        rows, beams, length = self.descent.shape
+        """Let each beam continue the beam numbered `beam_idx` [rows * beams], one of its own row."""
+        rows, beams, length = self.ancestors.shape
         within = beam_idx.view(rows, beams, 1) % beams
-        self.descent = self.descent.gather(1, within.expand(-1, -1, length))
+        self.ancestors = self.ancestors.gather(1, within.expand(-1, -1, length))
 
 
 @contextmanager
-def shared_prompts(
-    model: Any, embedded: torch.Tensor, mask: torch.Tensor, beams: int, room: int
-) -> Iterator[Cache | None]:
-    """Within this context, `model.generate` with these inputs and the cache that it yields runs as said above.
+def shared_prompts(model: Any, embedded: torch.Tensor, mask: torch.Tensor, beams: int, room: int) -> Iterator[Cache]:
+    """In this context, `model.generate` with the same inputs and the cache given here searches as said above.
 
-    Language models that forget their past (sliding windows) get no cache, and with it the plain search. On a CPU, where
-    fused attention is slow for so few queries, attention is computed by plain operators.
+    On a CPU, where fused attention is slow for so few queries, plain operators compute the attention.
 
     Args:
-        model: a causal language model of transformers.
-        embedded: the prompts, [rows, P + 1, d]; all but their last position are computed here.
+        model: a causal language model of transformers to which this applies.
+        embedded: the prompts, [rows, P + 1, d], padded on the left; all but the last position are computed here.
         mask: their attention mask, [rows, P + 1].
         room: `max_new_tokens`.
     """
@@ -98,14 +122,12 @@ def shared_prompts(
         inputs_embeds=embedded[:, :-1], attention_mask=before, position_ids=positions, past_key_values=prompt,
         use_cache=True,
     )  # fmt: skip
-    if any(type(layer) is not DynamicLayer for layer in prompt.layers):
-        yield None
-        return
     cache = BeamCache(prompt.layers, mask, beams, room)
+    on_cpu = embedded.device.type == "cpu"
 
     def to_positions(_: Any, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         mask = cache.grow()
-        if plain:
+        if on_cpu:
             mask = torch.zeros_like(mask, dtype=embedded.dtype).masked_fill(~mask, torch.finfo(embedded.dtype).min)
         for name in ("input_ids", "inputs_embeds", "position_ids"):
             if named.get(name) is not None:
@@ -120,10 +142,9 @@ def shared_prompts(
         model.register_forward_pre_hook(to_positions, with_kwargs=True),
         model.register_forward_hook(to_rows),
     ]
-    usual, plain = model.config._attn_implementation, embedded.device.type == "cpu"
+    usual = attention_implementation(model)
     try:
-        if plain:
-            model.set_attn_implementation("eager")
+        model.set_attn_implementation("eager" if on_cpu else "sdpa")
         yield cache
     finally:
         model.set_attn_implementation(usual)

@@ -1,5 +1,5 @@
-"""Residual attention blocks of an image tower for inference on a CPU: oneDNN's products with packed weights, which
-apply the activation and add the residual themselves."""
+"""Residual attention blocks of an image tower on a CPU, by oneDNN: with weights packed once, and with the activation or
+the residual computed within each product."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..clip_features import Block
-from .matrix_products import available, product
+from ..adapters.torch_private import linear_pointwise, reorder_linear_weight
+from ..attention_block import Block
+from .matrix_products import available
 
 QUICK_GELU = 1.702  # QuickGELU(x) = x sigmoid(1.702 x) = swish(1.702 x) / 1.702
 
 
-def image_blocks(visual: Any, rows: int) -> list[Block]:
-    """The blocks of an open_clip ViT, fused where they can be; the same numbers to rounding.
+def image_blocks(visual: Any, rows: int) -> list[Any]:
+    """The blocks of an open_clip ViT: fused where they can be, else its own.
 
-    Fused blocks hold the weights a second time, laid out for products of `rows` rows, such as tokens of a batch; other
-    numbers of rows are slower but as right.
+    Fused blocks hold the weights a second time, laid out for products of `rows` rows (a batch's tokens); products of
+    more or fewer rows are right as well, but slower.
     """
     return [_prepared(block, rows) for block in visual.transformer.resblocks]
 
 
-def _prepared(block: Any, rows: int) -> Block:
+def _prepared(block: Any, rows: int) -> Any:
     weight, activation = block.mlp.c_fc.weight, _activation(block)
     fusable = (
         available()
@@ -32,7 +33,7 @@ def _prepared(block: Any, rows: int) -> Block:
         and isinstance(block.ls_1, nn.Identity)
         and isinstance(block.ls_2, nn.Identity)
     )
-    return FusedBlock(block, rows, *activation) if activation and fusable else Block(block)
+    return FusedBlock(block, rows, *activation) if activation and fusable else block
 
 
 def _activation(block: Any) -> tuple[str, str, float] | None:
@@ -54,20 +55,21 @@ class FusedBlock(Block):
         super().__init__(block)
         self.activation, self.algorithm = activation, algorithm
         attention, expand, contract = block.attn, block.mlp.c_fc, block.mlp.c_proj
+        self.product = linear_pointwise()
         self.projected = _packed(attention.in_proj_weight, attention.in_proj_bias, rows)
         self.out = _packed(attention.out_proj.weight, attention.out_proj.bias, rows)
         self.expand = _packed(expand.weight * factor, expand.bias * factor, rows)
         self.contract = _packed(contract.weight / factor, contract.bias, rows)
 
     def project(self, x: torch.Tensor) -> torch.Tensor:
-        return product(x, *self.projected, "none", [], "")
+        return self.product(x, *self.projected, "none", [], "")
 
     def add(self, x: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        x = product.binary(attended, x, *self.out, "add")
-        hidden = product(self.block.ln_2(x), *self.expand, self.activation, [], self.algorithm)
-        return product.binary(hidden, x, *self.contract, "add")
+        x = self.product.binary(attended, x, *self.out, "add")
+        hidden = self.product(self.block.ln_2(x), *self.expand, self.activation, [], self.algorithm)
+        return self.product.binary(hidden, x, *self.contract, "add")
 
 
 @torch.inference_mode()
 def _packed(weight: torch.Tensor, bias: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows), bias.detach()
+    return reorder_linear_weight()(weight.detach().contiguous(), rows), bias.detach()

@@ -1,4 +1,4 @@
-"""Matrix products on a CPU by oneDNN, which is faster on some processors than MKL, to which torch gives them."""
+"""Matrix products on a CPU by oneDNN; torch gives them to MKL, which is slower on some processors."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-WORTH = 2**22  # multiplications: of fewer, asking costs more than oneDNN saves
+from ..adapters.torch_private import linear_pointwise
+from . import plain
+
+WORTH = 2**22  # multiplications in a product; for fewer, the call costs more than oneDNN saves
 _active: ContextVar[bool] = ContextVar("onednn", default=False)
 
 
 @contextmanager
 def onednn() -> Iterator[None]:
-    """In this context, or the function that it decorates, `F.linear` goes to oneDNN where that pays; the same numbers
-    to rounding. It changes nothing on other devices, in other dtypes, for small products, and without MKL.
+    """In this context, or the function that it decorates, oneDNN computes `F.linear` where that pays; the same numbers
+    to rounding. Other devices, other dtypes and small products stay with torch.
 
-    Torch's own fast path of `nn.MultiheadAttention` does not come by here.
+    It does not reach the products inside `nn.MultiheadAttention`'s own fast path.
+
+    Raises:
+        EnvironmentProblem: this torch has oneDNN but not the operator that calls it.
     """
     if _active.get() or not available():
         yield
         return
+    linear_pointwise()
     token = _active.set(True)
     try:
         with _Linear():
@@ -35,8 +42,8 @@ def onednn() -> Iterator[None]:
 
 
 def available() -> bool:
-    """Whether this torch has both, and thus a choice."""
-    return torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
+    """Whether to use oneDNN: this torch has both it and MKL, and MACCAP_PLAIN is not set."""
+    return not plain() and torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()
 
 
 class _Linear(TorchFunctionMode):
@@ -55,11 +62,8 @@ def _pays(x: torch.Tensor, weight: torch.Tensor) -> bool:
     )
 
 
-product = torch.ops.mkldnn._linear_pointwise  # by which torch's compiler calls oneDNN; it knows no gradient
-
-
 def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    return product(x, weight, bias, "none", [], "")
+    return linear_pointwise()(x, weight, bias, "none", [], "")
 
 
 def _linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
