@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..core.errors import EncoderError
-from ..core.settings import DecodingSettings, TrainingSettings
+from ..core.settings import GenerationSettings, TrainingSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.encoder import EncodedOnce, Encoder
@@ -23,8 +23,8 @@ class NoOptions:
     """The options of a method that has none."""
 
 
-class Lender(Protocol):
-    """What a method is lent for captioning; `maccap.captioning.Captioner` is one."""
+class CaptioningContext(Protocol):
+    """What a method captions with; `maccap.inference.captioning.Captioner` is one."""
 
     @property
     def encoder(self) -> Encoder: ...
@@ -33,7 +33,9 @@ class Lender(Protocol):
     @property
     def lm(self) -> LanguageModel: ...
     @property
-    def decoding(self) -> DecodingSettings: ...
+    def generation(self) -> GenerationSettings: ...
+    @property
+    def draws(self) -> int: ...
     @property
     def seed(self) -> int: ...
     def soft_tokens(self, images: ImageFeatures) -> torch.Tensor:
@@ -41,17 +43,24 @@ class Lender(Protocol):
 
 
 class CaptioningMethod(ABC):
-    """A captioning method: everything but the frozen encoder and language model."""
+    """A captioning method: everything but the frozen encoder and language model.
 
-    name: str
-    Options: type[Any] = NoOptions
+    Attributes:
+        options: the `Options` of the method's file with the run's values.
+    """
 
-    def __init__(self, training: TrainingSettings, options: Any, resources: Resources | None = None) -> None:
-        self.training, self.options, self.resources = training, options, resources or Resources()
+    def __init__(self, training: TrainingSettings, options: Any = None, resources: Resources | None = None) -> None:
+        self.training, self.resources = training, resources or Resources()
+        self.options: Any = options or NoOptions()
+
+    @property
+    def name(self) -> str:
+        """That of the method's file."""
+        return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod
-    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
-        """Captions of each image to choose from, best guess first; `lender` has models, settings and seed."""
+    def candidates(self, context: CaptioningContext, images: ImageFeatures) -> list[list[str]]:
+        """Captions of each image to choose from, best guess first; `context` has models, settings and seed."""
 
 
 class TrainedMethod(CaptioningMethod):
@@ -66,26 +75,26 @@ class TrainedMethod(CaptioningMethod):
         """What the adaptor reads in place of an image: [B, ...]."""
 
     @abstractmethod
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         """What the adaptor reads for images, [B, draws, ...]."""
 
     def training_prompts(self, batch: TextBatch, generator: torch.Generator) -> list[str]:
         """Text between soft tokens and caption in training, one per row; it is given, not learnt."""
         return [""] * len(batch.texts)
 
-    def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, decoding: DecodingSettings) -> list[str]:
+    def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, generation: GenerationSettings) -> list[str]:
         """Text between soft tokens and caption of each image."""
-        return [decoding.prompt] * len(images)
+        return [generation.prompt] * len(images)
 
-    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
+    def candidates(self, context: CaptioningContext, images: ImageFeatures) -> list[list[str]]:
         """One beam search behind the soft tokens of each noise draw."""
-        decoding = lender.decoding
-        prefix = lender.soft_tokens(images)
+        generation = context.generation
+        prefix = context.soft_tokens(images)
         draws = prefix.shape[1]
-        prompts = self.image_prompts(images, lender.encoded, decoding)
-        texts = lender.lm.generate(
+        prompts = self.image_prompts(images, context.encoded, generation)
+        texts = context.lm.generate(
             prefix.flatten(0, 1), [prompt for prompt in prompts for _ in range(draws)],
-            beams=decoding.beams, max_new_tokens=decoding.max_new_tokens,
+            beams=generation.beams, max_new_tokens=generation.max_new_tokens,
         )  # fmt: skip
         return [texts[i : i + draws] for i in range(0, len(texts), draws)]
 

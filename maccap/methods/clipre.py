@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from ..data.features import ImageFeatures
 from ..data.text_corpus import memory
-from .base import CaptioningMethod, Lender
+from .base import CaptioningContext, CaptioningMethod
 
 NEEDS = ("memory",)
 
 
 class Method(CaptioningMethod):
-    name = "clipre"
-
-    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
+    def candidates(self, context: CaptioningContext, images: ImageFeatures) -> list[list[str]]:
         """The nearest caption alone, [B][1]."""
         assert self.resources.memory is not None, "NEEDS names it"
-        known = memory(self.resources.memory, lender.seed)
+        known = memory(self.resources.memory, context.seed)
         nearest = (images.global_ @ known.features.T).argmax(dim=1)
         return [[text] for text in known.captions(nearest)]

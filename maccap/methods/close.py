@@ -9,37 +9,29 @@ in nothing but the variance of its noise. Its T5 is replaced by the language mod
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
-from ..core.errors import ConfigError
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.noise import inject_noise
 from .base import PrefixMLP, TrainedMethod
 
 NEEDS = ("adaptor", "pairs")
-ADAPTERS = ("none", "mean", "covariance")
 COVARIANCE_SCALE = 3.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """`adapter`: one of ADAPTERS; `noise_variance`: 0.0064 as published, a standard deviation of 0.08."""
+    """`noise_variance`: 0.0064 as published, a standard deviation of 0.08."""
 
-    adapter: str = "none"
+    adapter: Literal["none", "mean", "covariance"] = "none"
     noise_variance: float = 0.0064
-
-    def __post_init__(self) -> None:
-        if self.adapter not in ADAPTERS:
-            raise ConfigError(f"close: no adapter {self.adapter!r}; choose one of {', '.join(ADAPTERS)}")
 
 
 class Method(TrainedMethod):
-    name = "close"
-    Options = Options
-
     def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
         return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
@@ -54,5 +46,5 @@ class Method(TrainedMethod):
                 features = features + COVARIANCE_SCALE * normal @ self.resources.pairs.root
         return inject_noise(features, self.options.noise_variance, generator=generator)
 
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         return images.global_.unsqueeze(1)

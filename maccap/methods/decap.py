@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch, memory
 from ..models.memory_projection import project
@@ -20,14 +20,12 @@ NEEDS = ("adaptor", "memory")
 
 
 class Method(TrainedMethod):
-    name = "decap"
-
     def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
         return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         return F.normalize(batch.features, dim=-1)
 
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         assert self.resources.memory is not None, "NEEDS names it"
         return project(images.global_, memory(self.resources.memory, seed).features).unsqueeze(1)

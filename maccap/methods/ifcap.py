@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch, memory
 from ..models.noise import inject_noise
@@ -47,9 +47,6 @@ class Fusion(nn.Module):
 
 
 class Method(TrainedMethod):
-    name = "ifcap"
-    Options = Options
-
     def adaptor(self, feature_dim: int, lm_dim: int) -> Fusion:
         return Fusion(feature_dim, lm_dim, self.training.queries)
 
@@ -60,7 +57,7 @@ class Method(TrainedMethod):
         neighbours = self._neighbours(query, 0, batch.rows if batch.source is self.resources.memory else None)
         return torch.cat([own.unsqueeze(1), neighbours], dim=1)
 
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         neighbours = self._neighbours(images.global_, seed, None)
         return torch.cat([images.global_.unsqueeze(1), neighbours], dim=1).unsqueeze(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.adaptor import Adaptor
@@ -16,8 +16,6 @@ NEEDS = ("adaptor",)
 
 
 class Method(TrainedMethod):
-    name = "maccap"
-
     def adaptor(self, feature_dim: int, lm_dim: int) -> Adaptor:
         settings = self.training
         return Adaptor(
@@ -34,10 +32,10 @@ class Method(TrainedMethod):
         copies = batch.features.unsqueeze(1).expand(-1, self.training.copies, -1)
         return inject_noise(copies, self.training.noise_variance, generator=generator)
 
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         """Fused subregions under `draws` noise draws, [B, draws, subregions, d]."""
-        regions = aggregate(images.tokens, images.attention, decoding.subregions, released=decoding.double_softmax)
-        fused = fuse(images.global_, regions, decoding.patch_weight)
-        draws = fused.unsqueeze(1).expand(-1, decoding.draws, -1, -1)
-        noise = image_noise(seed, images.ids, tuple(draws.shape[1:]))
-        return inject_noise(draws, decoding.noise_variance, noise=noise)
+        regions = aggregate(images.tokens, images.attention, generation.subregions, released=generation.double_softmax)
+        fused = fuse(images.global_, regions, generation.patch_weight)
+        repeated = fused.unsqueeze(1).expand(-1, draws, -1, -1)
+        noise = image_noise(seed, images.ids, tuple(repeated.shape[1:]))
+        return inject_noise(repeated, generation.noise_variance, noise=noise)

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.encoder import EncodedOnce
-from .base import Lender, TrainedMethod
+from .base import CaptioningContext, TrainedMethod
 
 NEEDS = ("adaptor",)
 
@@ -44,43 +44,38 @@ class StylePrefix(nn.Module):
 
 
 class Method(TrainedMethod):
-    name = "magic"
-    Options = Options
-
     def adaptor(self, feature_dim: int, lm_dim: int) -> StylePrefix:
         return StylePrefix(lm_dim, self.training.queries)
 
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         return batch.features
 
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         return images.global_.unsqueeze(1)
 
-    def candidates(self, lender: Lender, images: ImageFeatures) -> list[list[str]]:
+    def candidates(self, context: CaptioningContext, images: ImageFeatures) -> list[list[str]]:
         """MAGIC search, one caption for each image, [B][1]."""
-        lm, rows = lender.lm, torch.arange(len(images), device=lender.lm.device)
-        prompts = [lender.decoding.prompt] * len(images)
-        embedded, mask = lm.embed(lender.soft_tokens(images)[:, 0], prompts)
-        state = lm.model(inputs_embeds=embedded, attention_mask=mask, use_cache=True, output_hidden_states=True)
-        cache, logits = state.past_key_values, state.logits[:, -1]
+        lm, rows = context.lm, torch.arange(len(images), device=context.lm.device)
+        prompts = [context.generation.prompt] * len(images)
+        embedded, _ = lm.embed(context.soft_tokens(images)[:, 0], prompts)  # unpadded: rows have the same prompt
+        state = lm.model(inputs_embeds=embedded, use_cache=True, output_hidden_states=True)
+        cache, logits = state[lm.cache_name], state.logits[:, -1]
         hidden = state.hidden_states[-1][:, -1:]  # of the begin token or prompt: soft tokens are no text to repeat
         ids = torch.empty(len(images), 0, dtype=torch.long, device=lm.device)
-        for _ in range(lender.decoding.max_new_tokens):
+        for _ in range(context.generation.max_new_tokens):
             probability, tokens = logits.float().softmax(dim=-1).topk(self.options.candidates)
-            mask = F.pad(mask, (0, 1), value=1)
             width = tokens.shape[1]
-            cache.batch_repeat_interleave(width)
+            cache.reorder_cache(rows.repeat_interleave(width))
             state = lm.model(
-                input_ids=tokens.reshape(-1, 1), attention_mask=mask.repeat_interleave(width, dim=0),
-                past_key_values=cache, use_cache=True, output_hidden_states=True,
-            )  # fmt: skip
+                input_ids=tokens.reshape(-1, 1), use_cache=True, output_hidden_states=True, **{lm.cache_name: cache}
+            )
             new = state.hidden_states[-1].reshape(len(images), width, -1)
             continued = torch.cat([ids.unsqueeze(1).expand(-1, width, -1), tokens.unsqueeze(2)], dim=2)
             repeats = (F.normalize(new, dim=-1) @ F.normalize(hidden, dim=-1).mT).amax(dim=2)
-            guide = self._guidance(lender, images, continued).to(probability)
+            guide = self._guidance(context, images, continued).to(probability)
             alpha, beta = self.options.alpha, self.options.beta
             best = ((1 - alpha) * probability - alpha * repeats + beta * guide).argmax(dim=1)
-            cache.batch_select_indices(rows * width + best)
+            cache.reorder_cache(rows * width + best)
             logits = state.logits[:, -1].reshape(len(images), width, -1)[rows, best]
             hidden = torch.cat([hidden, new[rows, best].unsqueeze(1)], dim=1)
             ids = continued[rows, best]
@@ -88,8 +83,8 @@ class Method(TrainedMethod):
                 break
         return [[lm.text(own)] for own in ids]
 
-    def _guidance(self, lender: Lender, images: ImageFeatures, ids: torch.Tensor) -> torch.Tensor:
+    def _guidance(self, context: CaptioningContext, images: ImageFeatures, ids: torch.Tensor) -> torch.Tensor:
         """CLIP's probability of each continued caption [B, k, L] among those of its image: [B, k]."""
-        features = EncodedOnce(lender.encoder).features([lender.lm.text(own) for own in ids.flatten(0, 1)])
+        features = EncodedOnce(context.encoder).features([context.lm.text(own) for own in ids.flatten(0, 1)])
         cosines = torch.einsum("bkd,bd->bk", features.unflatten(0, ids.shape[:2]), images.global_)
-        return (lender.encoder.logit_scale * cosines).softmax(dim=1)
+        return (context.encoder.logit_scale * cosines).softmax(dim=1)

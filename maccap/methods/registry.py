@@ -6,16 +6,26 @@ import ast
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ValidationError, create_model
 
 from ..core.errors import ConfigError
-from ..core.settings import TrainingSettings, settings
+from ..core.settings import REQUIRED, Settings, TrainingSettings, told
 
 if TYPE_CHECKING:
     from .base import CaptioningMethod
     from .resources import Resources
 
 METHODS = Path(__file__).parent
+OTHERS = ("base", "of_job", "registry", "resources")  # files that are no methods
+RESOURCES = ("adaptor", "memory", "pairs", "vocabulary")  # what NEEDS may name
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def names() -> list[str]:
+    """The methods that there are."""
+    return sorted({path.stem for path in METHODS.glob("[a-z]*.py")}.difference(OTHERS))
 
 
 def load_method(
@@ -27,35 +37,73 @@ def load_method(
         options: the method's own settings, `runs.<run>.options` in a config.
 
     Raises:
-        ConfigError: there is no such file, or the method has no such option.
+        ConfigError: there is no such method, or an option that it does not have, lacks or cannot take.
     """
-    try:
-        module = import_module(f".{name}", __package__)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"method {name!r} does not exist: add maccap/methods/{name}.py or correct `runs`") from error
-    given = {f"options.{key}": value for key, value in (options or {}).items()}
-    method: CaptioningMethod = module.Method(training, settings(module.Method.Options, given, "options"), resources)
+    check_options(name, options or {})
+    module = import_module(f".{name}", __package__)
+    own = module.Options(**options or {}) if hasattr(module, "Options") else None
+    method: CaptioningMethod = module.Method(training, own, resources)
     return method
 
 
 @cache
 def needs(method: str) -> tuple[str, ...]:
-    """The constant `NEEDS` of a method's file (see `maccap.methods`), read without importing it.
+    """The constant `NEEDS` of a method's file (see `maccap.methods`).
 
     Raises:
-        ConfigError: the file has no such constant.
+        ConfigError: there is no such method, or its file has no such constant.
     """
-    tree = ast.parse((METHODS / f"{method}.py").read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in _source(method).body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["NEEDS"]:
-            return tuple(ast.literal_eval(node.value))
+            found = tuple(ast.literal_eval(node.value))
+            if wrong := sorted(set(found).difference(RESOURCES)):
+                raise ConfigError(
+                    f"maccap/methods/{method}.py: NEEDS names {wrong[0]!r}; known: {', '.join(RESOURCES)}"
+                )
+            return found
     raise ConfigError(f"maccap/methods/{method}.py says nothing of what it needs: add the constant NEEDS")
 
 
+def check_options(method: str, given: dict[str, Any], key: str = "options") -> None:
+    """Compare options with the fields of the class `Options` in the method's file.
+
+    Args:
+        key: where they stand in the config, for the message.
+
+    Raises:
+        ConfigError: there is no such method, an unknown or missing option, or a value of another type.
+    """
+    known = _options(method)
+    try:
+        known.model_validate(given)
+    except ValidationError as error:
+        listed = f"the method {method} has {', '.join(known.model_fields) or 'none'}"
+        raise ConfigError(told(error, key, listed)) from error
+
+
 @cache
-def options(method: str) -> tuple[str, ...]:
-    """The names of a method's options, the fields of its file's class `Options`, read without importing it."""
-    tree = ast.parse((METHODS / f"{method}.py").read_text(encoding="utf-8"))
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Options"]
-    fields = [node for own in classes for node in own.body if isinstance(node, ast.AnnAssign)]
-    return tuple(ast.unparse(field.target) for field in fields)
+def _options(method: str) -> type[BaseModel]:
+    """The method's options as a model: their types, and which of them have a default."""
+    classes = {node.name: node for node in _source(method).body if isinstance(node, ast.ClassDef)}
+    if "Method" not in classes:
+        raise ConfigError(f"maccap/methods/{method}.py: add the class `Method`; see docs/methods.md")
+    own = classes["Options"].body if "Options" in classes else []
+    fields: dict[str, Any] = {
+        ast.unparse(node.target): (_type(node.annotation), None if node.value else REQUIRED)
+        for node in own
+        if isinstance(node, ast.AnnAssign)
+    }
+    return create_model(f"{method} options", __base__=Settings, **fields)
+
+
+def _type(annotation: ast.expr) -> Any:
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Literal":
+        return Literal[ast.literal_eval(annotation.slice)]
+    return TYPES.get(ast.unparse(annotation), Any)
+
+
+@cache
+def _source(method: str) -> ast.Module:
+    if method not in names():
+        raise ConfigError(f"there is no method {method!r}; known: {', '.join(names())}")
+    return ast.parse((METHODS / f"{method}.py").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import torch
 
-from ..core.settings import DecodingSettings
+from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.encoder import EncodedOnce
@@ -40,9 +40,6 @@ class Options:
 
 
 class Method(TrainedMethod):
-    name = "viecap"
-    Options = Options
-
     def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
         return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
@@ -57,10 +54,10 @@ class Method(TrainedMethod):
             prompts.append(self.hard_prompt([word for word, keep in zip(found, kept.tolist(), strict=True) if keep]))
         return prompts
 
-    def image_input(self, images: ImageFeatures, decoding: DecodingSettings, seed: int) -> torch.Tensor:
+    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         return images.global_.unsqueeze(1)
 
-    def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, decoding: DecodingSettings) -> list[str]:
+    def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, generation: GenerationSettings) -> list[str]:
         words = self.resources.vocabulary
         features = encoded.features([f"A photo of {word}" for word in words])
         probability = (images.global_ @ features.T / TEMPERATURE).softmax(dim=1)

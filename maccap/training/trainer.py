@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ..core.artifacts import atomic, write_json, write_text
+from ..core.artifacts import atomic, write_text
 from ..core.progress import progress
 from ..core.settings import TrainingSettings
 from ..data.text_corpus import TextBatch, TextSet
@@ -23,6 +23,7 @@ from ..models.devices import mixed_precision
 from ..models.fast.matrix_products import onednn
 from ..models.language_model import LanguageModel
 from .loss import label_counts, reconstruction_loss
+from .run_file import HEADER, LOG, WEIGHTS
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
@@ -45,8 +46,9 @@ class Trainer:
         train, val: captions with their text features.
         settings: the run's hyperparameters.
         seed: decides initial weights, data order, noise and dropout.
-        folder: gets `adaptor.safetensors`, `run.json` and `log.jsonl`.
-        about: further entries of `run.json`: the names of the frozen models.
+        folder: gets `adaptor.safetensors`, whose header says how it was trained, and `log.jsonl`.
+        about: the names of the training data (`trained`) and of the `run`, which with the seed are the first columns of
+            the log, and the config's entries of the frozen models (`encoder`, `language_model`).
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Trainer:
 
         self.method, self.lm, self.train, self.val = method, lm, train, val
         self.settings, self.seed, self.folder, self.about = settings, seed, folder, about
+        self.identity = {"trained": about["trained"], "run": about["run"], "seed": seed}
         self.state_path = folder.with_name(f"{folder.name}.state.pt")  # not among the outputs, which DVC removes first
         self.accelerator = Accelerator(
             cpu=lm.device.type == "cpu", mixed_precision=mixed_precision(lm.device, settings.precision)
@@ -196,7 +199,7 @@ class Trainer:
             torch.save(state, part)
 
     def _write_log(self) -> None:
-        write_text(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in self.log))
+        write_text(self.folder / LOG, "".join(json.dumps(self.identity | row) + "\n" for row in self.log))
 
     def _resume(self) -> None:
         if not self.state_path.is_file():
@@ -217,16 +220,13 @@ class Trainer:
     def _finish(self) -> None:
         self._write_log()  # which may be gone: before it runs a job again, its driver removes what it had written
         weights = self.accelerator.unwrap_model(self.adaptor).state_dict()
-        with atomic(self.folder / "adaptor.safetensors") as part:
-            save_file({k: v.cpu().contiguous() for k, v in weights.items()}, part)
-        summary = {
-            "method": self.method.name, "options": asdict(self.method.options), "seed": self.seed, "steps": self.steps,
-            "training": asdict(self.settings),
+        header = self.identity | self.about | {
+            "method": self.method.name, "options": asdict(self.method.options), "training": self.settings.model_dump(),
             "feature_dim": self.train.features.dim, "lm_dim": self.lm.dim,
-            "trainable_parameters": sum(v.numel() for v in weights.values()),
-            "final": self.log[-1],
         }  # fmt: skip
-        write_json(self.folder / "run.json", summary | self.about)
+        with atomic(self.folder / WEIGHTS) as part:
+            tensors = {name: value.cpu().contiguous() for name, value in weights.items()}
+            save_file(tensors, part, metadata={HEADER: json.dumps(header)})
 
     def forget(self) -> None:
         """Remove the state file."""

@@ -8,26 +8,28 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+import maccap.methods
 from maccap.core.errors import ConfigError, DataError
 from maccap.core.settings import TrainingSettings
 from maccap.data.captions import Caption
 from maccap.data.features import ImageFeatures
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextBatch, TextSet, memory
-from maccap.graph.profile import METHODS
 from maccap.inference.captioning import Captioner
 from maccap.methods.base import CaptioningMethod, TrainedMethod
-from maccap.methods.registry import load_method, needs
+from maccap.methods.registry import load_method, names, needs
 from maccap.methods.resources import Resources, read_resources
 from maccap.models.encoder import EncodedOnce
+from maccap.models.language_model import LanguageModel
 from maccap.models.memory_projection import project
-from tests.helpers.tiny import DECODING, TRAINING, tiny_lm
+from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, tiny_lm
 from tests.inference.test_captioning import FakeEncoder, image_features
+from tests.models.test_families import build, word_tokenizer
 
 DIM = 16
 WORDS = ("ball", "boat", "box", "fish", "star", "tree")
 TEXTS = [f"A red {a} and two blue {b}s." for a in WORDS for b in WORDS if a != b]
-NAMES = sorted(path.stem for path in METHODS.glob("[a-z]*.py") if path.stem not in ("base", "registry", "resources"))
+NAMES = names()
 OPTIONS = {"viecap": {"vocabulary": "words.txt"}, "magic": {"candidates": 4}, "close": {"adapter": "covariance"}}
 
 
@@ -61,13 +63,13 @@ def method(name: str, training: TrainingSettings = TRAINING, **options: object) 
     return load_method(name, training, OPTIONS.get(name, {}) | options, resources())
 
 
-def captioner(name: str, **decoding: object) -> Captioner:
+def captioner(name: str, **generation: object) -> Captioner:
     lm, own = tiny_lm(), method(name)
     torch.manual_seed(2)
     adaptor = own.adaptor(DIM, lm.dim).eval() if isinstance(own, TrainedMethod) else None
     encoder = FakeEncoder(DIM)
     encoder.logit_scale = 100.0
-    return Captioner(encoder, lm, own, adaptor, replace(DECODING, **decoding), seed=9)
+    return Captioner(encoder, lm, own, adaptor, GENERATION.model_copy(update=generation), SELECTION.draws, 9)
 
 
 def noise() -> torch.Generator:
@@ -77,11 +79,11 @@ def noise() -> torch.Generator:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_captions_every_image_alike_twice_and_whatever_the_batch(name: str) -> None:
     images = image_features()
-    captions = captioner(name).caption(images)
+    captions = captioner(name).caption(images, SELECTION)
     assert [row["image_id"] for row in captions] == images.ids.tolist()
     assert all(row["caption"] in row["candidates"] for row in captions)
-    assert captioner(name).caption(images) == captions
-    assert captioner(name, batch_size=7).caption(images) == captions
+    assert captioner(name).caption(images, SELECTION) == captions
+    assert captioner(name, batch_size=7).caption(images, SELECTION) == captions
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,7 +98,7 @@ def test_training_and_images_give_the_adaptor_the_same_shape_and_gradients(name:
     batch = own.resources.memory.batch(torch.arange(5))
     adaptor = own.adaptor(DIM, 32)
     trained = own.training_input(batch, noise())
-    seen = own.image_input(image_features(5), DECODING, seed=1)
+    seen = own.image_input(image_features(5), GENERATION, SELECTION.draws, seed=1)
     assert trained.shape[1:] == seen.shape[2:] or name == "maccap"  # as many copies as subregions only by its settings
     adaptor(trained).square().sum().backward()
     assert adaptor(seen[:, 0]).shape == (5, TRAINING.queries, 32)
@@ -106,8 +108,29 @@ def test_training_and_images_give_the_adaptor_the_same_shape_and_gradients(name:
 def test_an_option_that_no_method_has_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"options\.beams does not exist"):
         load_method("magic", TRAINING, {"beams": 3})
-    with pytest.raises(ConfigError, match="no adapter 'linear'; choose one of none, mean, covariance"):
+    with pytest.raises(ConfigError, match=r"options\.adapter: Input should be 'none', 'mean' or .*, not 'linear'"):
         load_method("close", TRAINING, {"adapter": "linear"})
+
+
+def test_a_method_written_as_the_page_says_has_its_name_and_options(tmp_path, monkeypatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from .base import CaptioningMethod\n"
+        "NEEDS = ()\n"
+        "@dataclass(frozen=True)\n"
+        "class Options:\n"
+        "    strength: int\n"
+        "class Method(CaptioningMethod):\n"
+        "    def candidates(self, context, images):\n"
+        "        return [[self.name * self.options.strength] for _ in images.ids]\n"
+    )
+    monkeypatch.setattr("maccap.methods.registry.METHODS", tmp_path)
+    monkeypatch.setattr("maccap.methods.__path__", [*maccap.methods.__path__, str(tmp_path)])
+    own = load_method("mine", TRAINING, {"strength": 2})
+    assert own.candidates(None, image_features(2)) == [["minemine"], ["minemine"]]
+    assert needs("mine") == ()
+    with pytest.raises(ConfigError, match=r"config key options\.strength is missing"):
+        load_method("mine", TRAINING)
 
 
 def test_memory_projection_is_a_softmax_average() -> None:
@@ -134,7 +157,7 @@ def test_a_memory_is_cut_to_its_size_at_random_but_alike(monkeypatch: pytest.Mon
 def test_clipre_says_the_nearest_training_caption() -> None:
     images = image_features()
     known = text_set().features.rows
-    for row, image in zip(captioner("clipre").caption(images), images.global_):
+    for row, image in zip(captioner("clipre").caption(images, SELECTION), images.global_):
         nearest = max(range(len(TEXTS)), key=lambda i: float(image @ known[i]))
         assert row["candidates"] == [TEXTS[nearest].replace("!", "")]
 
@@ -144,7 +167,9 @@ def test_close_without_an_adapter_is_capdec_with_its_own_variance() -> None:
     close = method("close", adapter="none", noise_variance=0.016)
     assert torch.equal(close.training_input(batch, noise()), method("capdec").training_input(batch, noise()))
     images = image_features(6)
-    assert torch.equal(close.image_input(images, DECODING, 1), method("capdec").image_input(images, DECODING, 1))
+    assert torch.equal(
+        close.image_input(images, GENERATION, 1, 1), method("capdec").image_input(images, GENERATION, 1, 1)
+    )
 
 
 def test_close_moves_by_the_mean_gap_and_draws_from_three_times_its_covariance() -> None:
@@ -188,7 +213,7 @@ def test_ifcap_retrieves_the_nearest_other_captions() -> None:
         assert torch.equal(neighbours, known[others[:3]])
     images = image_features(2)
     nearest = (images.global_ @ known.T).argsort(dim=1, descending=True)[:, :3]
-    assert torch.equal(own.image_input(images, DECODING, 1)[:, 0, 1:], known[nearest])
+    assert torch.equal(own.image_input(images, GENERATION, 1, 1)[:, 0, 1:], known[nearest])
 
 
 def test_ifcap_leaves_out_only_rows_of_the_memory_itself() -> None:
@@ -221,20 +246,22 @@ def test_viecap_names_what_clip_finds_above_the_threshold() -> None:
     features = encoder.text_features([f"A photo of {word}" for word in WORDS])
     global_ = F.normalize(torch.stack([features[1], features[2] + features[4], features.mean(dim=0)]), dim=-1)
     images = ImageFeatures(torch.arange(3), global_, global_.unsqueeze(1), torch.ones(3, 1, 1))
-    prompts = method("viecap", threshold=0.2).image_prompts(images, EncodedOnce(encoder), DECODING)
+    prompts = method("viecap", threshold=0.2).image_prompts(images, EncodedOnce(encoder), GENERATION)
     chances = (global_ @ features.T / 0.01).softmax(dim=1)
     for prompt, chance in zip(prompts, chances):
         order = chance.argsort(descending=True).tolist()[:3]
         named = ", ".join(WORDS[i] for i in order if chance[i] >= 0.2)
         assert prompt == f"There are {named or 'something'} in image."
     assert prompts[0] == "There are boat in image."
-    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(images, EncodedOnce(encoder), DECODING)
+    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(
+        images, EncodedOnce(encoder), GENERATION
+    )
     assert reworded == prompts[-1].replace("There are", "Tags:").replace(" in image", "")
 
 
 def test_viecap_encodes_its_words_once_for_all_batches() -> None:
     run = captioner("viecap", batch_size=2)
-    run.caption(image_features())
+    run.caption(image_features(), SELECTION)
     asked = [text for texts in run.encoder.asked for text in texts]
     assert len(asked) == len(set(asked))
     assert {f"A photo of {word}" for word in WORDS} <= set(asked)
@@ -251,9 +278,12 @@ def test_prompts_are_given_and_only_captions_are_labels() -> None:
     assert torch.equal(ids[1, :12], lm.caption_ids(["A fish."], 12)[0][0])
 
 
-def test_magic_picks_by_confidence_degeneration_and_clip() -> None:
+@pytest.mark.parametrize("family", ["opt", "mamba"])
+def test_magic_picks_by_confidence_degeneration_and_clip(family: str) -> None:
     """Against the search written out: one image, no cache, every candidate scored from its whole text."""
     run, images = captioner("magic", max_new_tokens=5), image_features(3)
+    if family == "mamba":
+        run = replace(run, lm=LanguageModel(build("mamba", {}), word_tokenizer()))
     lm, options = run.lm, run.method.options
     for image, found in zip(range(3), run.candidates(images)):
         embedded, _ = lm.embed(run.soft_tokens(images.rows(slice(image, image + 1)))[:, 0], [""])

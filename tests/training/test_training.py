@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from maccap.core.errors import DataError
-from maccap.data.features import write_store
+from maccap.data.features import ids_of, write_store
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextSet
 from maccap.methods.registry import load_method
@@ -40,12 +39,12 @@ def text_set(folder: Path, rows: slice = slice(None), shards: int = 2) -> TextSe
 
 
 def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -> Trainer:
-    lm, settings = tiny_lm(), replace(TRAINING, **changes)
+    lm, settings = tiny_lm(), TRAINING.model_copy(update=changes)
     train, val = text_set(folder / "train"), text_set(folder / "val", slice(8))
     pairs = PairStatistics.of(train.features[torch.arange(20)], train.features[torch.arange(20, 40)])
     options = {"viecap": {"vocabulary": "words.txt"}, "close": {"adapter": "covariance"}}.get(method)
     loaded = load_method(method, settings, options, Resources(train, pairs, ("boat", "fish", "tree")))
-    return Trainer(loaded, lm, train, val, settings, seed, folder, {})
+    return Trainer(loaded, lm, train, val, settings, seed, folder, {"trained": "coco", "run": method})
 
 
 def test_learning_rate_warms_up_then_falls_to_a_tenth():
@@ -67,6 +66,7 @@ def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, 
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"] - 0.5
     assert log[-1]["step"] == run.steps == 12 * 6
+    assert [list(line.items())[:3] for line in log] == [[("trained", "coco"), ("run", method), ("seed", 3)]] * len(log)
     assert "validation_loss" in log[-1]
     assert all(torch.equal(v, before[k]) for k, v in run.lm.model.state_dict().items())
 
@@ -118,7 +118,7 @@ def test_every_caption_is_seen_once_per_epoch(tmp_path):
 def test_a_finished_seed_of_an_unfinished_job_is_written_again_when_its_files_are_gone(tmp_path):
     """Snakemake and DVC remove a job's outputs before they run it again; the state stays until all seeds are done."""
     trainer(tmp_path / "seed").run()
-    outputs = [tmp_path / "seed" / name for name in ("adaptor.safetensors", "log.jsonl", "run.json")]
+    outputs = [tmp_path / "seed" / name for name in ("adaptor.safetensors", "log.jsonl")]
     before = [path.read_bytes() for path in outputs]
     for path in outputs:
         path.unlink()
@@ -146,7 +146,7 @@ def test_features_of_other_captions_are_refused(tmp_path):
     paths, table = text_files(tmp_path, features, captions)
     with pytest.raises(DataError, match="44 text features for 43 captions"):
         TextSet.read(paths, text_files(tmp_path / "fewer", features[:-1], captions[:-1])[1])
-    write_store(paths[0], {"features": features}, list(range(44)), "float32")
+    write_store(paths[0], {"train": features}, {ids_of("train"): list(range(44))}, "float32")
     with pytest.raises(DataError, match="made from other captions"):
         TextSet.read(paths, table).batch(torch.tensor([3, 1]))
 
@@ -235,7 +235,7 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     assert torch.load(state, weights_only=True)["step"] > 0
     straight = trainer(tmp_path / "straight", epochs=8)
     straight.run()
-    for name in ("adaptor.safetensors", "log.jsonl", "run.json"):
+    for name in ("adaptor.safetensors", "log.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
     assert set(load_file(tmp_path / "killed" / "adaptor.safetensors"))
     resumed.forget()
@@ -253,8 +253,8 @@ def test_training_on_several_gpus_becomes_their_launcher(monkeypatch):
     monkeypatch.setattr(os, "execv", become)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     with pytest.raises(SystemExit) as launched:
-        runner.run_step("train", {}, [], {"gpus": 2}, ["train", "--output", "x"])
+        runner.run_step("train", {}, [], {"gpus": 2}, ["step", "train", "--output", "x"])
     command = launched.value.code
     assert command[command.index("--num_processes") + 1] == "2"
-    assert command[-5:] == ["-m", "maccap", "train", "--output", "x"]
+    assert command[-6:] == ["-m", "maccap", "step", "train", "--output", "x"]
     assert "--multi_gpu" in command

@@ -1,0 +1,168 @@
+"""`run.json`: everything that is needed to use a trained run elsewhere.
+
+What training decided stands in the header of the run's weights; the settings of generation, selection and answering may
+change afterwards and are written beside it. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from ..core.artifacts import read_json, write_json
+from ..core.errors import DataError
+from ..methods.registry import needs
+
+FILE, WEIGHTS, LOG = "run.json", "adaptor.safetensors", "log.jsonl"
+HEADER = "maccap"  # the entry of the weights' header that holds what training decided, as JSON
+IDENTITY = ("trained", "run", "seed")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Frozen(BaseModel):
+    """A frozen model as the config names it, with the other keys there; `folder` is where the workflow read it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    name: str
+    folder: str
+
+
+class Memory(_Strict):
+    """The training captions that a method retrieves from: shards of their text features, and their table."""
+
+    features: list[str]
+    captions: str
+
+
+class ResourceFiles(_Strict):
+    """Files that the run's method reads beside its weights; only what it needs is there."""
+
+    memory: Memory | None = None
+    pairs: str | None = None
+    vocabulary: str | None = None
+
+
+class RunFile(_Strict):
+    """The content of run.json; paths are relative to the project's folder.
+
+    Attributes:
+        trained: the data set that it was trained on.
+        run: its name in the config.
+        steps: of training.
+        training, generation, selection, answering: settings, complete.
+        feature_dim, lm_dim: widths of the encoder's features and of the language model's embeddings.
+        final: the last line of the log: step, loss, gradient norm, learning rate, validation loss.
+    """
+
+    method: str
+    options: dict[str, Any]
+    seed: int
+    trained: str
+    run: str
+    steps: int
+    training: dict[str, Any]
+    generation: dict[str, Any]
+    selection: dict[str, Any]
+    answering: dict[str, Any]
+    encoder: Frozen
+    language_model: Frozen
+    feature_dim: int
+    lm_dim: int
+    trainable_parameters: int
+    final: dict[str, int | float]
+    resources: ResourceFiles
+
+
+def describe_run(
+    weights: Path,
+    log: Path,
+    settings: dict[str, dict[str, Any]],
+    models: dict[str, Path],
+    *,
+    memory: Memory | None = None,
+    pairs: Path | None = None,
+) -> RunFile:
+    """The description of a trained run.
+
+    Args:
+        weights, log: what training left.
+        settings: those of `generation`, `selection` and `answering`.
+        models: the folders that the workflow reads the frozen models from, `encoder` and `language_model`.
+        memory, pairs: the files for methods that read them; they are left out where the run's method does not.
+
+    Raises:
+        DataError: weights or log are damaged, are not of one run, or do not say all.
+    """
+    header, parameters = read_header(weights)
+    final = _last_line(log)
+    if any(final.pop(key, None) != header.get(key) for key in IDENTITY):
+        raise DataError(f"{log}: is not of the run whose weights are {weights}; delete both and train again")
+    try:
+        needed = needs(header["method"])
+        files = {
+            "memory": memory,
+            "pairs": pairs and pairs.as_posix(),
+            "vocabulary": header["options"].get("vocabulary"),
+        }
+        frozen = {key: header.pop(key) | {"folder": folder.as_posix()} for key, folder in models.items()}
+        measured = {"steps": final["step"], "final": final, "trainable_parameters": parameters}
+        resources = {name: file for name, file in files.items() if name in needed}
+        return RunFile.model_validate(header | frozen | settings | measured | {"resources": resources})
+    except (ValidationError, TypeError, KeyError) as error:
+        raise DataError(f"{weights}: does not say how it was trained ({error}); train again") from error
+
+
+def read_header(weights: Path) -> tuple[dict[str, Any], int]:
+    """What training decided, from the header of its weights, and their number of parameters.
+
+    Raises:
+        DataError: the file is missing or damaged, or training did not write it.
+    """
+    try:
+        with safe_open(weights, "numpy") as file:
+            header = json.loads((file.metadata() or {})[HEADER])
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise DataError(f"{weights}: no such file; train the run first") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{weights}: not the weights of a run ({error}); delete it and train again") from error
+    return header, sum(map(math.prod, shapes))
+
+
+def write_run(path: Path, run: RunFile) -> None:
+    """Write a run's description."""
+    write_json(path, run.model_dump(exclude_unset=True))
+
+
+def read_run(folder: Path) -> RunFile:
+    """The description in a run folder.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise DataError(f"{folder}: no trained run there (no {FILE}); run `snakemake --cores all` first")
+    try:
+        return RunFile.model_validate_json(json.dumps(read_json(path)))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise DataError(f"{path}: {place}: {fault['msg']}; run the workflow again, which writes it") from error
+
+
+def _last_line(log: Path) -> dict[str, Any]:
+    try:
+        line: dict[str, Any] = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{log}: not the log of a run ({error}); delete it and train again") from error
+    return line
