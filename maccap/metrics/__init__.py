@@ -1,14 +1,7 @@
 """Caption metrics, VQA accuracy and CLIPScore."""
 
-from .captions import (
-    CaptionScores,
-    caption_scores,
-    check_coverage,
-    score_pairs,
-    score_sets,
-    spice_available,
-    supply_spice,
-)
+from .caption_metrics.spice import spice_available, supply_spice
+from .captions import CaptionScores, caption_scores, check_coverage, score_pairs, score_sets
 from .clipscore import clip_scores, ref_clip_scores
 from .java import ensure_java
 from .vqa import VqaAccuracy, vqa_accuracy

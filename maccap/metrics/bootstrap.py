@@ -7,15 +7,15 @@ CIDEr's document frequencies stay those of the full set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from .meteor import meteor_of_totals
+from .registry import metric_named
 
 Array = NDArray[np.float64]
 
@@ -23,36 +23,28 @@ VQA = "VQA accuracy"
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
 CHUNK = 4_000_000  # draws added up at once
-SMALL, TINY = 1e-9, 1e-15  # as pycocoevalcap's BLEU keeps clear of 0 / 0
 
 
-def question_statistics(
-    per_question: Mapping[int, float], image_of: Mapping[int, int]
-) -> dict[int, dict[str, list[float]]]:
-    """{image id: {"VQA accuracy": [sum over its questions, their number]}}: the questions of an image move together."""
-    sums: dict[int, list[float]] = {}
-    for question, accuracy in per_question.items():
-        own = sums.setdefault(image_of[question], [0.0, 0])
-        own[0] += accuracy
-        own[1] += 1
-    return {image: {VQA: own} for image, own in sums.items()}
+def aligned_statistics(runs: Sequence[pd.DataFrame], metric: str) -> list[Array]:
+    """What each image adds to a metric, [N, k] for each run, the same images in the same order.
 
+    Columns: BLEU 9 and METEOR 23 (see `CaptionScores`), else the image's sum of scores and their number. The questions
+    about an image move together.
 
-def aligned_statistics(reports: Mapping[str, Mapping[str, Any]], metric: str) -> list[Array]:
-    """What each image adds to a metric, [N, k] for each metric file's content, the same images in the same order.
+    Args:
+        runs: rows of metric files about images or questions, those of one seed in each frame.
 
-    Columns: BLEU 9 and METEOR 23 (see `CaptionScores`), else the image's sum of scores and their number.
-    Raises DataError, naming the file, when statistics are missing or the files are about different images.
+    Raises:
+        DataError: statistics are missing, or the runs are about different images.
     """
-    columns = {file: _columns(file, report, metric) for file, report in reports.items()}
-    first = next(iter(columns))
-    for file, rows in columns.items():
-        if rows.keys() != columns[first].keys():
+    found = [_statistics(rows, metric) for rows in runs]
+    for number, own in enumerate(found, start=1):
+        if set(own) != set(found[0]):
             raise DataError(
-                f"{file}: scores other images than {first} ({len(rows)} and {len(columns[first])}). "
+                f"{metric}: run {number} scores other images than the first ({len(own)} and {len(found[0])}). "
                 "Score the predictions of all seeds against the same captions again."
             )
-    return [np.array([rows[image] for image in columns[first]], dtype=np.float64) for rows in columns.values()]
+    return [np.array([own[image] for image in found[0]], dtype=np.float64) for own in found]
 
 
 def corpus_score(metric: str, statistics: Array) -> float:
@@ -104,33 +96,24 @@ def _middle(scores: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _columns(file: str, report: Mapping[str, Any], metric: str) -> dict[str, list[float]]:
-    """{image id: its row} of one metric file."""
-    key = "BLEU" if metric.startswith("BLEU-") else metric
+def _statistics(rows: pd.DataFrame, metric: str) -> dict[int, Sequence[float]]:
+    """{image id: its row}."""
     try:
-        if key in ("BLEU", "METEOR", VQA):
-            return {image: own[key] for image, own in report["statistics"].items()}
-        return {image: [own[key], 1] for image, own in report["per_item"].items()}
+        if metric == VQA:
+            sums = rows.groupby("image_id", sort=False)["accuracy"].agg(["sum", "count"])
+            return dict(zip(sums.index, sums.to_numpy(), strict=True))
+        about = metric_named(metric)
+        if about.of_totals:
+            return dict(zip(rows["image_id"], rows[f"{about.family} statistics"], strict=True))
+        return {image: (value, 1) for image, value in zip(rows["image_id"], rows[metric], strict=True)}
     except KeyError as error:
-        raise DataError(
-            f"{file}: no statistics of {metric} per image ({error} is missing); delete the file and score again."
-        ) from error
+        raise DataError(f"no statistics of {metric} per image ({error} is missing); score again") from error
 
 
 def _of_totals(metric: str, totals: Array) -> Array:
-    """The metric, in percent, of summed rows: [..., k] -> [...]."""
-    if metric.startswith("BLEU-"):
-        return 100 * _bleu(totals, int(metric.removeprefix("BLEU-")))
-    if metric == "METEOR":
-        return 100 * meteor_of_totals(totals)
+    """The metric, as tables print it, of summed rows: [..., k] -> [...]."""
+    own = None if metric == VQA else metric_named(metric).of_totals
+    if own:
+        return own(metric, totals)
     mean: Array = totals[..., 0] / totals[..., 1]
     return mean
-
-
-def _bleu(totals: Array, order: int) -> Array:
-    """Corpus BLEU up to n-grams of `order`, as pycocoevalcap computes it; [..., 9] -> [...]."""
-    reference_length, candidates, matches = totals[..., 0], totals[..., 1:5], totals[..., 5:9]
-    precisions = (matches[..., :order] + TINY) / (candidates[..., :order] + SMALL)
-    ratio = (candidates[..., 0] + TINY) / (reference_length + SMALL)
-    bleu: Array = precisions.prod(axis=-1) ** (1 / order) * np.exp(np.minimum(0, 1 - 1 / ratio))
-    return bleu

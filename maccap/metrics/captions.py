@@ -1,34 +1,24 @@
-"""BLEU, METEOR, ROUGE-L, CIDEr and, where installed, SPICE: as pycocoevalcap scores, corpus level and per image."""
+"""Captions scored by every metric of the registry, of the whole set and of each image; tokens are pycocoevalcap's."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from itertools import chain, repeat
 from typing import Generic, TypeVar
 
-import numpy as np
-import pycocoevalcap.spice
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from ..core.artifacts import atomic
 from ..core.errors import DataError, EnvironmentProblem
 from .java import ensure_java
-from .meteor import meteor_scores
-from .overlap import References, Score
+from .overlap import References
+from .registry import CaptionSet, Features, SetScores, metrics
 
-METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
-SPICE_JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
 SENTINEL = "sentinel"
 SHOWN_IDS = 5
 
 Id = TypeVar("Id", bound=Hashable)
-Scores = dict[str, Score]
-Rows = list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -65,9 +55,13 @@ def score_sets(
 
 
 def score_pairs(
-    pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
+    pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]], features: Sequence[Features] | None = None
 ) -> list[CaptionScores[Id]]:
-    """Like `score_sets`, each prediction set with references of its own; one object is prepared once."""
+    """Like `score_sets`, each prediction set with references of its own; one object is prepared once.
+
+    Args:
+        features: of each set, in the order of its references, for the metrics that need them.
+    """
     captions: list[str] = []
     for number, (references, predictions) in enumerate(pairs, start=1):
         check_coverage(references, predictions, f"prediction set {number}")
@@ -77,15 +71,19 @@ def score_pairs(
     ensure_java()
     tokens = _tokenise(captions)
     truths = {id(of): [[tokens[text] for text in texts] for texts in of.values()] for of, _ in pairs}
-    sets = [(truths[id(of)], [tokens[predictions[id_]] for id_ in of]) for of, predictions in pairs]
-    questions = [[(own, *of) for of, own in zip(truth, candidates, strict=True)] for truth, candidates in sets]
-    with ThreadPoolExecutor(1) as beside:  # Java works beside the other metrics
-        meteor = beside.submit(meteor_scores, questions)
-        prepared = {id(truth): References(truth) for truth in truths.values()}
-        scores = [_score(prepared[id(truth)], candidates) for truth, candidates in sets]
-        for (of_set, rows), (whole, items, counts) in zip(scores, meteor.result(), strict=True):
-            of_set["METEOR"], rows["METEOR"] = (whole, items), counts
-    return [_in_percent(list(references), *of_set) for (references, _), of_set in zip(pairs, scores, strict=True)]
+    prepared = {key: References(truth) for key, truth in truths.items()}
+    sets = [
+        CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
+        for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
+    ]
+    usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
+    with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics
+        found = list(pool.map(lambda metric: metric.score(sets), usable))
+    families = [metric.family for metric in usable]
+    return [
+        _in_percent(list(of), list(zip(families, own, strict=True)))
+        for (of, _), own in zip(pairs, zip(*found, strict=True), strict=True)
+    ]
 
 
 def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[Id, str], source: str) -> None:
@@ -110,24 +108,6 @@ def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[
     wrong = [id_ for id_, caption in predictions.items() if not isinstance(caption, str)]
     if wrong:
         raise DataError(f"{source}: {_some(wrong, 'prediction')} that is not text. Give one string per image.")
-
-
-def spice_available() -> bool:
-    """Whether SPICE's Stanford CoreNLP jars lie beside it; nothing here ever downloads them."""
-    return all((_spice_folder() / name).is_file() for name in SPICE_JARS)
-
-
-def supply_spice(jars: Sequence[Path]) -> None:
-    """Copy Stanford CoreNLP's jars to where SPICE looks for them, beside itself, unless they lie there."""
-    for jar in jars:
-        place = _spice_folder() / jar.name
-        if not (place.is_file() and place.stat().st_size == jar.stat().st_size):
-            with atomic(place) as part:
-                shutil.copyfile(jar, part)
-
-
-def _spice_folder() -> Path:
-    return Path(pycocoevalcap.spice.__file__).parent / "lib"
 
 
 def _some(ids: Sequence[Hashable], noun: str) -> str:
@@ -159,39 +139,10 @@ def _tokenise(captions: Iterable[str]) -> dict[str, str]:
     return {text: lines[key][0].replace("|||", "| | |") for key, text in enumerate(distinct)}  # METEOR's mark
 
 
-def _score(references: References, candidates: Sequence[str]) -> tuple[Scores, dict[str, Rows]]:
-    """The corpus score and the scores per item, as fractions, of each metric but METEOR; and BLEU's statistics."""
-    bleu, rows = references.bleu(candidates)
-    scores: Scores = {f"BLEU-{order}": score for order, score in enumerate(bleu, start=1)}
-    scores |= {"ROUGE-L": references.rouge(candidates), "CIDEr": references.cider(candidates)}
-    if spice_available():
-        scores["SPICE"] = _spice(references.captions, candidates)
-    return scores, {"BLEU": rows}
-
-
-def _spice(references: Sequence[Sequence[str]], candidates: Sequence[str]) -> tuple[float, list[float]]:
-    """SPICE's F-scores; where it is undefined, as for an empty caption, it counts as 0."""
-    from pycocoevalcap.spice.spice import Spice
-
-    try:
-        _, items = Spice().compute_score(
-            dict(enumerate(map(list, references))), {number: [text] for number, text in enumerate(candidates)}
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise EnvironmentProblem(
-            f"SPICE: {error}. It needs Java 8 or 11, 8 GB of memory and a writable pycocoevalcap folder; put such "
-            f"a Java first on PATH, or remove {SPICE_JARS[0]} from that folder to score without SPICE."
-        ) from error
-    per_item = [float(np.nan_to_num(item["All"]["f"])) for item in items]
-    return float(np.mean(per_item)), per_item
-
-
-def _in_percent(ids: Sequence[Id], scores: Scores, rows: dict[str, Rows]) -> CaptionScores[Id]:
-    scores = {name: scores[name] for name in METRICS if name in scores}
-    corpus = {name: 100 * float(whole) for name, (whole, _) in scores.items()}
-    per_item = {
-        id_: {name: 100 * float(items[position]) for name, (_, items) in scores.items()}
-        for position, id_ in enumerate(ids)
-    }
-    statistics = {id_: {name: of_set[i] for name, of_set in rows.items()} for i, id_ in enumerate(ids)}
-    return CaptionScores(corpus, per_item, statistics)
+def _in_percent(ids: Sequence[Id], found: Sequence[tuple[str, SetScores]]) -> CaptionScores[Id]:
+    """The scores of one set by each family of metrics."""
+    scores = {name: score for _, own in found for name, score in own.scores.items()}
+    rows = {family: own.statistics for family, own in found if own.statistics is not None}
+    per_item = {id_: {name: float(items[i]) for name, (_, items) in scores.items()} for i, id_ in enumerate(ids)}
+    statistics = {id_: {family: of_set[i] for family, of_set in rows.items()} for i, id_ in enumerate(ids)}
+    return CaptionScores({name: float(whole) for name, (whole, _) in scores.items()}, per_item, statistics)

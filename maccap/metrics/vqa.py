@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..core.errors import DataError
+from ..data.vqa import VqaQuestion
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUESTION_FIELDS = ("question_id", "question_type", "answer_type", "answers")
 ANSWER_FIELDS = ("question_id", "answer")
@@ -60,6 +64,34 @@ def vqa_accuracy(annotations: Mapping[str, Any], results: Sequence[Mapping[str, 
         "per_question_type": _percent_by("question_type", questions, accuracy),
         "per_question": {id_: _percent([value]) for id_, value in accuracy.items()},
     }
+
+
+def accuracy_rows(
+    questions: Sequence[VqaQuestion], annotations: Mapping[str, Any], answers: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
+    """The rows of a metric file about answers, for each vqa_method and seed.
+
+    The first row is about all questions, then come a row for each answer type, for each question type, and for each
+    question. Columns that say nothing of a row are null.
+
+    Raises:
+        DataError: as for `vqa_accuracy`.
+    """
+    kinds = {row["question_id"]: row for row in annotations["annotations"]}
+    names = ["trained", "vqa_method", "tested", "seed"]
+    groups: Any = answers.groupby(names, sort=False)
+    for about, own in groups:
+        accuracy = vqa_accuracy(annotations, own[["question_id", "answer"]].to_dict("records"))
+        identity = dict(zip(names, (*about[:3], int(about[3])), strict=True))
+        nothing = dict.fromkeys(("answer_type", "question_type", "question_id", "image_id"))
+        yield identity | nothing | {"accuracy": accuracy["overall"]}
+        for column in ("answer_type", "question_type"):
+            for kind, value in accuracy[f"per_{column}"].items():  # type: ignore[literal-required]
+                yield identity | nothing | {column: kind, "accuracy": value}
+        for question in questions:
+            of = {name: kinds[question.question_id][name] for name in ("answer_type", "question_type")}
+            ids = {"question_id": question.question_id, "image_id": question.image_id}
+            yield identity | of | ids | {"accuracy": accuracy["per_question"][question.question_id]}
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.rouge.rouge import Rouge
 
 from maccap.core.errors import DataError
-from maccap.metrics import captions
-from maccap.metrics.bootstrap import VQA, aligned_statistics, corpus_score, interval, question_statistics
+from maccap.metrics.bootstrap import VQA, aligned_statistics, corpus_score, interval
 from maccap.metrics.overlap import References
+from maccap.metrics.registry import CaptionSet, metric_named
 
 TRUTH = {
     0: ["a man rides a brown horse on a beach", "someone on a horse"],
@@ -25,8 +26,9 @@ SEEDS = [
 ]
 
 
-def score(own: dict):
-    return captions._score(References(list(TRUTH.values())), [own[image][0] for image in TRUTH])
+def scored(metric: str, own: dict):
+    captions = CaptionSet(References(list(TRUTH.values())), [own[image][0] for image in TRUTH], None)
+    return metric_named(metric).score([captions])[0]
 
 
 def brute_force(score, seeds: list[dict], resamples: int, seed: int) -> tuple[float, float]:
@@ -43,7 +45,7 @@ def brute_force(score, seeds: list[dict], resamples: int, seed: int) -> tuple[fl
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_bleu_interval_is_that_of_scoring_every_resample(order: int) -> None:
-    rows = [np.array(score(own)[1]["BLEU"], float) for own in SEEDS]
+    rows = [np.array(scored("BLEU-1", own).statistics, float) for own in SEEDS]
     expected = brute_force(
         lambda truth, own: Bleu(4).compute_score(truth, own, verbose=0)[0][order - 1], SEEDS, resamples=60, seed=3
     )
@@ -52,20 +54,17 @@ def test_bleu_interval_is_that_of_scoring_every_resample(order: int) -> None:
 
 
 def test_rouge_interval_is_that_of_scoring_every_resample() -> None:
-    reports = {}
-    for number, own in enumerate(SEEDS):
-        _, items = score(own)[0]["ROUGE-L"]
-        reports[str(number)] = {"per_item": {image: {"ROUGE-L": 100 * item} for image, item in enumerate(items)}}
+    per_item = [scored("ROUGE-L", own).scores["ROUGE-L"][1] for own in SEEDS]
+    runs = [pd.DataFrame({"image_id": [*TRUTH], "ROUGE-L": items}) for items in per_item]
     expected = brute_force(lambda truth, own: Rouge().compute_score(truth, own)[0], SEEDS, resamples=60, seed=8)
-    assert interval("ROUGE-L", aligned_statistics(reports, "ROUGE-L"), 60, 8) == pytest.approx(expected, abs=1e-9)
+    assert interval("ROUGE-L", aligned_statistics(runs, "ROUGE-L"), 60, 8) == pytest.approx(expected, abs=1e-9)
 
 
 def test_questions_move_with_their_image() -> None:
-    per_question = {11: 100.0, 12: 0.0, 13: 50.0, 21: 30.0}
-    own = question_statistics(per_question, {11: 1, 12: 1, 13: 1, 21: 2})
-    assert own == {1: {VQA: [150.0, 3]}, 2: {VQA: [30.0, 1]}}
-    [statistics] = aligned_statistics({"m.json": {"statistics": own}}, VQA)
-    assert corpus_score(VQA, statistics) == pytest.approx(np.mean(list(per_question.values())))
+    rows = pd.DataFrame({"image_id": [1, 2, 1, 1], "accuracy": [100.0, 30.0, 0.0, 50.0]})
+    [statistics] = aligned_statistics([rows], VQA)
+    np.testing.assert_array_equal(statistics, [[150, 3], [30, 1]])
+    assert corpus_score(VQA, statistics) == pytest.approx(rows.accuracy.mean())
     assert interval(VQA, [statistics], resamples=400) == pytest.approx((30.0, 50.0))  # only image 2, or only image 1
 
 
@@ -101,13 +100,11 @@ def test_95_percent_intervals_hold_the_truth_about_95_times_in_100(metric: str) 
     assert 0.92 <= held / trials <= 0.975
 
 
-def test_files_that_do_not_fit_are_named() -> None:
-    good = {"per_item": {"1": {"CIDEr": 5.0}, "2": {"CIDEr": 6.0}}}
-    other = {"per_item": {"1": {"CIDEr": 5.0}, "3": {"CIDEr": 6.0}}}
-    with pytest.raises(DataError, match=r"s2\.json: scores other images than s1\.json"):
-        aligned_statistics({"s1.json": good, "s2.json": other}, "CIDEr")
-    with pytest.raises(DataError, match=r"s1\.json: no statistics of BLEU-4 per image.*score again"):
-        aligned_statistics({"s1.json": good}, "BLEU-4")
-    swapped = {"per_item": dict(reversed(good["per_item"].items()))}
-    first, second = aligned_statistics({"s1.json": good, "s2.json": swapped}, "CIDEr")
+def test_runs_that_do_not_fit_are_named() -> None:
+    good = pd.DataFrame({"image_id": [1, 2], "CIDEr": [5.0, 6.0]})
+    with pytest.raises(DataError, match="run 2 scores other images than the first"):
+        aligned_statistics([good, good.replace({"image_id": {2: 3}})], "CIDEr")
+    with pytest.raises(DataError, match=r"no statistics of BLEU-4 per image.*score again"):
+        aligned_statistics([good], "BLEU-4")
+    first, second = aligned_statistics([good, good[::-1]], "CIDEr")
     np.testing.assert_array_equal(first, second)

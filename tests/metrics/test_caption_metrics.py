@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
@@ -35,6 +36,7 @@ from maccap.metrics.bootstrap import aligned_statistics, corpus_score
 from maccap.metrics.meteor import FOLDER, STAGES, meteor_process, meteor_scores
 from maccap.metrics.overlap import References
 from maccap.metrics.paraphrases import LONGEST, filter_paraphrases
+from maccap.metrics.registry import CaptionSet, metric_named
 from tests.helpers import ROOT, SHARED
 
 PUBLISHED = SHARED / "real" / "published_predictions"
@@ -87,9 +89,12 @@ def test_corpus_is_not_the_mean_of_items_for_bleu_but_is_for_cider(scored: list[
 
 
 def assert_statistics_give_the_corpus(scores: CaptionScores) -> None:
-    report = {"per_item": scores.per_item, "statistics": scores.statistics}
+    rows = [
+        {"image_id": id_} | scores.per_item[id_] | {f"{name} statistics": own for name, own in statistics.items()}
+        for id_, statistics in scores.statistics.items()
+    ]
     for name, value in scores.corpus.items():
-        [statistics] = aligned_statistics({"m.json": report}, name)
+        [statistics] = aligned_statistics([pd.DataFrame(rows)], name)
         assert corpus_score(name, statistics) == pytest.approx(value, abs=1e-9)
 
 
@@ -157,7 +162,8 @@ def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPat
             return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
 
     monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
-    assert captions._spice([["a"], ["b"]], ["a", ""]) == (0.25, [0.5, 0.0])
+    [scores] = metric_named("SPICE").score([CaptionSet(References([["a"], ["b"]]), ["a", ""], None)])
+    assert scores.scores == {"SPICE": (25.0, [50.0, 0.0])}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell command stands in for Java")

@@ -1,0 +1,1 @@
+"""One file for each caption metric, or for several that are computed together; see `maccap.metrics.registry`."""

@@ -1,0 +1,131 @@
+"""Predictions of one test set with all that their metrics are computed from, and the rows of a metric file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file
+
+from ..data.captions import read_captions, references
+from ..data.predictions import read_predictions
+from .captions import CaptionScores, check_coverage, score_pairs
+from .registry import Features
+
+IDENTITY = ["trained", "experiment", "tested", "seed"]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What predictions of a test set are scored against: by image id its captions, their features, its own feature."""
+
+    references: dict[int, list[str]]
+    texts: dict[int, list[np.ndarray]]
+    images: dict[int, np.ndarray]
+
+    @classmethod
+    def read(cls, captions: Path, text_features: Path, image_features: Sequence[Path]) -> TestSet:
+        """Read the captions, their features (the split `test`) and the shards of the image features."""
+        rows = read_captions(captions)
+        texts: dict[int, list[np.ndarray]] = {}
+        for row, feature in zip(rows, load_file(text_features)["test"], strict=True):
+            texts.setdefault(row.image_id, []).append(feature)
+        images: dict[int, np.ndarray] = {}
+        for path in image_features:
+            store = load_file(path)
+            images |= dict(zip(map(int, store["ids"]), store["global"], strict=True))
+        return cls(references(rows), texts, images)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The captions of one experiment and seed: a row of `predictions` and of `caption_features`
+    [N, d] for each image."""
+
+    about: dict[str, Any]
+    predictions: pd.DataFrame
+    caption_features: np.ndarray
+    test: TestSet
+
+    @property
+    def captions(self) -> dict[int, str]:
+        return dict(zip(self.predictions.image_id.tolist(), self.predictions.caption.tolist(), strict=True))
+
+    @property
+    def left_out(self) -> dict[int, int]:
+        """{image id: the number of the reference that is the caption itself}."""
+        rows = self.predictions.dropna(subset="left_out_reference")
+        return dict(zip(rows.image_id.tolist(), rows.left_out_reference.tolist(), strict=True))
+
+    @property
+    def references(self) -> Mapping[int, list[str]]:
+        """What to score against: published predictions may leave images out, a human's caption is no reference."""
+        if self.predictions.published.any():
+            return {image_id: self.test.references[image_id] for image_id in self.captions}
+        left_out = self.left_out
+        if not left_out:
+            return self.test.references
+        return {i: _without(texts, left_out.get(i)) for i, texts in self.test.references.items()}
+
+    @property
+    def features(self) -> Features:
+        """In the order of `references`."""
+        rows = {image_id: row for row, image_id in enumerate(self.captions)}
+        test, left_out, ids = self.test, self.left_out, list(self.references)
+        return Features(
+            np.stack([test.images[i] for i in ids]),
+            self.caption_features[[rows[i] for i in ids]],
+            [np.stack(_without(test.texts[i], left_out.get(i))) for i in ids],
+        )
+
+
+def evaluations(tables: Sequence[Path], stores: Sequence[Path], tested: str, test: TestSet) -> list[Evaluation]:
+    """What the predictions of some files say of one test set, apart by experiment and seed, in the order of the files.
+
+    Args:
+        stores: the feature stores of the files, in their order.
+
+    Raises:
+        DataError: predictions and references are not of the same images.
+    """
+    predictions = read_predictions(tables)
+    features = np.concatenate([load_file(store)["features"] for store in stores])
+    found = []
+    own = predictions[predictions.tested == tested]
+    groups: Any = own.groupby(IDENTITY, sort=False, dropna=False)
+    for about, rows in groups:
+        identity = dict(zip(IDENTITY, about, strict=True))
+        identity["seed"] = None if identity["seed"] is pd.NA else int(identity["seed"])
+        evaluation = Evaluation(identity, rows, features[rows.index.to_numpy()], test)
+        place = f"predictions of {identity['experiment']} on {tested}, seed {identity['seed']}"
+        check_coverage(evaluation.references, evaluation.captions, place)
+        found.append(evaluation)
+    return found
+
+
+def metric_rows(evaluations: Sequence[Evaluation]) -> Iterator[dict[str, Any]]:
+    """The rows of a metric file: of each evaluation one row for the corpus, then one for each image.
+
+    Java programs are started once for all evaluations.
+    """
+    pairs = [(evaluation.references, evaluation.captions) for evaluation in evaluations]
+    scored = score_pairs(pairs, [evaluation.features for evaluation in evaluations])
+    for evaluation, scores in zip(evaluations, scored, strict=True):
+        yield from _rows(evaluation, scores)
+
+
+def _rows(evaluation: Evaluation, scores: CaptionScores[int]) -> Iterator[dict[str, Any]]:
+    counts = {"images": len(scores.per_item), "of": len(evaluation.test.images)}
+    yield evaluation.about | {"image_id": None} | counts | scores.corpus
+    for image_id in evaluation.captions:
+        values = {name: round(value, 4) for name, value in scores.per_item[image_id].items()}
+        statistics = {f"{name} statistics": value for name, value in scores.statistics[image_id].items()}
+        yield evaluation.about | {"image_id": image_id} | values | statistics
+
+
+def _without(values: list[Any], index: int | None) -> list[Any]:
+    return values if index is None else values[:index] + values[index + 1 :]
