@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,17 +17,17 @@ from ..core.artifacts import sha256 as digest_of
 from ..core.errors import DataError
 from .lock import AssetLock, exclusive
 from .registry import REGISTRY, FileAsset
-from .transfer import PATIENT, Patience, Refused, begun_from, bytes_of, download, forget, looks_like_html
+from .transfer import PATIENT, Part, Patience, Refused, download, looks_like_html
 
 MIRROR_VARIABLE = "MACCAP_MIRROR"
 
 
 class Wrong(Refused):
-    """What has come is damaged or something else."""
+    """What has come is damaged or something else; `mismatch` if it is whole, but has another size or hash."""
 
-
-class Mismatch(Wrong):
-    """What has come is whole, but has another size or hash."""
+    def __init__(self, text: str, mismatch: bool = False) -> None:
+        super().__init__(text)
+        self.mismatch = mismatch
 
 
 class Unobtainable(DataError):
@@ -36,19 +38,36 @@ class Unobtainable(DataError):
         self.mismatch = mismatch
 
 
-def fetch(
-    asset: FileAsset,
-    folder: Path | str,
-    lock: AssetLock,
-    *,
-    mirror: str | None = None,
-    local: Path | str | None = None,
-    patience: Patience = PATIENT,
-) -> Path:
+@dataclass(frozen=True)
+class Options:
+    """How to fetch, and the user's own files that messages name.
+
+    Attributes:
+        lock: what the first downloads were.
+        mirror: folder or URL that serves everything, so that nothing else is asked; the environment's MACCAP_MIRROR.
+        profile: the file where a user says `local`; the environment's MACCAP_PROFILE.
+    """
+
+    lock: AssetLock
+    mirror: str | None = field(default_factory=lambda: os.environ.get(MIRROR_VARIABLE))
+    patience: Patience = PATIENT
+    registry: Path | str = REGISTRY
+    profile: str = field(default_factory=lambda: os.environ.get("MACCAP_PROFILE", "your profile"))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a file beforehand: its bytes, its sha256, its id in git (hex digits)."""
+
+    size: int | None = None
+    sha256: str | None = None
+    git_id: str | None = None
+
+
+def fetch(asset: FileAsset, folder: Path | str, options: Options, local: Path | str | None = None) -> Path:
     """Path of the asset's file below `folder`, fetched unless it is there and right.
 
     Args:
-        mirror: folder or URL that serves everything (default: the environment's MACCAP_MIRROR); nothing else is asked.
         local: the user's own copy, used in place of any download: linked, or copied from another disk.
 
     Raises:
@@ -56,24 +75,29 @@ def fetch(
         EnvironmentProblem: the disk is too small.
     """
     target = Path(folder) / asset.file
-    mirror = mirror or os.environ.get(MIRROR_VARIABLE)
+    mirror = options.mirror
     with exclusive(f"{target}.lock"):
-        expected = asset.sha256 or lock.entry(asset.name).get("sha256")
-        digest, fault = None, None
+        expected = Expected(asset.size, asset.sha256 or options.lock.entry(asset.name).get("sha256"))
+        digest, fault = None, asset.name
         if target.is_file():
             try:
-                digest = check(target, target.name, asset.size, expected)
+                digest = check(target, target.name, expected)
             except Refused as error:
                 fault = f"{target}: {error}"
                 print(f"{asset.name}: {fault}; fetching it again", file=sys.stderr, flush=True)
         if digest is None:
+            sources = [str(local)] if local else [mirrored(mirror, asset.file)] if mirror else asset.urls
+            if not sources:
+                raise DataError(
+                    f"{fault}: cannot be downloaded by a program. {asset.ask}\nThen point to your copy in "
+                    f"{options.profile}:\nlocal:\n  {asset.name}: /path/to/{target.name}"
+                )
             try:
-                sources = _sources(asset, mirror, local, fault)
-                digest = obtain(sources, target, asset.name, asset.size, expected, patience=patience)
+                digest = obtain(sources, target, asset.name, expected, options.patience)
             except Unobtainable as error:
-                raise DataError(f"{error}\n{_advice(asset, lock, mirror, local, error.mismatch)}") from error
+                raise DataError(f"{error}\n{_advice(asset, options, local, error.mismatch)}") from error
         if asset.sha256 is None:
-            lock.record(asset.name, {"sha256": digest})
+            options.lock.record(asset.name, {"sha256": digest})
     return target
 
 
@@ -81,11 +105,9 @@ def obtain(
     sources: Sequence[str],
     target: Path,
     label: str,
-    size: int | None = None,
-    sha256: str | None = None,
-    *,
+    expected: Expected,
+    patience: Patience,
     headers: Mapping[str, str] | None = None,
-    patience: Patience = PATIENT,
 ) -> str:
     """Put the first right file of the sources (URLs or paths) at `target`; return its sha256.
 
@@ -94,48 +116,54 @@ def obtain(
         EnvironmentProblem: the disk is too small.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
+    part = Part(target)
     mismatch, reasons = False, []
-    queue = sorted(sources, key=lambda url: url != begun_from(part))
+    queue = sorted(sources, key=lambda source: not part.is_from(source))
     while queue:
         source = queue.pop(0)
-        continued = begun_from(part) == source
+        continued = part.is_from(source)
         try:
             if is_url(source):
-                require_space(target.parent, (size or 0) - bytes_of(part), label)
-                download(source, part, label=label, size=size, headers=headers, patience=patience)
+                require_space(target.parent, (expected.size or 0) - part.size, label)
+                download(source, part, label=label, size=expected.size, headers=headers, patience=patience)
             else:
                 _take(Path(source), part, label)
-            digest = check(part, target.name, size, sha256)
+            digest = check(part.path, target.name, expected)
         except Refused as error:
             if isinstance(error, Wrong) or not is_url(source):
-                forget(part)
+                part.forget()
             if isinstance(error, Wrong) and continued:
                 print(f"{label}: begun earlier, {error}; beginning anew", file=sys.stderr, flush=True)
                 queue.insert(0, source)
             else:
-                mismatch |= isinstance(error, Mismatch)
+                mismatch |= getattr(error, "mismatch", False)
                 reasons.append(f"  {source}: {error}")
         else:
-            _place(part, target)
+            part.path.replace(target)
+            part.forget()
             return digest
     raise Unobtainable("\n".join([f"{label}: no source gives {target}:", *reasons]), mismatch)
 
 
-def check(path: Path, name: str, size: int | None, sha256: str | None) -> str:
+def check(path: Path, name: str, expected: Expected) -> str:
     """The sha256 of a file that is to be called `name`.
 
     Raises:
-        Wrong: it is an HTML page or not a whole zip; Mismatch: it has another size (bytes) or hash.
+        Wrong: it is an HTML page or not a whole zip, or has another size or hash.
     """
+    size = path.stat().st_size
     with path.open("rb") as file:
         if looks_like_html(file.read(1024)):
             raise Wrong("it is an HTML page, not the file")
-    if size is not None and bytes_of(path) != size:
-        raise Mismatch(f"it has {bytes_of(path):,} bytes instead of {size:,}")
+    if expected.size not in (None, size):
+        raise Wrong(f"it has {size:,} bytes instead of {expected.size:,}", mismatch=True)
     digest = digest_of(path)
-    if sha256 and digest != sha256:
-        raise Mismatch(f"its sha256 is {digest} instead of {sha256}")
+    if expected.sha256 not in (None, digest):
+        raise Wrong(f"its sha256 is {digest} instead of {expected.sha256}", mismatch=True)
+    if expected.git_id:
+        found = hashlib.sha1(b"blob %d\0" % size + path.read_bytes()).hexdigest()
+        if found != expected.git_id:
+            raise Wrong(f"its id in git is {found} instead of {expected.git_id}", mismatch=True)
     if name.endswith(".zip") and not zipfile.is_zipfile(path):
         raise Wrong("it is not a whole zip archive")
     return digest
@@ -153,66 +181,36 @@ def mirrored(mirror: str, file: str) -> str:
 
 def fill_mirror(mirror: str, name: str) -> str:
     """How to mend a mirror that lacks something."""
-    folder = "DIR" if is_url(mirror) else mirror
     return (
         f"{MIRROR_VARIABLE} is {mirror}, so nothing else is asked. On a machine with internet, "
-        f"`maccap mirror {folder} {name}` puts it there."
+        f"`maccap mirror {'DIR' if is_url(mirror) else mirror} {name}` puts it there."
     )
 
 
-def _sources(asset: FileAsset, mirror: str | None, local: Path | str | None, fault: str | None) -> Sequence[str]:
+def _advice(asset: FileAsset, options: Options, local: Path | str | None, mismatch: bool) -> str:
+    name = asset.name
     if local:
-        return [str(local)]
-    if mirror:
-        return [mirrored(mirror, asset.file)]
-    if not asset.urls:
-        raise DataError(
-            f"{fault or asset.name}: cannot be downloaded by a program. {asset.ask}\n"
-            f"Then point to your copy in config/paper.yaml:\n"
-            f"local:\n  {asset.name}: /path/to/{Path(asset.file).name}"
-        )
-    return asset.urls
-
-
-def _advice(asset: FileAsset, lock: AssetLock, mirror: str | None, local: Path | str | None, mismatch: bool) -> str:
-    changed = bool(mismatch and not asset.sha256 and lock.entry(asset.name))
-    if local:
-        advice = f"Correct `local: {{{asset.name}: {local}}}` in the config."
-    elif mirror:
-        advice = fill_mirror(mirror, asset.name)
-    elif changed:
-        return f"The first download was another file. {lock.advice(asset.name)}"
-    elif mismatch:
-        advice = f"If the publisher has changed the file, correct `size` and `sha256` of {asset.name} in {REGISTRY}."
+        advice = f"Correct `local: {{{name}: {local}}}` in {options.profile}."
+    elif options.mirror:
+        advice = fill_mirror(options.mirror, name)
+    elif not mismatch:
+        advice = f"Run again to resume, or fetch it by hand and set `local: {{{name}: PATH}}` in {options.profile}."
+    elif asset.sha256 or not options.lock.entry(name):
+        return f"If the publisher has changed the file, correct `size` and `sha256` of {name} in {options.registry}."
     else:
-        advice = (
-            f"Run again to resume, or fetch it by hand and set `local: {{{asset.name}: PATH}}` in config/paper.yaml."
-        )
-    return f"The first download was another file. {lock.advice(asset.name)}\n{advice}" if changed else advice
+        advice = ""
+    return options.lock.changed(name, advice) if mismatch and not asset.sha256 else advice
 
 
-def _take(source: Path, part: Path, label: str) -> None:
+def _take(source: Path, part: Part, label: str) -> None:
     """Link a file as the part; copy it when it is on another disk."""
     if source.is_dir():
-        raise Refused(f"it is a folder; pack it: (cd {source} && zip -0 -r /path/to/{part.stem} .)")
+        raise Refused(f"it is a folder; pack it: (cd {source} && zip -0 -r /path/to/{part.path.stem} .)")
     if not source.is_file():
         raise Refused("no such file")
-    forget(part)
+    part.forget()
     try:
-        os.link(source.resolve(), part)
+        os.link(source.resolve(), part.path)
     except OSError:
-        require_space(part.parent, bytes_of(source), label)
-        shutil.copyfile(source, part)
-
-
-def _place(part: Path, target: Path) -> None:
-    """Move a checked part to its final name, so that a crash leaves all or nothing."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
-    forget(part)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        require_space(part.path.parent, source.stat().st_size, label)
+        shutil.copyfile(source, part.path)

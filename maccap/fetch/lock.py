@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock
 
 from ..core.artifacts import read_json, write_json
 from ..core.errors import DataError, EnvironmentProblem
@@ -15,30 +15,19 @@ from ..core.errors import DataError, EnvironmentProblem
 
 @contextmanager
 def exclusive(path: Path | str) -> Iterator[None]:
-    """Hold an exclusive lock on a file that exists only meanwhile; wait for another thread or process that holds it."""
+    """Hold a lock on a file that exists only meanwhile; wait for another thread or process that holds it."""
     path = Path(path)
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a")
-        except OSError as error:
-            raise EnvironmentProblem(f"{path}: cannot be written ({error.strerror})") from error
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if _still_at(path, file):
-            break
-        file.close()
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(poll_interval=0.02)
+    except OSError as error:
+        raise EnvironmentProblem(f"{path}: cannot be written ({error.strerror})") from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _still_at(path: Path, file: IO[str]) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+        path.unlink(missing_ok=True)  # while it is held; who opened it before sees that it is gone and tries again
+        lock.release()
 
 
 class AssetLock:
@@ -46,11 +35,6 @@ class AssetLock:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-
-    @classmethod
-    def beside(cls, registry: Path | str) -> AssetLock:
-        """The lock of a registry: `assets.yaml` has `assets.lock.json`."""
-        return cls(Path(registry).with_suffix(".lock.json"))
 
     def entry(self, name: str) -> dict[str, Any]:
         """What is recorded of an asset; empty before its first download.
@@ -80,10 +64,13 @@ class AssetLock:
         """How to accept a change."""
         return f'If the change is intended, delete the entry "{name}" from {self.path} and run again.'
 
+    def changed(self, name: str, advice: str) -> str:
+        """The advice for a file that is not what was expected, behind that of the lock if it knows the asset."""
+        first = f"The first download was another file. {self.advice(name)}\n" if self.entry(name) else ""
+        return (first + advice).strip()
+
     def _read(self) -> dict[str, Any]:
-        if not self.path.exists():
-            return {}
-        entries = read_json(self.path)
+        entries = read_json(self.path) if self.path.exists() else {}
         if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
             raise DataError(
                 f"{self.path}: must map asset names to what was downloaded; restore it from version control"
@@ -96,7 +83,7 @@ class AssetLock:
             before = old.get(key)
             if isinstance(value, dict):
                 merged[key] = self._merged(name, before or {}, value)
-            elif isinstance(before, str) and isinstance(value, str) and before != value:
+            elif isinstance(before, str) and value not in (None, before):
                 raise self.mismatch(name, key, before, value)
             else:
                 merged[key] = before if value is None else value

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from ..core.artifacts import stays_inside
 from ..core.errors import ConfigError
@@ -15,83 +16,88 @@ from ..core.errors import ConfigError
 DOWNLOADS = Path("artifacts/downloads")
 REGISTRY = Path("workflow/resources/assets.yaml")
 UNPINNED = "unpinned"
-ABOUT = {"licence", "citation", "seen"}
-OPTIONAL = {"unverified"}
-FILE_KEYS = {"file", "urls", "size", "sha256"}
-HUB_KEYS = {"hub", "revision", "patterns"}
+ONLY_THESE = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
-class FileAsset:
-    """One file, below the folder of downloads.
+def _inside(path: str) -> str:
+    if not stays_inside(path):
+        raise ValueError
+    return path
 
-    Attributes:
-        file: where it lies, relative, with `/`.
-        urls: tried in order; none when the user must supply it.
-        size: bytes, if known.
-        sha256: 64 hex digits; None when unpinned.
-        ask: where to ask for it when there are no URLs.
+
+# A description ends the message about a wrong value: "`size: 0` must be a number of bytes, ...".
+Text = Annotated[str, Field(pattern=r"\S", description="a text")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="a name of letters, digits, `.`, `_` and `-`")]
+Size = Annotated[int | None, Field(gt=0, strict=True, description="a number of bytes, or null when unknown")]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]")]
+HEX = "lower-case hex digits (in quotes), or `unpinned`"
+
+
+class About(BaseModel):
+    """What an entry tells to people; a download does not depend on it."""
+
+    licence: Text
+    citation: Text
+    seen: Annotated[tuple[Text, ...], Field(min_length=1, description="a list of where its facts were seen")]
+    unverified: Text = ""
+
+
+class _Asset:
+    def parameters(self: Any) -> dict[str, Any]:
+        """What a download depends on, as dotted keys; `from_parameters` reads them back."""
+        values = asdict(self)
+        pinned = {key: values[key] or UNPINNED for key in ("sha256", "revision") if key in values}
+        return {f"asset.{key}": list(v) if isinstance(v, tuple) else v for key, v in (values | pinned).items()}
+
+
+@dataclass(frozen=True, config=ONLY_THESE)
+class FileAsset(_Asset):
+    """One file, below the folder of downloads; its size is None when unknown, its sha256 when unpinned."""
+
+    name: Name
+    file: Annotated[str, AfterValidator(_inside), Field(description="a relative path inside the folder of downloads")]
+    urls: Annotated[tuple[Url, ...], Field(description="a list of http(s) addresses; [] if the user has to ask for it")]
+    size: Size
+    sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$", description=f"64 {HEX}")]
+    ask: Annotated[Text | None, Field(description="a text: where a user can ask for a file without `urls`")] = None
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> FileAsset:
+        if not self.urls and not self.ask:
+            raise ValueError("has no `urls` and no `ask`: say there where a user can ask for the file")
+        if self.urls and self.ask:
+            raise ValueError("has `urls` and `ask`; `ask` is for files that cannot be downloaded")
+        return self
+
+
+@dataclass(frozen=True, config=ONLY_THESE)
+class HubAsset(_Asset):
+    """Files of one model repository of the Hugging Face hub; its revision is None when unpinned.
+
+    The size is that of all the files together, None when unknown.
     """
 
-    name: str
-    file: str
-    urls: tuple[str, ...]
-    size: int | None
-    sha256: str | None
-    ask: str | None = None
+    name: Name
+    hub: Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$", description="a name like facebook/opt-125m")]
+    revision: Annotated[str | None, Field(pattern="^[0-9a-f]{40}$", description=f"a commit of 40 {HEX}")]
+    patterns: Annotated[tuple[Text, ...], Field(min_length=1, description='a list of file names, like "*.json"')]
+    size: Size = None
 
     def parameters(self) -> dict[str, Any]:
-        """What a download depends on, as dotted keys; `from_parameters` reads them back."""
-        return {
-            "asset.name": self.name,
-            "asset.file": self.file,
-            "asset.urls": list(self.urls),
-            "asset.size": self.size,
-            "asset.sha256": self.sha256 or UNPINNED,
-            "asset.ask": self.ask,
-        }
-
-
-@dataclass(frozen=True)
-class HubAsset:
-    """Files of one model repository of the Hugging Face hub.
-
-    Attributes:
-        revision: the commit, 40 hex digits; None when unpinned.
-        patterns: shell patterns of the files to fetch.
-        size: bytes of all of them, if known.
-    """
-
-    name: str
-    hub: str
-    revision: str | None
-    patterns: tuple[str, ...]
-    size: int | None = None
-
-    def parameters(self) -> dict[str, Any]:
-        """What a download depends on, as dotted keys; `from_parameters` reads them back."""
-        return {
-            "asset.name": self.name,
-            "asset.hub": self.hub,
-            "asset.revision": self.revision or UNPINNED,
-            "asset.patterns": list(self.patterns),
-        }
+        """As for a file, but for the size, which serves planning only."""
+        return {key: value for key, value in super().parameters().items() if key != "asset.size"}
 
 
 Asset = FileAsset | HubAsset
 
 
-def from_parameters(cfg: dict[str, Any]) -> Asset:
+def from_parameters(settings: dict[str, Any]) -> Asset:
     """The asset whose `parameters()` are among these dotted keys.
 
     Raises:
         ConfigError: they do not describe an asset.
     """
-    entry = {key.removeprefix("asset."): value for key, value in cfg.items() if key.startswith("asset.")}
-    name = entry.pop("name", None)
-    if not isinstance(name, str):
-        raise ConfigError("config key asset.name is missing: pass the parameters() of one asset of the registry")
-    return _asset(name, {key: value for key, value in entry.items() if (key, value) != ("ask", None)})
+    return _asset({key.removeprefix("asset."): value for key, value in settings.items() if key.startswith("asset.")})
 
 
 def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
@@ -112,8 +118,7 @@ def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
     owner: dict[str, str] = {}
     for name, entry in entries.items():
         try:
-            _check_described(entry)
-            assets[name] = asset = _asset(name, {key: entry[key] for key in entry if key not in ABOUT | OPTIONAL})
+            assets[name] = asset = _described(name, entry)
             if isinstance(asset, FileAsset) and owner.setdefault(asset.file, name) != name:
                 raise ConfigError(f"`file: {asset.file}` is taken by {owner[asset.file]}; give it a path of its own")
         except ConfigError as error:
@@ -131,68 +136,38 @@ def looks_like_a_path(model: str) -> bool:
     return model.count("/") > 1 or model[0] in "./~"
 
 
-def _check_described(entry: Any) -> None:
+def _described(name: Any, entry: Any) -> Asset:
+    """The asset of a registry's entry, which must say where it comes from as well."""
     if not isinstance(entry, dict):
         raise ConfigError("must be a mapping with `file` and `urls`, or with `hub` and `revision`")
-    for key in ("licence", "citation"):
-        if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise ConfigError(f"`{key}` must be a text")
-    _texts(entry, "seen", "where its URL, size or hash were seen")
-    if not isinstance(entry.get("unverified", ""), str):
-        raise ConfigError("`unverified` must be a text: what could not be verified")
+    about = About.model_fields
+    _checked(About, {key: value for key, value in entry.items() if key in about})
+    return _asset({"name": name} | {key: value for key, value in entry.items() if key not in about})
 
 
-def _asset(name: str, entry: dict[str, Any]) -> Asset:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ConfigError("its name must consist of letters, digits, `.`, `_` and `-`")
-    kind, required, optional = ("hub", HUB_KEYS, {"size"}) if "hub" in entry else ("file", FILE_KEYS, {"ask"})
-    if unknown := sorted(set(map(str, entry)) - required - optional):
-        known = ", ".join(sorted(required | optional | ABOUT | OPTIONAL))
-        raise ConfigError(f"`{unknown[0]}` is not a key of a {kind} asset; known: {known}")
-    if missing := sorted(required - set(entry)):
-        raise ConfigError(f"`{missing[0]}` is missing")
-    size = entry.get("size")
-    if size is not None and (type(size) is not int or size <= 0):
-        raise ConfigError(f"`size: {size}` must be a number of bytes, or null when unknown")
-    return _hub_asset(name, entry) if kind == "hub" else _file_asset(name, entry)
+def _asset(entry: dict[str, Any]) -> Asset:
+    hashes = {key: entry[key] for key in ("sha256", "revision") if key in entry}
+    read = {key: None if value == UNPINNED else value or "" for key, value in hashes.items()}
+    return _checked(HubAsset if "hub" in entry else FileAsset, entry | read)
 
 
-def _file_asset(name: str, entry: dict[str, Any]) -> FileAsset:
-    file, ask = entry["file"], entry.get("ask")
-    if not isinstance(file, str) or not stays_inside(file):
-        raise ConfigError(f"`file: {file}` must be a relative path that stays in the folder of downloads")
-    urls = _texts(entry, "urls", "addresses, [] if the user must supply the file", empty=True)
-    for url in urls:
-        if not re.match(r"https?://[^/\s]+", url):
-            raise ConfigError(f"`urls` has {url!r}, which does not begin with http:// or https:// and a host")
-    if not urls and not (isinstance(ask, str) and ask.strip()):
-        raise ConfigError("has no `urls` and no `ask`: say there where a user can ask for the file")
-    if urls and ask is not None:
-        raise ConfigError("has `urls` and `ask`; `ask` is for files that cannot be downloaded")
-    return FileAsset(name, file, urls, entry["size"], _hash(entry, "sha256", 64), ask)
+def _checked(kind: Any, entry: dict[str, Any]) -> Any:
+    """An object of a kind from its fields.
 
-
-def _hub_asset(name: str, entry: dict[str, Any]) -> HubAsset:
-    hub = entry["hub"]
-    if not isinstance(hub, str) or not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", hub):
-        raise ConfigError(f"`hub: {hub}` must be the name of a model repository, like facebook/opt-125m")
-    patterns = _texts(entry, "patterns", 'patterns of file names, like "*.json"')
-    return HubAsset(name, hub, _hash(entry, "revision", 40), patterns, entry.get("size"))
-
-
-def _hash(entry: dict[str, Any], key: str, digits: int) -> str | None:
-    value = entry[key]
-    if value == UNPINNED:
-        return None
-    if not isinstance(value, str) or not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
-        raise ConfigError(f"`{key}: {value}` must be {digits} lower-case hex digits (in quotes), or `{UNPINNED}`")
-    return value
-
-
-def _texts(entry: dict[str, Any], key: str, what: str, *, empty: bool = False) -> tuple[str, ...]:
-    values = entry.get(key)
-    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
-        raise ConfigError(f"`{key}` must be a list of texts: {what}")
-    if not values and not empty:
-        raise ConfigError(f"`{key}` is empty: {what}")
-    return tuple(values)
+    Raises:
+        ConfigError: they do not fit; the message says the first fault.
+    """
+    adapter = TypeAdapter(kind)
+    try:
+        return adapter.validate_python(entry)
+    except ValidationError as error:
+        fault, fields = error.errors()[0], adapter.json_schema()["properties"]
+        key = str(fault["loc"][0]) if fault["loc"] else None
+        if key is None:
+            text = fault["msg"].removeprefix("Value error, ")
+        elif key not in fields:
+            text = f"`{key}` is not a key of {'a model' if 'hub' in entry else 'a file'}; known: {', '.join(fields)}"
+        else:
+            given = f"{key}: {entry[key]}" if key in entry else key
+            text = f"`{given}` {'must be' if key in entry else 'is missing:'} {fields[key]['description']}"
+        raise ConfigError(text) from error

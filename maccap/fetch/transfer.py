@@ -6,6 +6,7 @@ RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range) and 15.
 from __future__ import annotations
 
 import errno
+import os
 import re
 import sys
 import time
@@ -13,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -25,7 +25,7 @@ from ..core.progress import byte_progress
 
 CHUNK = 2**18
 CONNECT_SECONDS = 30.0
-WORTH_A_RETRY = (408, 425, 429)
+WORTH_A_RETRY = (408, 425, 429, *range(500, 600))
 HTML = re.compile(
     rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL
 )
@@ -68,17 +68,48 @@ class _Interrupted(Exception):
 
 
 @dataclass(frozen=True)
-class _Source:
-    """What the part file was begun with; kept beside it."""
+class Begun:
+    """What a part file was begun with; kept beside it."""
 
     url: str
     validator: str | None
     total: int | None
 
 
+class Part:
+    """A file that is not yet whole, and beside it a note of where it comes from."""
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(f"{target.name}.part")
+        self.note = target.with_name(f"{target.name}.part.json")
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 when there is no file."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def begun(self) -> Begun | None:
+        """What it was begun with, if it can be continued."""
+        try:
+            begun = Begun(**read_json(self.note))
+        except (DataError, TypeError):
+            return None
+        return begun if 0 < self.size <= (begun.total or self.size) else None
+
+    def is_from(self, source: str) -> bool:
+        """Whether this source can continue it."""
+        return self.begun is not None and self.begun.url == source
+
+    def forget(self) -> None:
+        """Delete it."""
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
 def download(
     url: str,
-    part: Path,
+    part: Part,
     *,
     label: str,
     size: int | None = None,
@@ -95,7 +126,7 @@ def download(
         Refused: the source does not give the file; the part stays, to be resumed, unless it cannot be.
         EnvironmentProblem: the disk is too small.
     """
-    furthest, failures = bytes_of(part), 0
+    furthest, failures = part.size, 0
     while True:
         try:
             return _attempt(url, part, label, size, dict(headers or {}), patience)
@@ -106,11 +137,10 @@ def download(
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            text = f"{part}: the disk is full after {bytes_of(part):,} bytes; free space and run again to resume"
+            text = f"{part.path}: the disk is full after {part.size:,} bytes; free space and run again to resume"
             raise EnvironmentProblem(text) from error
-        if bytes_of(part) > furthest:
-            furthest, failures = bytes_of(part), 0
-        failures += 1
+        failures = 1 if part.size > furthest else failures + 1
+        furthest = max(furthest, part.size)
         if asked > patience.longest_wait:
             raise Refused(f"{reason}, and asks to come back in {asked:.0f} s; run again later")
         if failures >= patience.tries:
@@ -120,69 +150,51 @@ def download(
         time.sleep(wait)
 
 
-def bytes_of(path: Path) -> int:
-    """Size of a file; 0 when it is missing."""
-    return path.stat().st_size if path.exists() else 0
-
-
-def begun_from(part: Path) -> str | None:
-    """The URL that a part file comes from."""
-    source = _source(part)
-    return source.url if source else None
-
-
-def forget(part: Path) -> None:
-    """Delete a part file and what is kept beside it."""
-    part.unlink(missing_ok=True)
-    _beside(part).unlink(missing_ok=True)
-
-
 def looks_like_html(head: bytes) -> bool:
     """Whether a file that begins like this is a web page."""
     return HTML.match(head) is not None
 
 
-def _attempt(url: str, part: Path, label: str, size: int | None, headers: dict[str, str], patience: Patience) -> None:
-    begun = _resumable(url, part)
-    have = bytes_of(part) if begun else 0
+def _attempt(url: str, part: Part, label: str, size: int | None, headers: dict[str, str], patience: Patience) -> None:
+    begun = part.begun if part.is_from(url) else None
+    have = part.size if begun else 0
     if begun and have == begun.total:
         return
     headers |= {"Accept-Encoding": "identity", "User-Agent": f"maccap/{__version__}"}
     if begun and begun.validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": begun.validator}
     with requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, patience.stall)) as response:
-        if response.status_code == 416:
-            _check_nothing_left(response, begun, have, part)
-            return
         _check_answer(response)
-        if response.status_code == 206:
-            total: int | None = _continued(response, begun, have, part)
+        if response.status_code == 200:
+            have, total = 0, _number(response.headers.get("Content-Length"))
         else:
-            have = 0
-            total = _number(response.headers.get("Content-Length"))
-        _receive(response, _Source(url, _validator(response), total), part, have, size, label)
+            total = _continued(response, begun, have, part)
+        if response.status_code != 416:
+            _receive(response, Begun(url, _validator(response), total), part, have, size, label)
 
 
-def _receive(response: requests.Response, source: _Source, part: Path, have: int, size: int | None, label: str) -> None:
+def _receive(response: requests.Response, begun: Begun, part: Part, have: int, size: int | None, label: str) -> None:
     """Write the body behind the first `have` bytes of the part."""
     chunks = _chunks(response)
     first = next(chunks, b"")
     if have == 0 and looks_like_html(first):
         raise Refused("it is an HTML page, not the file")
-    if size is not None and source.total not in (None, size):
-        raise Refused(f"it announces {source.total:,} bytes instead of {size:,}")
-    if source.total is not None:
-        require_space(part.parent, source.total - have, label)
-    with part.open("ab" if have else "wb") as file:
+    if size is not None and begun.total not in (None, size):
+        raise Refused(f"it announces {begun.total:,} bytes instead of {size:,}")
+    if begun.total is not None:
+        require_space(part.path.parent, begun.total - have, label)
+    with part.path.open("ab" if have else "wb") as file:
         if not have:
-            write_json(_beside(part), asdict(source))
-        for chunk in byte_progress(chain([first], chunks), label, source.total or size, have):
+            write_json(part.note, asdict(begun))
+        for chunk in byte_progress(chain([first], chunks), label, begun.total or size, have):
             file.write(chunk)
             have += len(chunk)
             if size is not None and have > size:
                 raise Refused(f"it sends more than the {size:,} bytes that the file has")
-    if source.total is not None and have != source.total:
-        raise _Interrupted(f"the body ended after {have:,} of {source.total:,} bytes")
+        file.flush()
+        os.fsync(file.fileno())
+    if begun.total is not None and have != begun.total:
+        raise _Interrupted(f"the body ended after {have:,} of {begun.total:,} bytes")
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
@@ -192,49 +204,37 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 def _check_answer(response: requests.Response) -> None:
     status = f"HTTP {response.status_code} {response.reason}".strip()
-    if response.status_code in WORTH_A_RETRY or response.status_code >= 500:
+    if response.status_code in WORTH_A_RETRY:
         raise _Interrupted(status, _number(response.headers.get("Retry-After")) or 0)
+    if response.status_code == 416:
+        return
     if response.status_code not in (200, 206):
         raise Refused(status)
     if response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")):
         raise Refused(f"it is an HTML page, not the file ({response.headers['Content-Type']})")
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Refused(
-            f"it comes with Content-Encoding {response.headers['Content-Encoding']}, though asked for as it is"
-        )
+    if (encoding := response.headers.get("Content-Encoding", "identity")).lower() != "identity":
+        raise Refused(f"it comes with Content-Encoding {encoding}, though asked for as it is")
 
 
-def _continued(response: requests.Response, begun: _Source | None, have: int, part: Path) -> int:
-    """The file's total bytes, from a 206 that continues exactly what is there.
+def _continued(response: requests.Response, begun: Begun | None, have: int, part: Part) -> int:
+    """The file's bytes in all, from an answer that continues exactly what is there, or says that nothing is left.
 
     Raises:
-        _Interrupted: it continues something else; the part is gone.
+        _Interrupted: it speaks of another place or another file; the part is gone.
     """
     text = response.headers.get("Content-Range", "")
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", text)
-    if not found or not begun:
-        forget(part)
-        raise _Interrupted(f"a partial answer with Content-Range {text!r} after {have:,} bytes; beginning anew")
-    start, end, total = map(int, found.groups())
-    if (start, end) != (have, total - 1) or begun.total not in (None, total):
-        forget(part)
-        raise _Interrupted(f"asked for the bytes from {have:,}, got Content-Range {text!r}; beginning anew")
-    if _validator(response) not in (None, begun.validator):
-        forget(part)
+    rest = re.fullmatch(rf"bytes {have}-(\d+)/(\d+)", text)
+    if response.status_code == 416:
+        total = have if text == f"bytes */{have}" else None
+    else:
+        total = int(rest[2]) if rest and int(rest[1]) == int(rest[2]) - 1 else None
+    fits = begun is not None and total is not None and begun.total in (None, total)
+    if begun and total is not None and fits and _validator(response) in (None, begun.validator):
+        return total
+    part.forget()
+    if fits:
         raise _Interrupted("the file has changed at the source; beginning anew")
-    return total
-
-
-def _check_nothing_left(response: requests.Response, begun: _Source | None, have: int, part: Path) -> None:
-    """A 416 is right when the part is the whole file.
-
-    Raises:
-        _Interrupted: the part is longer than the file, or of an earlier one; it is gone.
-    """
-    whole = response.headers.get("Content-Range") == f"bytes */{have}"
-    if not begun or not whole or _validator(response) not in (None, begun.validator):
-        forget(part)
-        raise _Interrupted(f"HTTP 416 after {have:,} bytes: they are of another file; beginning anew")
+    raise _Interrupted(f"HTTP {response.status_code} after {have:,} bytes with Content-Range {text!r}; beginning anew")
 
 
 def _validator(response: requests.Response) -> str | None:
@@ -243,37 +243,18 @@ def _validator(response: requests.Response) -> str | None:
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
 
 
-def _beside(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.strip().isdigit() else None
 
 
-def _source(part: Path) -> _Source | None:
-    try:
-        return _Source(**read_json(_beside(part)))
-    except (DataError, TypeError):
-        return None
-
-
-def _resumable(url: str, part: Path) -> _Source | None:
-    """What the part was begun with, if this URL can continue it."""
-    begun, have = _source(part), bytes_of(part)
-    if not begun or begun.url != url or not have or have > (begun.total or have):
-        return None
-    return begun
-
-
-def _number(text: Any) -> int | None:
-    return int(text) if isinstance(text, str) and text.strip().isdigit() else None
-
-
-def _reason(error: Exception, part: Path, patience: Patience) -> str:
+def _reason(error: Exception, part: Part, patience: Patience) -> str:
     if isinstance(error, _Interrupted):
         return str(error)
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {CONNECT_SECONDS:g} s"
     if isinstance(error, requests.ReadTimeout | ReadTimeoutError):
-        return f"nothing came for {patience.stall:g} s (after {bytes_of(part):,} bytes)"
+        return f"nothing came for {patience.stall:g} s (after {part.size:,} bytes)"
     if isinstance(error, requests.ConnectionError):
         cause = re.search(r"\[(?:Errno -?\d+|SSL: \w+)\] ([^'\")(]+)", str(error))
         return f"cannot be reached ({cause[1].strip() if cause else type(error).__name__})"
-    return f"the connection broke off after {bytes_of(part):,} bytes"
+    return f"the connection broke off after {part.size:,} bytes"
