@@ -1,18 +1,21 @@
-"""One number of a table: found by its labels, and taken back to the values in the metric files."""
+"""One number of a table: found by its labels, and read again from the metric files that it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import read_json
 from ..core.errors import DataError
 from ..tables.anchors import slug
-from ..tables.table import BOUND, DIFFERENCE, Cell, Row, Table, cell
+from ..tables.table import BOUND, DIFFERENCE, Cell, Row, Source, Table, cell
 
-FORMATS = (".json", ".metrics.json", ".csv", ".md", ".tex", ".html")
+OF_ITEM = re.compile(r'"(image|question)_id": *[^ n]')  # a row about one image or question; no cell is made of one
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class Number:
     """A number of a table, and what the metric files say now.
 
     Attributes:
-        values: what stands at the cell's pointer in each of the cell's files.
-        again: the cell made anew from these values; None for the end of a bootstrap interval.
+        table: path of the table's JSON form.
+        values: what stands at each of the cell's sources.
     """
 
     table: str
@@ -30,40 +33,78 @@ class Number:
     cell: Cell
     printed: str
     values: list[float]
-    again: Cell | None
+
+    @cached_property
+    def again(self) -> Cell | None:
+        """The cell made again from the values; None for the end of a bootstrap interval."""
+        old, values = self.cell, self.values
+        if old.kind == BOUND:
+            return None
+        if old.kind == DIFFERENCE:
+            half = len(values) // 2
+            values = [a - b for a, b in zip(values[:half], values[half:], strict=True)]
+        return replace(cell(values, old.sources, old.kind), mark=old.mark)
 
     @property
     def agrees(self) -> bool:
-        return self.again is None or self.again == self.cell
+        return self.again in (None, self.cell)
 
 
-def table_file(file: Path) -> Path:
-    """The JSON form of a table that any of its forms stands for; any other file is itself."""
-    for suffix in sorted(FORMATS, key=len, reverse=True):
-        if file.name.endswith(suffix) and file.parent.name == "tables":
-            return file.with_name(file.name.removesuffix(suffix) + ".json")
-    return file
+class MetricFiles:
+    """The metric files below a project's folder; each is read once, without pandas, which takes long to import."""
 
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._contents: dict[str, Any] = {}
+        self._rows: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], list[dict[str, Any]]]] = {}
 
-def number(
-    path: str, table: Table, row: Row, column: str, cell: Cell, read: Callable[[str], Any] = read_json
-) -> Number:
-    """A cell with its values; `read` reads a metric file.
+    def number(self, path: str, table: Table, row: Row, column: str, cell: Cell) -> Number:
+        """A cell with its values.
 
-    Raises:
-        DataError: a metric file is missing or damaged, or lacks the value.
-    """
-    values = [float(resolve(read(file), cell.pointer, file)) for file in cell.files]
-    return Number(path, row, column, cell, cell.text(table.digits), values, _again(cell, values))
+        Raises:
+            DataError: a metric file is missing or damaged, or lacks a value.
+        """
+        values = [float(self.value_at(source)) for source in cell.sources]
+        return Number(path, row, column, cell, cell.text(table.digits), values)
 
+    def numbers(self, path: str, table: Table) -> Iterator[Number]:
+        """Every number of a table; raises like `number`."""
+        return (self.number(path, table, *place) for place in table.numbers())
 
-def _again(old: Cell, values: list[float]) -> Cell | None:
-    if old.kind == BOUND:
-        return None
-    if old.kind == DIFFERENCE:
-        half = len(values) // 2
-        values = [a - b for a, b in zip(values[:half], values[half:], strict=True)]
-    return replace(cell(values, old.files, old.pointer, old.kind), mark=old.mark)
+    def value_at(self, source: Source) -> Any:
+        """What stands at a source: in JSON Lines a row's column, in JSON the value at the pointer.
+
+        Raises:
+            DataError: the file is missing or damaged, or has no such value, or several.
+        """
+        content = self._content(source.file)
+        if not source.file.endswith(".jsonl"):
+            return resolve(content, source.column, source.file)
+        named = source.row
+        key = (source.file, tuple(named))
+        if key not in self._rows:
+            index = self._rows.setdefault(key, {})
+            for row in content:
+                index.setdefault(tuple(row.get(name) for name in named), []).append(row)
+        found = self._rows[key].get(tuple(named.values()), [])
+        if len(found) != 1 or found[0].get(source.column) is None:
+            place = ", ".join(f"{name} {value}" for name, value in source.row.items())
+            fault = f"{len(found)} rows" if len(found) != 1 else f"no {source.column} in the row"
+            raise DataError(f"{source.file}: {fault} with {place}; run the rule that makes it")
+        return found[0][source.column]
+
+    def _content(self, file: str) -> Any:
+        if file not in self._contents:
+            path = self.root / file
+            if not file.endswith(".jsonl"):
+                self._contents[file] = read_json(path)
+                return self._contents[file]
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines()
+                self._contents[file] = [json.loads(line) for line in lines if not OF_ITEM.search(line)]
+            except (OSError, ValueError) as error:
+                raise DataError(f"{path}: not valid JSON Lines ({error}); run the rule that makes it") from error
+        return self._contents[file]
 
 
 def resolve(value: Any, pointer: str, file: str) -> Any:
@@ -89,14 +130,14 @@ def find(path: str, table: Table, labels: Sequence[str], column: str) -> tuple[R
     rows = [row for row in table.rows if {slug(label) for label in labels} <= _names(row)]
     if len(rows) != 1:
         fault = "no row" if not rows else f"{len(rows)} rows"
-        choices = "\n  ".join(_shown(row) for row in rows or table.rows)
+        choices = "\n  ".join(" ".join(map(repr, filter(None, row.labels))) for row in rows or table.rows)
         raise DataError(f"{path}: {fault} named {' '.join(labels)!r}; choose one of\n  {choices}")
     columns = [name for name in table.columns if slug(name) == slug(column)]
     if not columns:
         raise DataError(f"{path}: no column {column!r}; choose one of {', '.join(table.columns)}")
     content = rows[0].cells[table.columns.index(columns[0])]
     if not isinstance(content, Cell):
-        raise DataError(f"{path}: {_shown(rows[0])}, {columns[0]}: {content or 'empty'}, not a number")
+        raise DataError(f"{path}: {' '.join(labels)}, {columns[0]}: {content or 'empty'}, not a number")
     return rows[0], columns[0], content
 
 
@@ -104,7 +145,3 @@ def _names(row: Row) -> set[str]:
     """Every label of a row, and every run of neighbouring ones."""
     names = [slug(label) for label in row.labels if slug(label)]
     return {"-".join(names[i:j]) for i in range(len(names)) for j in range(i + 1, len(names) + 1)}
-
-
-def _shown(row: Row) -> str:
-    return " ".join(repr(label) for label in row.labels if label)

@@ -1,33 +1,34 @@
-"""The chain behind an artifact: the jobs and files that it was made from, down to sources and weights."""
+"""The chain behind a file or a number: the jobs that made it, down to sources and weights."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import sha256
 from ..core.errors import DataError
-from ..core.records import Record, read_record
+from ..core.records import ABOUT, MADE_IN, RECORD_SUFFIX, Record, Records, read_record
+from .cells import Number
 
 HASHED_BYTES = 32 * 2**20  # larger files are left to `maccap verify`
-MADE_IN = ("artifacts", "results")
 SAME, CHANGED, MISSING, UNREAD = "ok", "CHANGED", "MISSING", "not hashed"
-LANE = re.compile(r"/(predictions|answers|captions|vqa|runs)/(?P<names>.+)/(?P<seed>s\d+|published)[./]")
-PICTURES = re.compile(r"/features/(?P<dataset>[^/]+)/images\.")
+NAMED_BY = {  # sections of the config, by what a job is about
+    "experiments": ("experiment",), "vqa_methods": ("vqa_method",), "runs": ("run",), "datasets": ("trained", "tested"),
+}  # fmt: skip
+
+Selection = dict[str, frozenset[Any]]  # which data a number is about, by the keys of ABOUT
 
 
 @dataclass(frozen=True)
-class Artifact:
+class File:
     """A file of the chain.
 
     Attributes:
-        sha256: as its record says, or, for a source, the job that read it.
+        sha256: as the record of its job says, or, for a source, the first job that read it.
         state: of the bytes on disk: SAME, CHANGED, MISSING or UNREAD.
         job: number of the job that made it; None for a source.
     """
@@ -39,52 +40,54 @@ class Artifact:
 
 
 @dataclass
-class Job:
-    """One run of a step, as far as it is part of the chain.
+class Step:
+    """One job of the chain.
 
     Attributes:
         made: its outputs in the chain.
         reads: what it read to make them.
-        others: what it read for its other outputs only, with the hashes.
+        left_out: what it read for other rows of the table.
+        about: the data that it handled for this chain; without a number, all that it handled.
     """
 
     number: int
     record: Record
     made: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
-    others: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    about: dict[str, set[Any]] = field(default_factory=dict)
 
     @property
     def seeds(self) -> list[int]:
-        """Of the runs whose outputs are in the chain, or else the one in the job's parameters."""
-        found = {int(lane[1][1:]) for lane in map(_lane, self.made) if lane and lane[1] != "published"}
-        own = self.record.parameters.get("seed")
-        return sorted(found) or ([own] if own is not None else [])
+        settings = self.record.settings
+        if {"seed", "repeats"} <= set(settings):
+            return self.record.job.seeds
+        return [settings["seed"]] if settings.get("seed") is not None else []
 
-    def parameters(self) -> dict[str, Any]:
-        """Those that bear on the chain: without names for people, and without what is said of other rows of tables."""
-        about = re.compile(r"(experiments|answerers|runs|datasets)\.([^.]+)\.(?!label$)")
-        names = {name for path in (*self.made, *self.reads) for name in path.split("/")}
-        return {
-            key: value
-            for key, value in self.record.parameters.items()
-            if not re.match("(experiments|answerers|runs|datasets)[.]", key)
-            or ((found := about.match(key)) and found[2] in names)
-        }
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that bear on the chain: without labels, and without those of other experiments or data."""
+        found = {}
+        for key, value in self.record.settings.items():
+            section, *names = key.split(".")
+            own = {name for kind in NAMED_BY.get(section, ()) for name in self.about.get(kind, ())}
+            if not key.endswith(".label") and (not own or own.intersection(names[:1])):
+                found[key] = value
+        return found
 
 
 @dataclass
 class Chain:
-    """Files by path, and jobs, those of the roots first; `faults` are sentences about what does not fit together."""
+    """Files by path, and jobs, that of the traced file first; `faults` say what does not fit together."""
 
     roots: list[str]
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    jobs: list[Job] = field(default_factory=list)
+    files: dict[str, File] = field(default_factory=dict)
+    jobs: list[Step] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def makers(self, job: Job) -> list[Job]:
+    def makers(self, job: Step) -> list[Step]:
         """The jobs that made what a job read, each once."""
-        numbers = dict.fromkeys(self.artifacts[name].job for name in job.reads)
+        numbers = dict.fromkeys(self.files[name].job for name in job.reads)
         return [self.jobs[number - 1] for number in numbers if number is not None]
 
     def depths(self) -> dict[int, int]:
@@ -103,144 +106,148 @@ class Chain:
             raise DataError(f"{self.roots[0]}: its records go in a circle ({steps}); run the rules again") from error
         return depths
 
+    def fault(self, text: str) -> None:
+        if text not in self.faults:
+            self.faults.append(text)
 
-class Archive:
-    """The records and files below a project's folder; each is read, and hashed if it is to be, at most once."""
 
-    def __init__(self, folder: Path = Path(), *, hashing: bool = True) -> None:
-        self.folder, self.hashing = folder, hashing
-        self._records: dict[str, Record | None] = {}
-        self._states: dict[tuple[str, str], str] = {}
+def project_of(file: Path) -> tuple[Records, str]:
+    """The records of the project that a file lies in, and the file's path there.
 
-    def record(self, name: str) -> Record | None:
-        """The record of an artifact, None for a source.
+    Raises:
+        DataError: no record names the file.
+    """
+    place, damaged = Path(os.path.abspath(file)), ""
+    for folder in place.parents:
+        name = str(place.relative_to(folder))
+        if name.startswith(tuple(f"{made}/" for made in MADE_IN)):
+            records = Records(os.path.relpath(folder))
+            if records.of(name):
+                return records, name
+            damaged = damaged or records.damaged.get(name + RECORD_SUFFIX, "")
+    for path in (path for folder in place.parents for path in sorted(folder.glob(f"*{RECORD_SUFFIX}"))):
+        try:  # results that lie anywhere, as of `maccap gap`: the record's own path tells where the job ran
+            record = read_record(path)
+        except DataError:
+            continue
+        root = str(path).removesuffix(record.path)
+        if root != str(path) and (names := [name for name in record.outputs if Path(root, name) == place]):
+            records = Records(os.path.relpath(root or "."))
+            records.by_path[record.path] = record
+            return records, names[0]
+    fault = "no record names it" if file.exists() else "no such file"
+    raise DataError(damaged or f"{file}: {fault}; name a table or a file that a rule made, or run that rule")
+
+
+def chain_of(roots: Sequence[str], records: Records, numbers: Iterable[Number] = (), *, hashing: bool = True) -> Chain:
+    """The chain behind some files; with `numbers`, of what these numbers of the first file come from.
+
+    Which of a job's inputs belong to a number is read off the data: the rows of the number's sources say what was
+    trained, decoded and tested, and so do the records of the jobs.
+
+    Raises:
+        DataError: the record of a file lies where another one belongs.
+    """
+    builder = _Builder(Chain(list(roots)), records, hashing)
+    for root in roots:
+        builder.add(root, "", None)
+    selections: list[tuple[Selection | None, set[str] | None]] = [
+        (_selection(number), {source.file for source in number.cell.sources}) for number in numbers
+    ]
+    for record in (record for root in roots if (record := records.of(root))):
+        if not selections:
+            builder.follow(record, None, None)
+        for selection, files in selections:
+            builder.follow(record, selection, files)
+    for job in builder.chain.jobs:
+        job.left_out = [name for name in dict.fromkeys(job.left_out) if name not in job.reads]
+    return builder.chain
+
+
+def _selection(number: Number) -> Selection:
+    rows = [source.row for source in number.cell.sources]
+    found = {key: frozenset(row[key] for row in rows if row.get(key) is not None) for key in ABOUT}
+    return {key: values for key, values in found.items() if values}
+
+
+def _narrowed(selection: Selection, about: Selection) -> Selection:
+    """A selection, once it has come to a job that is about some data."""
+    common = {key: selection[key] & values or selection[key] for key, values in about.items() if key in selection}
+    return {key: values for key, values in about.items() if len(values) == 1} | selection | common
+
+
+class _Builder:
+    """Collects a chain; each record is followed once for each selection of data."""
+
+    def __init__(self, chain: Chain, records: Records, hashing: bool) -> None:
+        self.chain, self.records, self.hashing = chain, records, hashing
+        self.jobs: dict[str, Step] = {}
+        self.followed: set[Any] = set()
+
+    def follow(self, record: Record, selection: Selection | None, only: set[str] | None) -> None:
+        """Add what a job read, and all behind it; `only` are the inputs that count."""
+        todo = [(record, selection, only)]
+        for record, selection, only in todo:
+            about = {key: frozenset(values) for key, values in record.about.items()}
+            own = about if selection is None else _narrowed(selection, about)
+            key = (record.path, frozenset(own.items()), frozenset(only or ()))
+            if key in self.followed:
+                continue
+            self.followed.add(key)
+            job = self.job(record)
+            for kind, values in own.items():
+                job.about.setdefault(kind, set()).update(values)
+            for path, digest in record.sources.items():
+                maker = self.records.of(path)
+                theirs = maker.about if maker and selection is not None else {}
+                for_others = any(kind in own and own[kind].isdisjoint(values) for kind, values in theirs.items())
+                if for_others or (only is not None and path not in only):
+                    job.left_out.append(path)
+                    continue
+                job.reads += [path] * (path not in job.reads)
+                self.add(path, digest, job)
+                if maker:
+                    todo.append((maker, None if selection is None else own, None))
+
+    def job(self, record: Record) -> Step:
+        """The job of a record.
 
         Raises:
-            DataError: it is damaged, or is another artifact's.
+            DataError: the record does not lie where it says.
         """
-        if name not in self._records:
-            record = read_record(self.folder / name)
-            if record and self._place(record.artifact) != self._place(name):
-                raise DataError(f"{name}: its record speaks of {record.artifact}; run the rule that makes it")
-            self._records[name] = record
-        return self._records[name]
+        if self.records.by_path.get(record.path) is not record:
+            raise DataError(f"{record.path}: another record names the outputs of this job; run `maccap verify`")
+        if record.path not in self.jobs:
+            self.jobs[record.path] = Step(len(self.jobs) + 1, record)
+            self.chain.jobs.append(self.jobs[record.path])
+        return self.jobs[record.path]
 
-    def is_made(self, name: str) -> bool:
-        """Whether a file lies where only jobs write, so that it must have a record."""
-        return os.path.relpath(self._place(name), self.folder.resolve()).split(os.sep)[0] in MADE_IN
-
-    def state(self, name: str, digest: str) -> str:
-        """Whether a file still has the bytes with this hash."""
-        if (name, digest) not in self._states:
-            self._states[name, digest] = self._state(self.folder / name, digest)
-        return self._states[name, digest]
-
-    def _state(self, path: Path, digest: str) -> str:
-        if not self.hashing:
-            return UNREAD
-        if not path.exists():
-            return MISSING
-        if path.is_file() and path.stat().st_size > HASHED_BYTES:
-            return UNREAD
-        return SAME if sha256(path) == digest else CHANGED
-
-    def _place(self, name: str) -> Path:
-        return (self.folder / name).resolve()
-
-
-def archive_of(file: Path) -> tuple[Archive, str]:
-    """The project that an artifact lies in, read off its record, and its name there.
-
-    Raises:
-        DataError: no such file, no record, or another artifact's.
-    """
-    record = read_record(file)
-    if not record:
-        fault = "has no record beside it" if file.exists() else "no such file"
-        raise DataError(f"{file}: {fault}; name a table or an artifact that a rule made, or run that rule")
-    if Path(record.artifact).is_absolute():
-        return Archive(), record.artifact
-    place, parts = file.resolve(), Path(record.artifact).parts
-    if place.parts[-len(parts) :] != parts:
-        raise DataError(f"{file}: its record speaks of {record.artifact}; run the rule that makes it")
-    return Archive(Path(os.path.relpath(Path(*place.parts[: -len(parts)])))), record.artifact
+    def add(self, path: str, digest: str, reader: Step | None) -> None:
+        """Add a root, or a file that a job read as bytes with this hash."""
+        fault = self.chain.fault
+        if path not in self.chain.files:
+            maker = self.records.of(path)
+            job = self.job(maker) if maker else None
+            recorded = maker.outputs[path].sha256 if maker else digest
+            state = state_of(self.records.root / path, recorded) if self.hashing else UNREAD
+            self.chain.files[path] = File(path, recorded, state, job.number if job else None)
+            if job:
+                job.made.append(path)
+            elif path.startswith(tuple(f"{made}/" for made in MADE_IN)):
+                fault(f"{path}: no record names it, so how it was made is unknown; run the rule that makes it")
+                for damage in self.records.damaged.values():
+                    fault(damage)
+            if state in (CHANGED, MISSING):
+                fault(f"{path}: {'is not on this disk' if state == MISSING else 'was changed after it was recorded'}")
+        if reader and digest != self.chain.files[path].sha256:
+            who = f"[{reader.number}] {reader.record.step}"
+            fault(f"{path}: {who} read other bytes than those recorded; run `snakemake --cores all`")
 
 
-def chain_of(roots: Sequence[str], archive: Archive, only: Collection[str] | None = None) -> Chain:
-    """The chain behind some artifacts; with `only`, of their inputs just these, as for one number of a table.
-
-    Raises:
-        DataError: a record of the chain is damaged.
-    """
-    chain = Chain(list(roots))
-    jobs: dict[tuple[str, str], Job] = {}
-    todo: list[tuple[str, str | None, Job | None]] = [(root, None, None) for root in roots]
-    for name, read_as, reader in todo:
-        if read_as and name in chain.artifacts:
-            if chain.artifacts[name].sha256 != read_as:
-                _differs(chain, name, reader)
-            continue
-        record = archive.record(name)
-        if record is None:
-            if archive.is_made(name) or read_as is None:
-                chain.faults.append(f"{name}: no record, so that its past is unknown; run the rule that makes it")
-            _add(chain, archive, name, read_as or "", None)
-            continue
-        job = jobs.setdefault(record.job, Job(len(jobs) + 1, record))
-        job.made.append(name)
-        _add(chain, archive, name, record.sha256, job.number)
-        if read_as not in (None, record.sha256):
-            _differs(chain, name, reader)
-        for source, digest in record.inputs.items():
-            if (source in only) if only is not None and name in roots else _belongs(name, source):
-                if source not in job.reads:
-                    job.reads.append(source)
-                    todo.append((source, digest, job))
-            else:
-                job.others[source] = digest
-    for job in jobs.values():
-        job.others = {name: digest for name, digest in job.others.items() if name not in job.reads}
-    chain.jobs = list(jobs.values())
-    return chain
-
-
-def _add(chain: Chain, archive: Archive, name: str, digest: str, job: int | None) -> None:
-    state = archive.state(name, digest)
-    chain.artifacts[name] = Artifact(name, digest, state, job)
-    if state in (CHANGED, MISSING):
-        told = "is not on this disk" if state == MISSING else "was changed after it was recorded"
-        chain.faults.append(f"{name}: {told}")
-
-
-def _differs(chain: Chain, name: str, reader: Job | None) -> None:
-    who = f"[{reader.number}] {reader.record.step}" if reader else "its reader"
-    chain.faults.append(f"{name}: {who} read other bytes than those recorded; run `snakemake --cores all`")
-
-
-def _belongs(output: str, source: str) -> bool:
-    """Whether a job read a file for this output, and not only for another one of another seed, row or test set.
-
-    Runs, predictions, answers and their metrics carry the seed in their names; predictions, answers and metrics also
-    what was trained, decoded and tested on. A metric file needs only predictions or answers of its own names, in any
-    order; predictions need only pictures of their own test set.
-    """
-    ours, theirs = _lane(output), _lane(source)
-    if pictures := PICTURES.search(source):
-        return not ours or pictures["dataset"] in ours[0][1:]
-    if not ours or not theirs:
-        return True
-    return ours[1] == theirs[1] and ("/metrics/" not in output or sorted(ours[0]) == sorted(theirs[0]))
-
-
-@cache
-def _lane(path: str) -> tuple[list[str], str] | None:
-    """(names, that of the training data first; seed) in an artifact's path."""
-    found = LANE.search(path)
-    return (found["names"].split("/"), found["seed"]) if found else None
-
-
-def shared(values: Iterable[Any]) -> Any:
-    """The most frequent of some values, which are compared by what they print."""
-    listed = list(values)
-    texts = [repr(value) for value in listed]
-    return listed[texts.index(max(texts, key=texts.count))]
+def state_of(path: Path, digest: str) -> str:
+    """Whether a file still has the bytes with this hash."""
+    if not path.exists():
+        return MISSING
+    if path.is_file() and path.stat().st_size > HASHED_BYTES:
+        return UNREAD
+    return SAME if sha256(path) == digest else CHANGED

@@ -1,4 +1,4 @@
-"""`maccap crate`: the results of a profile with their past as a Workflow Run RO-Crate, zipped or in a folder."""
+"""`maccap crate`: the results of a profile with their provenance as a Workflow Run RO-Crate, zipped or in a folder."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ import argparse
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from ..core.artifacts import atomic, write_text
 from ..core.errors import ConfigError
 from ..core.project import default_profile
-from .crate_payload import LIST, collect, listing
+from .crate_files import LIST, collect, listing
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
-
-
-def add_parser(commands: Any) -> None:
-    """Add `crate` to the command line's subparsers."""
-    crate = commands.add_parser("crate", help="pack results and their past into a Workflow Run RO-Crate")
-    crate.add_argument("--profile", help="default: the one that config/config.yaml names")
-    crate.add_argument(
-        "--output", type=Path, metavar="PATH", help="a .zip or a new folder (default: results/PROFILE/crate.zip)"
-    )
 
 
 def run(parsed: argparse.Namespace) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
+import json
 import mimetypes
-import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,11 +16,9 @@ import yaml
 from rocrate.model import ContextEntity, Entity, File
 from rocrate.rocrate import ROCrate
 
-from ..core.artifacts import provenance_path
 from ..core.records import Record
 from ..fetch.registry import REGISTRY
-from .crate_payload import Payload, PayloadFile
-from .crate_values import RUN_SEED, Values, one
+from .crate_files import CrateFile, Payload
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -26,6 +26,7 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+BIOSCHEMAS = "https://bioschemas.org/profiles"
 TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 MEDIA_TYPES = {
     ".cff": "application/yaml", ".csv": "text/csv", ".jsonl": "application/jsonl", ".lock": "text/plain",
@@ -33,11 +34,14 @@ MEDIA_TYPES = {
     ".toml": "application/toml", ".yaml": "application/yaml", ".yml": "application/yaml", "": "text/plain",
 }  # fmt: skip
 WORKFLOW = "Snakefile"
-WORKFLOW_TYPES = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
-TOOL_TYPES = ["File", "SoftwareSourceCode"]
+LANGUAGE = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
 SNAKEMAKE = {"name": "Snakemake", "url": "https://snakemake.readthedocs.io"}
-COMPLETED = "http://schema.org/CompletedActionStatus"
+PYTHON = "https://www.python.org/"
+SOFTWARE = ["File", "SoftwareSourceCode"]
+COMPLETED = {"actionStatus": "http://schema.org/CompletedActionStatus"}
 LEFT_OUT = "Not in this crate (too large, weights, or a download); hash and size are those of the recorded run."
+TYPES = {bool: "Boolean", int: "Integer", float: "Float"}
+RUN_SEED = "run.seed"
 
 
 def describe(payload: Payload) -> ROCrate:
@@ -55,34 +59,46 @@ def describe(payload: Payload) -> ROCrate:
 
 
 class _Description:
-    """The entities of one crate: its files, the steps of the workflow, and what is said of them."""
+    """The entities of one crate; each is made once, when it is first asked for."""
 
     def __init__(self, crate: ROCrate, payload: Payload) -> None:
         self.crate, self.payload, self.jobs = crate, payload, payload.jobs
-        first = [outputs[0] for outputs in self.jobs]
-        self.values = Values(crate, first)
-        self.tools = {record.step: f"maccap/steps/{record.step.replace('-', '_')}.py" for record in first}
+        self.types: dict[str, set[str]] = {}
+        for key, value in (pair for record in self.jobs for pair in _settings(record)):
+            self.types.setdefault(key, set()).add(TYPES.get(type(value), "Text"))
+        self.tools = {record.step: f"maccap/steps/{record.step}.py" for record in self.jobs}
         self.registry: dict[str, Any] = yaml.safe_load(payload.source(str(REGISTRY)))
         self.files = {path: crate.add(self.file(file)) for path, file in payload.files.items()}
-        for artifact in payload.records:
-            self.files[str(provenance_path(artifact))]["about"] = self.files[artifact]
+        for record in self.jobs:
+            self.files[record.path]["about"] = self.listed(record.outputs)
         self.steps = {step: self.step(step, position) for position, step in enumerate(self.tools, 1)}
 
-    def file(self, file: PayloadFile) -> Entity:
+    def once(self, identifier: str, kind: str, **properties: Any) -> Entity:
+        """The contextual entity of this identifier and type."""
+        known = self.crate.get(identifier)
+        return known or self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, **properties}))
+
+    def work(self, identifier: str, name: str, **properties: Any) -> Entity:
+        return self.once(identifier, "CreativeWork", name=name, **properties)
+
+    def listed(self, paths: Iterable[str]) -> Any:
+        return _one([self.files[path] for path in paths])
+
+    def file(self, file: CrateFile) -> Entity:
         """A file of the crate, or the description of one that is left out."""
-        about: dict[str, Any] = {"name": file.path, "sha256": file.sha256, "encodingFormat": _media_type(file.path)}
+        kind = (
+            MEDIA_TYPES.get(Path(file.path).suffix) or mimetypes.guess_type(file.path)[0] or "application/octet-stream"
+        )
+        about: dict[str, Any] = {"name": file.path, "sha256": file.sha256, "encodingFormat": kind}
         if file.size is not None:
             about["contentSize"] = str(file.size)
-        found = re.search(r"/s(\d+)[./]", file.path)
-        if found and int(found[1]) in self.values.seeds:
-            about["additionalProperty"] = self.values.value(RUN_SEED, int(found[1]))
         if file.content is None:
             about |= {"@type": "File", "description": LEFT_OUT, **self.asset(file.path)}
             return ContextEntity(self.crate, "#" + quote(file.path), about)
         if file.path == WORKFLOW:
-            about["@type"] = WORKFLOW_TYPES
+            about["@type"] = [*SOFTWARE, "ComputationalWorkflow", "HowTo"]
         elif file.path in self.tools.values():
-            about["@type"] = TOOL_TYPES
+            about["@type"] = SOFTWARE
         elif file.path == "README.md":
             about["about"] = self.crate.root_dataset
         content = io.BytesIO(file.content) if isinstance(file.content, bytes) else file.content
@@ -90,142 +106,167 @@ class _Description:
 
     def asset(self, path: str) -> dict[str, Any]:
         """Licence, citation and addresses of a downloaded file."""
-        record = self.payload.records.get(path)
-        entry = self.registry.get(record.parameters.get("asset.name", "")) if record else None
+        record = self.payload.outputs.get(path)
+        entry = self.registry.get(record.settings.get("asset.name", "")) if record else None
         if not entry:
             return {}
-        work = self.values.work
-        about = {"license": work("licence", entry["licence"]), "citation": work("citation", entry["citation"])}
-        return about | ({"url": one(entry["urls"])} if entry.get("urls") else {})
+        kinds = {"license": "licence", "citation": "citation"}
+        about = {key: self.work(f"#{kind}/{_digest(entry[kind])}", entry[kind]) for key, kind in kinds.items()}
+        return about | ({"url": _one(entry["urls"])} if entry.get("urls") else {})
+
+    def parameter(self, key: str) -> Entity:
+        """The formal parameter of a dotted config key, or of the seed of a single run."""
+        about = {"description": "seed of one run: `seed` and its successors, one per repeat"} if key == RUN_SEED else {}
+        about |= {"name": key, "additionalType": _one(sorted(self.types[key]))}
+        profile = self.work(f"{BIOSCHEMAS}/FormalParameter/1.0-RELEASE", "Bioschemas FormalParameter profile 1.0")
+        return self.once(f"#parameter/{quote(key)}", "FormalParameter", conformsTo=profile, **about)
+
+    def parameters(self, records: list[Record]) -> dict[str, Any]:
+        """The formal parameters of some jobs."""
+        keys = sorted({key for record in records for key, _ in _settings(record)})
+        return {"input": _one([self.parameter(key) for key in keys])} if keys else {}
+
+    def values(self, record: Record) -> list[Entity]:
+        """What a job's formal parameters were set to; lists and null are written as JSON."""
+        found = []
+        for key, value in _settings(record):
+            text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+            about = {"name": key, "value": value if isinstance(value, (bool, int, float, str)) else text}
+            about["exampleOfWork"] = self.parameter(key)
+            found.append(self.once(f"#value/{quote(key)}/{_digest(text)}", "PropertyValue", **about))
+        return found
+
+    def circumstances(self, record: Record) -> list[Entity]:
+        """The kind of machine, the versions and the state of the code that a job ran with."""
+        found = {f"host {key}": value for key, value in record.host.items()}
+        found |= {"code commit": record.code.commit, "code has uncommitted changes": record.code.dirty}
+        found |= {"Python": record.python, **record.packages}
+        named = {key: "unknown" if value is None else value for key, value in sorted(found.items())}
+        return [
+            self.once(
+                f"#circumstance/{quote(key)}/{quote(str(value), safe='')}", "PropertyValue", name=key, value=value
+            )
+            for key, value in named.items()
+        ]
 
     def step(self, step: str, position: int) -> Entity:
-        """The step of the workflow that a `maccap` command is, and its tool: the command's source file."""
+        """The step of the workflow that a job ran, and its tool: the step's source file."""
         path = self.tools[step]
         summary = (ast.get_docstring(ast.parse(self.payload.source(path))) or step).splitlines()[0]
-        own = [outputs[0] for outputs in self.jobs if outputs[0].step == step]
-        python = "https://www.python.org/"
-        about: dict[str, Any] = {
-            "name": f"maccap {step}",
-            "description": summary,
-            "version": own[-1].code["package"],
-            "programmingLanguage": self.values.once(python, "ComputerLanguage", name="Python", url=python),
-        }
-        if keys := self.values.inputs(own):
-            about["input"] = one(keys)
-        tool = _set(self.files[path], about)
+        own = [record for record in self.jobs if record.step == step]
+        about = {"name": f"maccap step {step}", "description": summary, "version": own[-1].code.package}
+        about["programmingLanguage"] = self.once(PYTHON, "ComputerLanguage", name="Python", url=PYTHON)
+        tool = _set(self.files[path], about | self.parameters(own))
         about = {"name": step, "description": summary, "position": str(position), "workExample": tool}
-        return self.values.once(f"#step/{step}", "HowToStep", **about)
+        return self.once(f"#step/{step}", "HowToStep", **about)
 
     def describe_workflow(self) -> None:
         """The Snakefile, its parameters, steps and tools."""
-        once, profile = self.values.once, "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
-        language = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
+        profile = f"{BIOSCHEMAS}/ComputationalWorkflow/1.0-RELEASE"
         about = {
             "name": "maccap",
-            "version": self.jobs[-1][0].code["package"],
-            "programmingLanguage": once(language, "ComputerLanguage", **SNAKEMAKE),
-            "conformsTo": once(profile, "CreativeWork", name="Bioschemas ComputationalWorkflow profile 1.0"),
-            "hasPart": one([self.files[path] for path in self.tools.values()]),
-            "step": one(list(self.steps.values())),
+            "version": self.jobs[-1].code.package,
+            "programmingLanguage": self.once(LANGUAGE, "ComputerLanguage", **SNAKEMAKE),
+            "conformsTo": self.work(profile, "Bioschemas ComputationalWorkflow profile 1.0"),
+            "hasPart": self.listed(self.tools.values()),
+            "step": _one(list(self.steps.values())),
         }
-        if keys := self.values.inputs([outputs[0] for outputs in self.jobs]):
-            about["input"] = one(keys)
-        _set(self.files[WORKFLOW], about)
+        _set(self.files[WORKFLOW], about | self.parameters(self.jobs))
 
     def actions(self) -> list[Entity]:
         """The run of the workflow, the run of each job, and the engine that organised them."""
-        once, records = self.values.once, self.payload.records
-        read = {path for record in records.values() for path in record.inputs}
-        values = {value.id: value for outputs in self.jobs for value in self.values.of_job(outputs[0])}
-        run = once(
-            "#run",
-            "CreateAction",
-            name=f"profile {self.payload.profile}",
-            description=f"every job behind the results of the profile {self.payload.profile}",
-            instrument=self.files[WORKFLOW],
-            object=one([*(self.files[path] for path in sorted(read.difference(records))), *values.values()]),
-            result=one([self.files[path] for path in self.payload.results]),
-            startTime=min(record.started for record in records.values()),
-            endTime=max(record.ended for record in records.values()),
-            actionStatus=COMPLETED,
-        )
+        payload = self.payload
+        read = sorted({path for record in self.jobs for path in record.sources}.difference(payload.outputs))
+        values = {value.id: value for record in self.jobs for value in self.values(record)}
+        about = {
+            "name": f"profile {payload.profile}",
+            "description": f"every job behind the results of the profile {payload.profile}",
+            "instrument": self.files[WORKFLOW],
+            "object": _one([*(self.files[path] for path in read), *values.values()]),
+            "result": self.listed(payload.results),
+            "startTime": min(record.started for record in self.jobs).isoformat(),
+            "endTime": max(record.ended for record in self.jobs).isoformat(),
+        }
+        run = self.once("#run", "CreateAction", **about, **COMPLETED)
         jobs, controls = [], []
-        for number, outputs in enumerate(self.jobs, 1):
-            step = self.steps[outputs[0].step]
-            jobs.append(self.action(f"#job/{number}", outputs))
-            about = {"name": f"job {number}: {step['name']}", "instrument": step, "object": jobs[-1]}
-            controls.append(once(f"#control/{number}", "ControlAction", **about))
-        version = self.jobs[-1][0].packages.get("snakemake")
-        engine = once(
-            "#engine", "SoftwareApplication", **SNAKEMAKE, **({"softwareVersion": version} if version else {})
-        )
-        about = {"name": "the jobs of the workflow", "instrument": engine, "object": one(controls), "result": run}
-        return [run, *jobs, once("#organisation", "OrganizeAction", **about)]
+        for number, record in enumerate(self.jobs, 1):
+            jobs.append(self.action(f"#job/{number}", record))
+            about = {"name": f"job {number}: {record.step}", "instrument": self.steps[record.step], "object": jobs[-1]}
+            controls.append(self.once(f"#control/{number}", "ControlAction", **about))
+        version = self.jobs[-1].packages.get("snakemake")
+        versions = {"softwareVersion": version} if version else {}
+        engine = self.once("#engine", "SoftwareApplication", **SNAKEMAKE, **versions)
+        about = {"name": "the jobs of the workflow", "instrument": engine, "object": _one(controls), "result": run}
+        return [run, *jobs, self.once("#organisation", "OrganizeAction", **about)]
 
-    def action(self, identifier: str, outputs: list[Record]) -> Entity:
+    def action(self, identifier: str, record: Record) -> Entity:
         """One job."""
-        record = outputs[0]
+        outputs = list(record.outputs)
         more = f" and {len(outputs) - 1} more" if len(outputs) > 1 else ""
-        used = [*(self.files[path] for path in record.inputs), *self.values.of_job(record)]
-        return self.values.once(
-            identifier,
-            "CreateAction",
-            name=f"{record.step}: {record.artifact}{more}",
-            description=record.command,
-            instrument=self.files[self.tools[record.step]],
-            **({"object": one(used)} if used else {}),
-            result=one([self.files[output.artifact] for output in outputs]),
-            startTime=record.started,
-            endTime=max(output.ended for output in outputs),
-            actionStatus=COMPLETED,
-            additionalProperty=self.values.circumstances(record),
-        )
+        used = [*(self.files[path] for path in record.sources), *self.values(record)]
+        about = {
+            "name": f"{record.step}: {outputs[0]}{more}",
+            "description": record.command,
+            "instrument": self.files[self.tools[record.step]],
+            **({"object": _one(used)} if used else {}),
+            "result": self.listed(outputs),
+            "startTime": record.started.isoformat(),
+            "endTime": record.ended.isoformat(),
+            "additionalProperty": self.circumstances(record),
+        }
+        return self.once(identifier, "CreateAction", **about, **COMPLETED)
 
     def describe_root(self, actions: list[Entity]) -> None:
         """The crate itself, and the profiles that it follows."""
-        payload, once = self.payload, self.values.once
-        cited = yaml.safe_load(payload.source("CITATION.cff"))
+        payload, cited = self.payload, yaml.safe_load(self.payload.source("CITATION.cff"))
         licence = cited["license"]
-        reduced = any(record.parameters.get("reduced") for record in payload.records.values())
+        reduced = any(record.settings.get("reduced") for record in self.jobs)
         note = " Reduced data and models: none of its numbers counts as one of the paper's." if reduced else ""
-        profiles = [
-            once(address, "CreativeWork", name=name, version=address.rsplit("/", 1)[-1])
-            for address, name in PROFILES.items()
-        ]
+        profiles = [self.work(url, name, version=url.rsplit("/", 1)[-1]) for url, name in PROFILES.items()]
+        left_out = [self.files[path] for path, file in payload.files.items() if file.content is None]
         about = {
-            "name": f"maccap, profile {payload.profile}: results and their past",
+            "name": f"maccap, profile {payload.profile}: results and their provenance",
             "description": f"{cited['title']}. The results of the profile {payload.profile}, what is needed to compute "
             f"them again, and the record of every job behind them; `maccap verify` checks this crate.{note}",
-            "datePublished": max(record.ended for record in payload.records.values()),
-            "license": once(f"https://spdx.org/licenses/{licence}", "CreativeWork", name=f"{licence} License"),
-            "author": one([self.author(author) for author in cited["authors"]]),
-            "citation": one([self.reference(reference) for reference in cited["references"]]),
+            "datePublished": max(record.ended for record in self.jobs).isoformat(),
+            "license": self.work(f"https://spdx.org/licenses/{licence}", f"{licence} License"),
+            "author": self.authors(cited["authors"]),
+            "citation": _one([self.reference(reference) for reference in cited["references"]]),
             "conformsTo": profiles,
             "mainEntity": self.files[WORKFLOW],
-            "mentions": [*actions, *(self.files[path] for path, file in payload.files.items() if file.content is None)],
+            "mentions": [*actions, *left_out],
         }
         _set(self.crate.root_dataset, about)
         self.crate.metadata["conformsTo"] = [{"@id": self.crate.metadata.profile}, profiles[-1]]
 
-    def author(self, author: dict[str, str]) -> Entity:
-        """A person or an organisation of CITATION.cff."""
-        kind = "Organization" if "name" in author else "Person"
-        name = author.get("name") or f"{author['given-names']} {author['family-names']}"
-        return self.values.once(f"#{quote(name)}", kind, name=name)
+    def authors(self, authors: list[dict[str, str]]) -> Any:
+        """Persons and organisations of CITATION.cff."""
+        kinds = [(one.get("name") or f"{one['given-names']} {one['family-names']}", "name" in one) for one in authors]
+        return _one([self.once(f"#{quote(name)}", "Organization" if o else "Person", name=name) for name, o in kinds])
 
     def reference(self, reference: dict[str, Any]) -> Entity:
         """A paper of CITATION.cff."""
         about = {"name": reference["title"], "datePublished": str(reference["year"])}
-        authors = one([self.author(author) for author in reference["authors"]])
-        return self.values.once(f"https://doi.org/{reference['doi']}", "ScholarlyArticle", author=authors, **about)
+        about["author"] = self.authors(reference["authors"])
+        return self.once(f"https://doi.org/{reference['doi']}", "ScholarlyArticle", **about)
+
+
+def _settings(record: Record) -> list[tuple[str, Any]]:
+    """The dotted keys of a job with their values, and the seed of each run in it."""
+    repeated = {"seed", "repeats"} <= set(record.settings)
+    return [*sorted(record.settings.items()), *((RUN_SEED, seed) for seed in (record.job.seeds if repeated else ()))]
+
+
+def _one(values: list[Any]) -> Any:
+    """RO-Crate writes a list of one as its only element."""
+    return values[0] if len(values) == 1 else values
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _set(entity: Entity, properties: dict[str, Any]) -> Entity:
     for name, value in properties.items():
         entity[name] = value
     return entity
-
-
-def _media_type(path: str) -> str:
-    suffix = Path(path).suffix
-    return MEDIA_TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")

@@ -1,132 +1,130 @@
-"""Bytes against hashes: artifacts against their records, records against each other and against the manifest."""
+"""Bytes against hashes: files against the records of their jobs, records against each other and the manifest."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
-from ..core.artifacts import RECORD_SUFFIX, provenance_path
-from ..core.records import Record
-from .verify_project import Outcome, Project, canonical
+from ..core.artifacts import stays_inside
+from ..core.records import Record, record_path, size_of
+from .snakemake_records import snakemake_record
+from .verify_project import Outcome, Project
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 RERUN = "delete it and run `snakemake --cores all`"
-ALL, EXTENDED = ("files", "setup"), ("extended.files", "extended.setup")  # lists that these targets end with
-FINISH = "snakemake --cores all"
+TIERS = {"": "snakemake --cores all", "+extended": "snakemake --cores all extended"}  # of lists, with what makes them
+STEPS = Path(__file__).parents[1] / "steps"
 
 
 def artifacts(project: Project) -> Outcome:
-    """Every artifact has a record and the bytes that it speaks of; what a record names is there."""
-    outcome = Outcome("artifacts", set(project.artifacts) | set(project.records))
-    known = {*project.records, *project.damaged, f"{project.results}/crate.zip"}  # a crate holds what is verified here
-    for name in project.artifacts:
-        if name not in known:
+    """Every file is an output of a job and has the bytes that its record says; what a record names is there."""
+    outcome = Outcome("artifacts", {*project.files, *project.outputs})
+    crate = f"{project.results}/crate.zip"  # holds what is verified here
+    for name in project.files:
+        if name not in project.outputs and name != crate:
             outcome.fault(name, f"has no record: left by an interrupted job, or not made by one; {RERUN}")
-    for name, record in project.records.items():
-        digest = project.digests.get(name)
-        if record.artifact != name:
-            outcome.fault(provenance_path(name), f"is the record of {record.artifact!r}")
-        if digest is None and not project.is_left_out(name, record.sha256):
-            outcome.fault(provenance_path(name), f"is an orphan: there is no {name}")
-        elif digest not in (None, record.sha256):
-            outcome.fault(name, f"has sha256 {digest}, its record says {record.sha256}")
+    for path, record in project.jobs.items():
+        for name, made in record.outputs.items():
+            digest = project.sha256(name)
+            if digest is None and not project.is_left_out(name, made.sha256):
+                outcome.fault(name, f"is missing; {path} says that its job made it")
+            elif digest not in (None, made.sha256):
+                outcome.fault(name, f"has sha256 {digest}, its record says {made.sha256}")
+            elif digest and (size := size_of(project.path(name))) != made.size:
+                outcome.fault(path, f"gives {name} {made.size} bytes, it has {size}")
     return outcome
 
 
 def inputs(project: Project) -> Outcome:
-    """What each record names as an input is what that input's own record, or its bytes, say."""
+    """What each job read is what the record of the job that made it, or its bytes, say."""
     outcome = Outcome("inputs")
-    for name, record in project.records.items():
-        for input_, expected in record.inputs.items():
-            outcome.files.add(input_)
-            own, digest = project.records.get(input_), project.digests.get(input_)
-            if own is not None and own.sha256 != expected:
-                outcome.fault(provenance_path(name), f"was made from another {input_} than its record speaks of now")
-            elif own is None and digest is not None and digest != expected:
-                outcome.fault(input_, f"has changed since {name} was made from it")
-            elif own is None and digest is None and not project.is_left_out(input_, expected):
-                outcome.fault(input_, f"is missing; {name} was made from it")
+    for path, record in project.jobs.items():
+        for name, expected in record.sources.items():
+            outcome.files.add(name)
+            made, digest = project.outputs.get(name), project.sha256(name)
+            if made is not None and made.sha256 != expected:
+                outcome.fault(path, f"names another {name} than the record of the job that made it")
+            elif made is None and digest is not None and digest != expected:
+                outcome.fault(name, f"has changed since the job of {path} read it")
+            elif made is None and digest is None and not project.is_left_out(name, expected):
+                outcome.fault(name, f"is missing; the job of {path} read it")
     return outcome
 
 
 def records(project: Project) -> Outcome:
-    """Every byte of a record is as `maccap` writes it, and the records of one job's outputs agree."""
-    outcome = Outcome("records", {str(provenance_path(name)) for name in {*project.records, *project.damaged}})
-    for name, problem in project.damaged.items():
-        outcome.fault(provenance_path(name), f"is damaged: {problem}")
-    for name, record in project.records.items():
-        for problem in _incredible(project, name, record):
-            outcome.fault(provenance_path(name), problem)
+    """Every byte of a record is as a job writes it, and no two jobs claim one output."""
+    outcome = Outcome("records", {*project.jobs, *project.damaged})
+    for path, problem in project.damaged.items():
+        outcome.fault(path, f"is damaged: {problem}")
+    claims = Counter(name for record in project.jobs.values() for name in record.outputs)
+    for path, record in project.jobs.items():
+        for problem in _problems(project, path, record):
+            outcome.fault(path, problem)
+        for name in record.outputs:
+            if claims[name] > 1:
+                outcome.fault(path, f"claims {name}, as another record does")
     return outcome
 
 
-def _incredible(project: Project, name: str, record: Record) -> list[str]:
+def _problems(project: Project, path: str, record: Record) -> Iterator[str]:
     """Why a record cannot be what a job wrote."""
-    problems = []
-    if project.text(provenance_path(name)) != canonical(record):
-        problems.append("has bytes that `maccap` does not write")
-    try:
-        if not datetime.fromisoformat(record.started) < datetime.fromisoformat(record.ended):
-            problems.append(f"ended ({record.ended}) when it started ({record.started}): no job ran")
-    except (ValueError, TypeError):
-        problems.append(f"{record.started!r} or {record.ended!r} is no time")
-    if record.command not in project.calls:
-        return [*problems, f"{record.command[:80]!r} is no step's command"]
-    _, job = project.calls[record.command]
-    named = {str(path) for paths in job.inputs.values() for path in paths}
-    if record.artifact not in map(str, job.outputs):
-        problems.append("its command has another output")
-    if named != set(record.inputs):
-        problems.append(f"its command reads other files: {', '.join(sorted(named ^ set(record.inputs))[:3])}")
-    if repr(job.cfg) != repr(record.parameters):
-        problems.append("its command has other parameters")
-    for sibling in map(str, job.outputs):
-        own = project.records.get(sibling)
-        if own is None:
-            if sibling not in project.damaged:
-                problems.append(f"{sibling}, which its job made too, has no record")
-        elif replace(own, artifact=record.artifact, sha256=record.sha256) != record:
-            fields_ = [
-                field.name for field in fields(Record) if getattr(own, field.name) != getattr(record, field.name)
-            ]
-            differs = ", ".join(key for key in fields_ if key not in ("artifact", "sha256"))
-            problems.append(f"differs in {differs} from the record of {sibling}, which one job made")
-    return problems
+    if path != record.path:
+        yield f"is the record of {next(iter(record.outputs))!r}"
+    if project.text(path) != record.text():
+        yield "has bytes that `maccap` does not write"
+    if record.ended <= record.started:
+        yield f"ended ({record.ended}) when it started ({record.started}): no job ran"
+    if not (record.step.isidentifier() and (STEPS / f"{record.step}.py").is_file()):
+        yield f"{record.step!r} is no step"
+    if record.command != f"maccap step --again {record.path}":
+        yield f"its command {record.command[:80]!r} does not run its job again"
+    if outside := [name for name in record.outputs if not stays_inside(name)]:
+        yield f"has the output {outside[0]} outside the project"
 
 
 def manifest(project: Project) -> Outcome:
-    """The lists at the end of the run name every artifact, record, config file and Snakemake record as they are."""
+    """The lists at the end of the run name every output, record, config file and Snakemake record as they are."""
     outcome = Outcome("manifest")
-    listed: dict[tuple[str, str], str] = {}
-    for name, command in _lists(project).items():
-        if not (project.root / name).is_file():
+    last = {f"{project.results}/{kind}{tier}.sha256" for kind in ("files", "setup") for tier in TIERS}
+    there = {*project.outputs, *project.jobs} - last - {str(record_path(name)) for name in last}  # nothing lists these
+    for kind, tier in _lists(project):
+        name, command = f"{project.results}/{kind}{tier}.sha256", TIERS[tier]
+        if not project.path(name).is_file():
             outcome.fault(name, f"is missing: the results are not finished; run `{command}`")
             return outcome
+        known = there
+        if kind == "setup":
+            job = project.records.of(name)
+            known = {str(snakemake_record(output)) for output in project.outputs}
+            known |= set(job.inputs.get("config", ()) if job else ())
         for line in project.text(name).splitlines():
             if found := LINE.fullmatch(line):
-                listed.setdefault((found[2], found[1]), command)
+                outcome.files.add(found[2])
+                if problem := _listed(project, found[2], found[1], command):
+                    outcome.fault(found[2], problem)
+                elif found[2] not in known:
+                    outcome.fault(name, f"lists {found[2]}, which nothing in the results comes from")
             else:
                 outcome.fault(name, f"{line[:80]!r} is no line of `sha256sum`")
-    outcome.files = {name for name, _ in listed}
-    for (name, expected), command in listed.items():
-        digest = project.sha256(name)
-        if digest is None and not project.is_left_out(name, expected):
-            outcome.fault(name, "is missing; the manifest lists it")
-        elif digest not in (None, expected):
-            again = f"run `{command} --forcerun manifest`" if command == FINISH else f"run `{command}`"
-            outcome.fault(name, f"has changed since the results were finished; restore it, or {again} if it is meant")
-    there = {*project.records, *(str(provenance_path(name)) for name in project.records)}
-    own = {f"{project.results}/{kind}.sha256{suffix}" for kind in (*ALL, *EXTENDED) for suffix in ("", RECORD_SUFFIX)}
-    for name in sorted(there - outcome.files - own):
+    for name in sorted(there - outcome.files):
         outcome.fault(name, "is a leftover: nothing in the results comes from it; delete it")
     return outcome
 
 
-def _lists(project: Project) -> dict[str, str]:
-    """The lists that must be there, with the command that makes them; `extended` may not have been run."""
-    kinds = dict.fromkeys(ALL, FINISH)
-    if any((project.root / project.results / f"{kind}.sha256").is_file() for kind in EXTENDED):
-        kinds |= dict.fromkeys(EXTENDED, f"{FINISH} extended")
-    carried = [kind for kind in kinds if project.checkout or not kind.endswith("setup")]
-    return {f"{project.results}/{kind}.sha256": kinds[kind] for kind in carried}
+def _listed(project: Project, name: str, expected: str, command: str) -> str:
+    """What is wrong with a listed file; empty when nothing is."""
+    digest = project.sha256(name)
+    if digest is None:
+        return "" if project.is_left_out(name, expected) else "is missing; the manifest lists it"
+    again = f"`{command} --forcerun manifest`" if command == TIERS[""] else f"`{command}`"
+    changed = f"has changed since the results were finished; restore it, or run {again} if it is meant"
+    return "" if digest == expected else changed
+
+
+def _lists(project: Project) -> list[tuple[str, str]]:
+    """(kind, tier) of the lists that must be there; `extended` may not have been run, and a crate has no setup."""
+    kinds = ("files", "setup") if project.checkout else ("files",)
+    made = [tier for tier in TIERS if not tier or any(project.path(project.results).glob(f"*{tier}.sha256"))]
+    return [(kind, tier) for tier in made for kind in kinds]

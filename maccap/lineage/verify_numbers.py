@@ -1,32 +1,36 @@
-"""Numbers made again: each metric from the stored predictions, each table from the metrics, by the steps' own code."""
+"""Numbers made again by the jobs that made them: metrics from stored predictions, tables from metrics; or any job."""
 
 from __future__ import annotations
 
-import json
 import os
+import random
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from ..core.artifacts import code_version, provenance_path, stays_inside, write_json
+from ..core.artifacts import stays_inside
 from ..core.errors import EnvironmentProblem
 from ..core.job import Job
+from ..core.records import code_version
 from .verify_project import Outcome, Project
 
 CAPTIONS, OTHERS = ("evaluate",), ("evaluate_answers", "measure_gap")  # steps that make metrics, by process
 TABLES = ("table", "reported")
+NOT_RERUN = ("download", "manifest", "report")  # these need the network, or read records, which hold times
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 PRINTED = 1e-4  # the last decimal of stored scores
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 Call = tuple[str, Job]  # a step's name and its job
+RunJobs = Callable[[str, list[Job]], None]  # runs jobs of one step in the current folder, without records
 
 
-def numbers(project: Project) -> list[Outcome]:
+def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     """The checks `metrics` and `tables`, in two processes that work in a temporary folder.
 
     A metric that differs is not used further: the tables are made from the metric that should be there.
@@ -35,106 +39,99 @@ def numbers(project: Project) -> list[Outcome]:
         EnvironmentProblem: there is no Java.
     """
     metrics, tables = Outcome("metrics"), Outcome("tables")
-    with tempfile.TemporaryDirectory() as folder:
-        for path in project.root.iterdir():
-            if path.name != "results":
-                (Path(folder) / path.name).symlink_to(path)
-        with ProcessPoolExecutor(2, get_context("spawn"), _begin, (folder,)) as processes:
-            _share(processes, project, metrics, [list(_calls(project, of, metrics)) for of in (CAPTIONS, OTHERS)])
-            calls = list(_calls(project, TABLES, tables))
-            _share(processes, project, tables, [calls[::2], calls[1::2]])
-    here, commits = code_version()["commit"], {record.code.get("commit") for record in project.records.values()}
-    if commits != {here}:
+    lots = [list(_calls(project, steps, metrics)) for steps in (CAPTIONS, OTHERS)]
+    calls = list(_calls(project, TABLES, tables))
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
+            parts = [processes.submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
+            for part in (part.result() for part in parts):
+                outcome.findings += part.findings
+                outcome.notes += part.notes
+    commits = {record.code.commit for record in project.jobs.values()}
+    if commits != {here := code_version().commit}:
         metrics.notes.append(f"made again with the code of {here}; the records name {', '.join(map(str, commits))}")
     tables.notes.append("figures are not drawn again, only hashed")
     return [metrics, tables]
 
 
-def _begin(folder: str) -> None:
-    """Work in the folder, with one thread as the jobs did: sums of floats depend on how they are divided."""
+def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
+    """Run `count` jobs again, drawn by `seed`, each in a folder of its own; their outputs must have the same bytes.
+
+    On the CPU every step gives the same bytes on the same machine and library versions.
+    """
+    outcome = Outcome("rerun")
+    drawn = {path: record for path, record in project.jobs.items() if record.step not in NOT_RERUN}
+    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
+        for path in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
+            record = drawn[path]
+            if missing := [name for name in record.sources if not project.path(name).exists()]:
+                outcome.notes.append(f"{path}: not run again, {missing[0]} is missing")
+                continue
+            for call in _calls(project, (record.step,), outcome, only=path):
+                with tempfile.TemporaryDirectory() as folder:
+                    part = processes.submit(remake, project.root, folder, outcome.check, run, [call]).result()
+                outcome.findings += part.findings
+                if not part.findings:
+                    outcome.notes.append(f"ran again, same bytes: {record.step} → {call[1].outputs[0]}")
+    return outcome
+
+
+def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None) -> Iterator[Call]:
+    """The jobs of some steps, or `only` that of one record, as far as they write nowhere but into the project."""
+    for path, record in project.jobs.items():
+        if record.step in steps and only in (None, path):
+            outcome.files |= set(record.outputs)
+            if all(map(stays_inside, record.outputs)):
+                yield record.step, record.job
+            else:
+                outcome.fault(path, "its job writes outside the project")
+
+
+def remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[Call]) -> Outcome:
+    """Do jobs again in a folder, and compare what they write with the files below `root`.
+
+    One thread, as the jobs had: sums of floats depend on how they are divided.
+    """
     os.environ.update(ONE_THREAD)
     os.chdir(folder)
-
-
-def _share(processes: Executor, project: Project, outcome: Outcome, lots: Iterable[Sequence[Call]]) -> None:
-    """Have each lot of jobs done again beside the others."""
-    for part in [processes.submit(remake, project.root, outcome.check, lot) for lot in lots]:
-        outcome.findings += part.result().findings
-        outcome.notes += part.result().notes
-
-
-def remake(root: Path, check: str, calls: Sequence[Call]) -> Outcome:
-    """Do jobs again below the current folder, and compare what they write with the files below `root`."""
     outcome = Outcome(check)
-    together = [job for step, job in calls if step in CAPTIONS]
-    _evaluate(outcome, together)
-    for step, job in calls:
-        if step not in CAPTIONS:
-            _attempt(outcome, [job], partial(_module(step).run, job))
-        for out in job.outputs:
+    for step, group in groupby(calls, lambda call: call[0]):
+        jobs = [job for _, job in group]
+        for job in jobs:
+            _link_inputs(root, job)
+        if _failure(run, step, jobs):
+            for job in jobs:
+                if error := _failure(run, step, [job]):
+                    outcome.fault(job.outputs[0], f"cannot be made again: {error}")
+        for out in (out for job in jobs for out in job.outputs):
             _compare(root, outcome, out)
     return outcome
 
 
-def _module(step: str) -> ModuleType:
-    """A step that makes numbers; torch is imported only with that of the gap."""
-    if step == "measure_gap":
-        from ..steps import measure_gap
-
-        return measure_gap
-    from ..steps import evaluate_answers, reported, table
-
-    return {"evaluate_answers": evaluate_answers, "reported": reported, "table": table}[step]
+def _link_inputs(root: Path, job: Job) -> None:
+    """Put links to a job's inputs into the current folder; what was made again there stays."""
+    for path in (path for paths in job.inputs.values() for path in paths):
+        if stays_inside(str(path)) and (root / path).exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                path.symlink_to(root / path)
 
 
-def _evaluate(outcome: Outcome, jobs: list[Job]) -> None:
-    """All caption metrics, with one start of Java for all test sets."""
-    from ..steps.evaluate import evaluations, reports
-
-    ready: list[Any] = []
-
-    def prepare(job: Job) -> None:
-        ready.extend(evaluations(job))
-
-    def write() -> None:
-        for evaluation, report in reports(ready):
-            write_json(evaluation.out, report, indent=None)
-
-    for job in jobs:
-        _attempt(outcome, [job], partial(prepare, job))
-    _attempt(outcome, jobs, write)
-
-
-def _calls(project: Project, steps: Sequence[str], outcome: Outcome) -> Iterator[Call]:
-    """The jobs of some steps, as far as they write nowhere but among the results."""
-    for step in steps:
-        for name, job in project.calls.values():
-            if name != step:
-                continue
-            outcome.files |= set(map(str, job.outputs))
-            if all(stays_inside(str(out)) and out.parts[0] == "results" for out in job.outputs):
-                yield step, job
-            else:
-                outcome.fault(provenance_path(job.outputs[0]), "its command writes elsewhere than into results/")
-
-
-def _attempt(outcome: Outcome, jobs: list[Job], work: Callable[[], Any]) -> None:
-    """Do the work; what damaged inputs raise, of whatever kind, is a finding about the outputs."""
+def _failure(run: RunJobs, step: str, jobs: list[Job]) -> str:
+    """Run jobs; what damaged inputs raise, of whatever kind, or an empty text."""
     try:
-        work()
+        run(step, jobs)
     except EnvironmentProblem:
         raise
     except Exception as error:
-        for job in jobs:
-            outcome.fault(job.outputs[0], f"cannot be made again: {type(error).__name__}: {str(error)[:200]}")
+        return f"{type(error).__name__}: {str(error)[:200]}"
+    return ""
 
 
 def _compare(root: Path, outcome: Outcome, out: Path) -> None:
     """Compare what was made again with the file; an equal metric then stands in its place."""
     stored = root / out
-    if not out.is_file() or not stored.is_file():
-        return
-    if out.read_bytes() == stored.read_bytes():
+    if not out.is_file() or not stored.is_file() or out.read_bytes() == stored.read_bytes():
         return
     if outcome.check == "metrics" and _near(out, stored):
         outcome.notes.append(f"{out}: equal to the fourth decimal, not to the last bit")
@@ -144,18 +141,7 @@ def _compare(root: Path, outcome: Outcome, out: Path) -> None:
 
 
 def _near(one: Path, other: Path) -> bool:
-    try:
-        return _equal(json.loads(one.read_text()), json.loads(other.read_text()))
-    except ValueError:
-        return False
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two JSON values have the same structure and numbers to `PRINTED`."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(_equal(value, other[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return abs(one - other) <= PRINTED if isinstance(one, float) else bool(one == other)
+    """Whether two texts differ in numbers only, and in these by at most `PRINTED`."""
+    a, b = (path.read_text(errors="replace") for path in (one, other))
+    pairs = zip(NUMBER.findall(a), NUMBER.findall(b), strict=False)
+    return NUMBER.split(a) == NUMBER.split(b) and all(abs(float(x) - float(y)) <= PRINTED for x, y in pairs)

@@ -1,278 +1,276 @@
-"""From a number back to seeds and weights: on a miniature world whose records the tests read for themselves."""
+"""From a number back to data, seeds and weights: on a small project whose records the tests read for themselves."""
 
 import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin
-from xml.etree import ElementTree
 
 import pytest
-from PIL import Image
 
 from maccap.cli.main import main
-from maccap.core.artifacts import now, record, write_text
+from maccap.core.artifacts import write_text
+from maccap.core.job import Job
+from maccap.core.records import now, write_record
 from maccap.fetch.registry import FileAsset
-from maccap.lineage.page import trace_page
+from maccap.lineage.trace_page import trace_page
 from maccap.tables.anchors import artifact_anchor, cell_anchor
-from maccap.tables.table import BOUND, Cell, Row, Table, write_table
+from maccap.tables.table import Row, Source, Table, cell, write_table
 from tests.helpers import ROOT
-from tests.helpers.tiny import make_models
-from tests.steps.test_pipeline import config, run_everything
+from tests.helpers.small_project import ADAPTOR, BASELINES, DATA, METRICS, PREDICTIONS, RUNS, SEEDS, TABLES, WEIGHTS
 
-TABLES = ("in_domain", "ablation", "vqa", "vqa_types", "nearness", "gap", "gap_repairs")
-IN_DOMAIN = "results/mini/tables/in_domain.md"
-METRIC = "results/mini/metrics/captions/coco/maccap/coco/s11.json"
-ADAPTOR = "artifacts/mini/runs/coco/maccap/s11/adaptor.safetensors"
-SLOW_IMPORTS = ("torch", "pandas", "numpy", "matplotlib", "pycocoevalcap", "scipy", "requests")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """A folder with everything that the steps make, by relative paths, as in a checkout."""
-    folder = tmp_path_factory.mktemp("world")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        run_everything(Path(), config(*make_models(Path("models"))))
-        tables = [Path(f"results/mini/tables/{name}.json") for name in TABLES]
-        write_text("results/mini/trace.html", trace_page([str(path) for path in tables], "mini"))
-    finally:
-        os.chdir(before)
-    return folder
-
-
-@pytest.fixture
-def world(finished, monkeypatch) -> Path:
-    monkeypatch.chdir(finished)
-    return finished
-
-
-@pytest.fixture
-def copy(finished, tmp_path, monkeypatch) -> Path:
-    """A copy to be damaged."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    monkeypatch.chdir(folder)
-    return folder
+IN_DOMAIN = TABLES["in_domain"].replace(".json", ".md")
+SLOW_IMPORTS = ("torch", "pandas", "numpy", "matplotlib", "pycocoevalcap", "scipy", "requests", "rocrate")
 
 
 def trace(capsys, *arguments: str, fails: int = 0) -> str:
     assert main(["trace", *arguments]) == fails
-    said = capsys.readouterr()
-    return said.err if fails == 2 else said.out
+    printed = capsys.readouterr()
+    return printed.err if fails == 2 else printed.out
 
 
 def traced(capsys, *arguments: str, fails: int = 0) -> dict:
     return json.loads(trace(capsys, *arguments, "--json", fails=fails))
 
 
-def recorded(path: str) -> dict:
-    return json.loads(Path(f"{path}.prov.json").read_text())
+def records() -> dict[str, dict]:
+    """Every record of the current folder, by the files that its job made."""
+    found = [json.loads(path.read_text()) for path in Path().rglob("*.prov.json")]
+    return {path: record for record in found for path in record["outputs"]}
+
+
+def sources(record: dict) -> dict[str, str]:
+    return {path: digest for files in record["inputs"].values() for path, digest in files.items()}
 
 
 def digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def spoil(path: str) -> None:
+    Path(path).write_bytes(Path(path).read_bytes() + b" ")
+
+
 # --- the chain -----------------------------------------------------------------------------------------------------
-def test_a_number_goes_back_to_the_scenes_and_the_weights(world, capsys):
-    found = traced(capsys, IN_DOMAIN, "MacCap", "CIDEr")
-    files = {artifact["path"]: artifact for artifact in found["artifacts"]}
-    assert len(files) == len(found["artifacts"])
-    assert {path: a["sha256"] for path, a in files.items()} == {path: digest(path) for path in files}
-    assert {a["state"] for a in files.values()} == {"ok"}
-    weights = {str(path) for path in Path("models").rglob("*") if path.is_file()}
-    assert {path for path, a in files.items() if a["job"] is None} == weights
-    steps = Counter(job["step"] for job in found["jobs"])
-    assert steps == {
-        "table": 1, "evaluate": 1, "predict": 3, "train": 1, "text_features": 1, "image_features": 3, "captions": 1,
-        "scenes": 1,
-    }  # fmt: skip
+def test_a_number_goes_back_to_the_scenes_and_the_weights(project, capsys):
+    found = traced(capsys, IN_DOMAIN, "COCO MacCap", "CIDEr")
+    files = {file["path"]: file for file in found["files"]}
+    assert len(files) == len(found["files"])
+    assert {path: file["sha256"] for path, file in files.items()} == {path: digest(path) for path in files}
+    assert {file["state"] for file in files.values()} == {"ok"}
+    assert {path for path, file in files.items() if file["job"] is None} == set(WEIGHTS)
+    assert Counter(job["step"] for job in found["jobs"]) == dict.fromkeys(
+        ("table", "evaluate", "predict", "train", "text_features", "image_features", "captions", "scenes"), 1
+    )
     (scenes,) = [job for job in found["jobs"] if job["step"] == "scenes"]
-    assert (scenes["seeds"], scenes["parameters"]["scenes.train"], scenes["reads"]) == ([11], 12, [])
-
-
-def test_every_recorded_input_is_in_the_chain_or_was_read_for_another_row(world, capsys):
-    found = traced(capsys, IN_DOMAIN, "MacCap", "CIDEr")
-    files = {artifact["path"] for artifact in found["artifacts"]}
+    assert (scenes["seeds"], scenes["settings"]["scenes.train"], scenes["reads"]) == ([5], 12, [])
+    recorded = records()
     for job in found["jobs"]:
-        for made in job["made"]:
-            inputs = set(recorded(made)["inputs"])
-            assert inputs <= files | set(job["read_for_other_outputs"])
-            assert recorded(made)["started"] == job["started"]
-        for other in job["read_for_other_outputs"]:
-            assert re.search("/(light|blind|human)/", other), "only of other rows"
-    assert not [path for path in files if re.search("/(light|blind|human)/", path)]
+        own = recorded[job["made"][0]]
+        assert {key: job[key] for key in ("started", "ended", "code", "packages", "host", "command")} == {
+            key: own[key] for key in ("started", "ended", "code", "packages", "host", "command")
+        }
+        assert sorted([*job["reads"], *job["read_for_other_rows"]]) == sorted(sources(own))
 
 
-def test_one_seed_needs_nothing_of_another(world, capsys):
-    found = traced(capsys, METRIC)
-    paths = [artifact["path"] for artifact in found["artifacts"]]
-    assert ADAPTOR in paths
-    assert not [path for path in paths if "/s12" in path]
-    assert {job["step"]: job["seeds"] for job in found["jobs"]}["train"] == [11]
-    others = next(job for job in found["jobs"] if job["step"] == "predict")["read_for_other_outputs"]
-    assert set(others) == {ADAPTOR.replace("s11", "s12")}
+def test_what_belongs_to_a_number_follows_from_what_the_records_say_that_jobs_are_about(project, capsys):
+    def left_out(*place: str) -> dict[str, list[str]]:
+        return {job["step"]: job["read_for_other_rows"] for job in traced(capsys, IN_DOMAIN, *place)["jobs"]}
+
+    features = {name: f"artifacts/small/features/{name}.safetensors" for name in METRICS}
+    own = left_out("COCO", "MacCap", "CIDEr")
+    assert own["table"] == [METRICS["flickr30k"]]
+    assert own["evaluate"] == [BASELINES], "of other experiments"
+    assert own["predict"] == [features["flickr30k"]], "of another test set"
+    assert left_out("Flickr30k", "light", "CIDEr")["predict"] == [features["coco"]]
+    human = left_out("COCO", "human", "CIDEr")
+    assert human["evaluate"] == [PREDICTIONS]
+    assert "train" not in human
+    whole = traced(capsys, PREDICTIONS)
+    assert not any(job["read_for_other_rows"] for job in whole["jobs"])
+    assert {*features.values(), ADAPTOR} <= {file["path"] for file in whole["files"]}
 
 
-def test_the_text_shows_each_file_and_job_once_and_fits_a_terminal(world, capsys):
-    found = traced(capsys, IN_DOMAIN, "MacCap", "CIDEr")
-    lines = trace(capsys, IN_DOMAIN, "MacCap", "CIDEr").splitlines()
+def test_settings_of_other_experiments_are_not_shown(project, capsys):
+    def settings(*arguments: str) -> dict:
+        return next(job for job in traced(capsys, *arguments)["jobs"] if job["step"] == "predict")["settings"]
+
+    own = settings(IN_DOMAIN, "COCO", "MacCap", "CIDEr")
+    assert own["experiments.maccap.run"] == "maccap"
+    assert own["generation.beams"] == 4
+    assert not [key for key in own if "light" in key or key.endswith(".label")]
+    assert settings(IN_DOMAIN, "COCO", "light", "CIDEr")["experiments.light.generation.beams"] == 1
+    assert settings(PREDICTIONS)["experiments.light.generation.beams"] == 1
+
+
+def test_the_text_shows_each_file_and_job_once_and_fits_a_terminal(project, capsys):
+    found = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr")
+    lines = trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr").splitlines()
     assert max(map(len, lines)) <= 100
     shown = Counter(tuple(m.groups()) for m in (re.search(r"(\S+)  +([0-9a-f]{12})  ok$", line) for line in lines) if m)
-    expected = Counter((Path(a["path"]).name, a["sha256"][:12]) for a in found["artifacts"])
-    assert shown == expected
+    assert shown == Counter((Path(file["path"]).name, file["sha256"][:12]) for file in found["files"])
     jobs = [m[1] for m in (re.search(r"\[(\d+)\] \w+ · ", line) for line in lines) if m]
     assert sorted(map(int, jobs)) == [job["number"] for job in found["jobs"]]
-    for fact in ("seeds 11, 12", "noise_variance 0.016", "torch ", "python ", "cores ", "commit "):
+    facts = "seeds 5, 6", "epochs 3", "torch ", "python ", "cores ", "commit ", "maccap step --again results/small"
+    for fact in (*facts, "trained coco, experiment maccap, seed 6"):
         assert any(fact in line for line in lines), fact
 
 
-def test_any_form_of_a_table_a_pointer_and_a_place_elsewhere_mean_the_same(world, capsys, tmp_path, monkeypatch):
-    expected = traced(capsys, IN_DOMAIN, "COCO MacCap", "CIDEr")
+def test_any_form_of_a_table_a_pointer_and_a_place_elsewhere_mean_the_same(project, capsys, tmp_path, monkeypatch):
+    expected = traced(capsys, TABLES["in_domain"], "COCO MacCap", "CIDEr")["numbers"]
     for suffix in ("json", "csv", "tex", "html", "metrics.json"):
-        assert traced(capsys, str(Path(IN_DOMAIN).with_suffix(f".{suffix}")), "COCO", "maccap", "cider") == expected
-    column = json.loads(Path(IN_DOMAIN).with_suffix(".json").read_text())["columns"].index("CIDEr")
-    assert traced(capsys, IN_DOMAIN, "--pointer", f"/rows/0/cells/{column}") == expected
+        assert traced(capsys, str(Path(IN_DOMAIN).with_suffix(f".{suffix}")), "COCO", "maccap", "cider")[
+            "numbers"
+        ] == expected  # fmt: skip
+    assert traced(capsys, IN_DOMAIN, "--pointer", "/rows/0/cells/0")["numbers"] == expected
+    here = traced(capsys, IN_DOMAIN, "COCO MacCap", "CIDEr")
     monkeypatch.chdir(tmp_path)
-    assert traced(capsys, str(world / IN_DOMAIN), "MacCap", "CIDEr") == expected
+    assert traced(capsys, str(project / IN_DOMAIN), "COCO MacCap", "CIDEr") == here
+    monkeypatch.chdir(project / "results/small")
+    assert traced(capsys, "tables/in_domain.md", "COCO MacCap", "CIDEr") == here
 
 
-def test_a_value_of_any_file_by_its_pointer(world, capsys):
-    found = traced(capsys, METRIC, "--pointer", "/corpus/BLEU-1")
-    assert found["value"] == json.loads(Path(METRIC).read_text())["corpus"]["BLEU-1"]
-    assert "nothing at /corpus/none" in trace(capsys, METRIC, "--pointer", "/corpus/none", fails=2)
+def test_a_value_of_any_json_file_by_its_pointer(project, capsys):
+    path = f"{DATA}/coco/dataset.json"
+    assert traced(capsys, path, "--pointer", "/of")["value"] == json.loads(Path(path).read_text())["of"]
+    assert "nothing at /none" in trace(capsys, path, "--pointer", "/none", fails=2)
 
 
-def test_predictions_need_only_pictures_of_their_own_test_set():
-    from maccap.lineage.chain import _belongs
-
-    cross = "artifacts/mini/predictions/coco/maccap/flickr30k/s1.1-of-1.json"
-    assert _belongs(cross, "artifacts/mini/features/flickr30k/images.test.1-of-1.safetensors")
-    assert not _belongs(cross, "artifacts/mini/features/coco/images.test.1-of-1.safetensors")
-    assert _belongs(cross, "artifacts/mini/features/coco/captions.train.1-of-1.safetensors")
-    answers = "artifacts/mini/answers/coco/vqa/caption/s1.1-of-1.json"
-    assert _belongs(answers, "artifacts/mini/features/vqa/images.test.1-of-1.safetensors")
-    assert _belongs(answers, "artifacts/mini/predictions/coco/maccap/vqa/s1.1-of-1.json")
-    assert not _belongs(answers, "artifacts/mini/predictions/coco/maccap/vqa/s2.1-of-1.json")
-    assert _belongs("results/mini/metrics/vqa/coco/caption/vqa/s1.json", answers)
-    assert not _belongs("results/mini/metrics/captions/coco/decap/flickr30k/s1.json", cross)
+def test_results_that_were_written_anywhere_are_found_by_their_record(copy, capsys, tmp_path, monkeypatch):
+    out = Path("mine")
+    made = [out / "gap.json", *(out / f"tables/gap.{suffix}" for suffix in ("json", "metrics.json", "md"))]
+    write_text(made[0], json.dumps({"gap": {"norm": 0.5}}))
+    number = cell([0.5], [Source("mine/gap.json", "/gap/norm")])
+    write_table(Table("gap", ["measure"], ["value"], [Row(["norm"], [number])]), made[1:], traced=False)
+    write_record("gap", Job({"captions": [Path(f"{DATA}/coco/captions.jsonl")]}, made), now())
+    monkeypatch.chdir(tmp_path)
+    found = traced(capsys, str(copy / made[3]), "norm", "value")
+    assert found["numbers"][0]["sources"][0] == {
+        "file": "mine/gap.json",
+        "column": "/gap/norm",
+        "row": {},
+        "value": 0.5,
+    }
+    assert {job["step"] for job in found["jobs"]} == {"gap"}
+    assert {file["state"] for file in found["files"]} == {"ok"}
+    assert {job["step"] for job in traced(capsys, str(copy / made[0]))["jobs"]} == {"gap", "captions", "scenes"}
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", TABLES)
-def test_every_number_of_every_table_is_what_its_metric_files_hold(world, capsys, name):
-    path = f"results/mini/tables/{name}.json"
-    numbers = traced(capsys, path, "--all")["numbers"]
-    rows = json.loads(Path(path).read_text())["rows"]
+def test_every_number_of_a_table_is_what_its_metric_files_hold(project, capsys, name):
+    numbers = traced(capsys, TABLES[name], "--all")["numbers"]
+    rows = json.loads(Path(TABLES[name]).read_text())["rows"]
     assert len(numbers) == sum(isinstance(cell, dict) for row in rows for cell in row["cells"]) > 0
-    markdown = Path(path).with_suffix(".md").read_text()
+    markdown = Path(TABLES[name]).with_suffix(".md").read_text()
     for number in numbers:
-        values = [source["value"] for source in number["sources"]]
+        values = []
+        for source in number["sources"]:
+            lines = [json.loads(line) for line in Path(source["file"]).read_text().splitlines()]
+            (row,) = [line for line in lines if source["row"].items() <= line.items()]
+            assert row[source["column"]] == source["value"]
+            values.append(source["value"])
         if number["kind"] == "difference":
             half = len(values) // 2
             values = [a - b for a, b in zip(values[:half], values[half:])]
-        if number["kind"] != "bound":  # the ends of intervals are drawn from the scores of images
+        if number["kind"] == "bound":  # the ends of intervals are drawn from the scores of images
+            assert number["recomputed"] is None
+        else:
             assert number["value"] == pytest.approx(sum(values) / len(values))
         assert number["agrees"]
         assert number["printed"] in markdown
-    kinds = {number["kind"] for number in numbers}
-    assert kinds == ({"mean", "difference", "bound"} if name == "ablation" else {"mean"})
+    assert {number["kind"] for number in numbers} == (
+        {"mean", "difference", "bound"} if name == "ablation" else {"mean"}
+    )
 
 
-def test_the_values_stand_at_the_pointer_in_the_files(world, capsys):
-    (number,) = traced(capsys, IN_DOMAIN, "human", "CIDEr")["numbers"]
-    read = [json.loads(Path(source["file"]).read_text())["corpus"]["CIDEr"] for source in number["sources"]]
-    assert [source["value"] for source in number["sources"]] == read
-    assert number["pointer"] == "/corpus/CIDEr"
-    text = trace(capsys, IN_DOMAIN, "human", "CIDEr")
-    assert all(f"{value:.4f}" in text for value in read)
-
-
-def test_the_end_of_an_interval_is_not_said_to_be_computed_again(world, capsys):
-    content = json.loads(Path(METRIC).read_text())
-    bound = Cell(content["corpus"]["CIDEr"] - 1, None, 1, [METRIC], "/corpus/CIDEr", BOUND)
-    out = Path("results/mini/tables/bound.json")
-    write_table(Table("t", ["row"], ["low"], [Row(["x"], [bound])]), [out])
-    record([out], [METRIC], {}, "maccap reported", now())
-    (number,) = traced(capsys, str(out), "x", "low")["numbers"]
-    assert number["recomputed"] is None
-    assert "not computed again here" in trace(capsys, str(out), "x", "low")
+def test_the_end_of_an_interval_is_not_said_to_be_computed_again(project, capsys):
+    assert "not computed again here" in trace(capsys, TABLES["ablation"], "light", "95 % low")
+    assert "the same" in trace(capsys, TABLES["ablation"], "light", "ΔCIDEr")
 
 
 # --- what does not fit ---------------------------------------------------------------------------------------------
-def test_a_changed_file_is_named(copy, capsys):
-    content = bytearray(Path(ADAPTOR).read_bytes())
-    content[-1] ^= 1
-    Path(ADAPTOR).write_bytes(content)
-    found = traced(capsys, IN_DOMAIN, "MacCap", "CIDEr", fails=1)
+def test_a_changed_file_is_named_where_it_matters(copy, capsys):
+    spoil(ADAPTOR)
+    found = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)
     assert found["faults"] == [f"{ADAPTOR}: was changed after it was recorded"]
-    assert "CHANGED" in trace(capsys, IN_DOMAIN, "MacCap", "CIDEr", fails=1)
-    assert not traced(capsys, IN_DOMAIN, "blind", "CIDEr")["faults"], "its chain does not hold the file"
+    assert "CHANGED" in trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)
+    assert not traced(capsys, IN_DOMAIN, "COCO", "human", "CIDEr")["faults"], "its chain does not hold the file"
+    spoil(IN_DOMAIN)
+    assert traced(capsys, IN_DOMAIN, fails=1)["faults"][0] == f"{IN_DOMAIN}: was changed after it was recorded"
 
 
 def test_changed_weights_and_a_missing_file_are_named(copy, capsys):
-    weights = Path("models/opt/model.safetensors")
-    weights.write_bytes(weights.read_bytes() + b" ")
-    Path("artifacts/mini/data/coco/dataset.json").unlink()
-    faults = traced(capsys, IN_DOMAIN, "MacCap", "CIDEr", fails=1)["faults"]
-    assert sorted(faults) == [
-        "artifacts/mini/data/coco/dataset.json: is not on this disk",
-        "models/opt/model.safetensors: was changed after it was recorded",
+    spoil(WEIGHTS[1])
+    Path(f"{DATA}/coco/dataset.json").unlink()
+    assert sorted(traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)["faults"]) == [
+        f"{DATA}/coco/dataset.json: is not on this disk",
+        f"{WEIGHTS[1]}: was changed after it was recorded",
     ]
 
 
 def test_an_edited_metric_shows_in_the_value_and_the_hash(copy, capsys):
-    content = json.loads(Path(METRIC).read_text())
-    content["corpus"]["CIDEr"] += 10
-    Path(METRIC).write_text(json.dumps(content))
-    faults = traced(capsys, IN_DOMAIN, "MacCap", "CIDEr", fails=1)["faults"]
-    assert "but its metric files give" in faults[0]
-    assert faults[1] == f"{METRIC}: was changed after it was recorded"
+    lines = [json.loads(line) for line in Path(METRICS["coco"]).read_text().splitlines()]
+    for row in lines:
+        row["CIDEr"] += 10
+    Path(METRICS["coco"]).write_text("".join(json.dumps(row) + "\n" for row in lines))
+    faults = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)["faults"]
+    assert "COCO, MacCap · CIDEr: 40.0 ± 4.2, but its metric files give 50.0" in faults[0]
+    assert faults[1] == f"{METRICS['coco']}: was changed after it was recorded"
 
 
-def test_a_file_made_anew_without_what_follows_is_named(copy, capsys):
+def test_a_row_that_is_gone_or_there_twice_is_an_error(copy, capsys):
+    path = Path(METRICS["coco"])
+    before = path.read_text()
+    for text, fault in ((before * 2, "2 rows with trained coco"), ("", "0 rows with trained coco")):
+        path.write_text(text)
+        assert fault in trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=2)
+    path.write_text(before[:-9])
+    assert "not valid JSON Lines" in trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=2)
+
+
+def test_a_file_made_again_without_what_follows_is_named(copy, capsys):
     Path(ADAPTOR).write_bytes(b"another run")
-    past = recorded(ADAPTOR) | {"sha256": digest(ADAPTOR)}
-    Path(f"{ADAPTOR}.prov.json").write_text(json.dumps(past))
-    faults = traced(capsys, METRIC, fails=1)["faults"]
-    assert len(faults) == 3, "three shards were decoded with the old one"
-    assert all(f"{ADAPTOR}: " in fault and "predict read other bytes" in fault for fault in faults)
+    record = json.loads(Path(f"{ADAPTOR}.prov.json").read_text())
+    record["outputs"][ADAPTOR]["sha256"] = digest(ADAPTOR)
+    Path(f"{ADAPTOR}.prov.json").write_text(json.dumps(record))
+    (fault,) = traced(capsys, PREDICTIONS, fails=1)["faults"]
+    assert f"{ADAPTOR}: " in fault
+    assert "predict read other bytes" in fault
 
 
-def test_a_missing_record_ends_the_chain_with_a_word(copy, capsys):
-    Path(f"{ADAPTOR}.prov.json").unlink()
-    faults = traced(capsys, METRIC, fails=1)["faults"]
-    assert faults == [f"{ADAPTOR}: no record, so that its past is unknown; run the rule that makes it"]
-    Path(f"{METRIC}.prov.json").unlink()
-    assert f"{METRIC}: has no record beside it" in trace(capsys, METRIC, fails=2)
-    assert "none.json: no such file" in trace(capsys, "results/none.json", fails=2)
-
-
-def test_a_damaged_or_foreign_record_is_an_error(copy, capsys):
+def test_a_missing_or_damaged_record_ends_the_chain_with_a_word(copy, capsys):
     path = Path(f"{ADAPTOR}.prov.json")
-    foreign = Path("artifacts/mini/runs/coco/maccap/s12/adaptor.safetensors.prov.json").read_text()
-    for content, said in (("{", "not valid JSON"), ("{}", "not a whole record"), (foreign, "its record speaks of")):
+    before = path.read_text()
+    path.unlink()
+    faults = traced(capsys, PREDICTIONS, fails=1)["faults"]
+    assert [fault.split(":")[0] for fault in faults] == [f"{RUNS}/maccap/s{seed}/adaptor.safetensors" for seed in SEEDS]
+    assert all("no record names it" in fault for fault in faults)
+    assert f"{ADAPTOR}: no record names it" in trace(capsys, ADAPTOR, fails=2)
+    assert "none.json: no such file" in trace(capsys, "results/none.json", fails=2)
+    for content, fault in (("{", "not a record"), ("{}", "not a record (step: Field required)")):
         path.write_text(content)
-        assert said in trace(capsys, METRIC, fails=2)
+        assert any(fault in one for one in traced(capsys, PREDICTIONS, fails=1)["faults"])
+        assert fault in trace(capsys, ADAPTOR, fails=2)
+    path.write_text(before)
+    Path(f"{RUNS}/copied.prov.json").write_text(before)
+    path.unlink()
+    assert "another record names the outputs of this job" in trace(capsys, PREDICTIONS, fails=2)
 
 
-def test_an_ambiguous_or_unknown_place_lists_the_choices(world, capsys):
-    said = trace(capsys, IN_DOMAIN, "COCO", "CIDEr", fails=2)
-    assert "4 rows named 'COCO'" in said
-    assert "'COCO' 'MacCap'" in said
-    assert "'COCO' 'human'" in said
+def test_an_ambiguous_or_unknown_place_lists_the_choices(project, capsys):
+    text = trace(capsys, IN_DOMAIN, "COCO", "CIDEr", fails=2)
+    assert "3 rows named 'COCO'" in text
+    assert "'COCO' 'MacCap'" in text
+    assert "'COCO' 'human'" in text
     assert "no row named 'none'; choose one of" in trace(capsys, IN_DOMAIN, "none", "CIDEr", fails=2)
-    assert "choose one of BLEU-1, BLEU-2" in trace(capsys, IN_DOMAIN, "MacCap", "none", fails=2)
-    assert "SPICE: empty, not a number" in trace(capsys, IN_DOMAIN, "MacCap", "SPICE", fails=2)
+    assert "choose one of CIDEr, SPICE" in trace(capsys, IN_DOMAIN, "COCO MacCap", "none", fails=2)
+    assert "SPICE: empty, not a number" in trace(capsys, IN_DOMAIN, "COCO MacCap", "SPICE", fails=2)
     assert "give row label(s) and a column" in trace(capsys, IN_DOMAIN, "MacCap", fails=2)
     assert "not a number of a table" in trace(capsys, IN_DOMAIN, "--pointer", "/title", fails=2)
 
@@ -282,45 +280,45 @@ def test_a_download_ends_the_chain_with_its_address_and_hash(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     asset, made = Path("artifacts/downloads/words.txt"), Path("artifacts/mini/data/words.json")
     for path in (asset, made):
-        path.parent.mkdir(parents=True)
-        path.write_text("{}")
+        write_text(path, "{}")
     about = FileAsset("words", "words.txt", ("https://example.org/words.txt",), None, digest(str(asset)))
-    record([asset], [], about.parameters(), "maccap download", now())
-    record([made], [asset], {}, "maccap captions", now())
+    write_record("download", Job({}, [asset], about.parameters()), now())
+    write_record("captions", Job({"captions": [asset]}, [made]), now())
     text = trace(capsys, str(made))
     assert "https://example.org/words.txt" in text
     assert digest(str(asset)) in text
     assert re.search(rf"words\.txt +{digest(str(asset))[:12]}  ok", text)
 
 
-def test_the_graph_is_a_picture_with_every_step(world, capsys, tmp_path):
-    pictures = [tmp_path / name for name in ("a.svg", "b.svg", "c.png")]
-    for path in pictures:
-        trace(capsys, IN_DOMAIN, "MacCap", "CIDEr", "--graph", str(path))
-    assert pictures[0].read_bytes() == pictures[1].read_bytes()
-    ElementTree.parse(pictures[0])
-    comments = re.findall(r"<!-- (.*?) -->", pictures[0].read_text())
-    for step in ("scenes", "captions", "text_features", "train", "predict", "evaluate", "table"):
-        assert any(step in comment for comment in comments), step
-    with Image.open(pictures[2]) as image:
-        assert image.width > image.height > 300
-    assert "written as .svg or .png" in trace(capsys, IN_DOMAIN, "--graph", "x.pdf", fails=2)
+def test_the_graph_is_mermaid_text_with_every_job_and_who_read_from_whom(project, capsys, tmp_path):
+    found = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", "--graph", str(tmp_path / "chain.mmd"))
+    lines = [line.strip() for line in (tmp_path / "chain.mmd").read_text().splitlines()]
+    assert lines[0] == "flowchart LR"
+    maker = {path: job["number"] for job in found["jobs"] for path in job["made"]}
+    edges = {
+        f"job{maker[path]} --> job{job['number']}" for job in found["jobs"] for path in job["reads"] if path in maker
+    }
+    assert edges == {line for line in lines if re.fullmatch(r"job\d+ --> job\d+", line)}
+    for job in found["jobs"]:
+        assert any(line.startswith(f'job{job["number"]}["[{job["number"]}] {job["step"]}') for line in lines)
+    assert {"models/clip: 1", "models/opt: 1"} == {
+        line.split('"')[1] for line in lines if line.startswith("source") and '"' in line
+    }
+    assert "name it .mmd" in trace(capsys, IN_DOMAIN, "--graph", "x.pdf", fails=2)
 
 
-def test_tracing_starts_fast(world):
+def test_tracing_loads_no_slow_library(project):
     code = (
         "import sys; from maccap.cli.main import main; main(sys.argv[1:]); "
         f"print([name for name in {SLOW_IMPORTS} if name in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    start = time.perf_counter()
-    command = [sys.executable, "-c", code, "trace", IN_DOMAIN, "MacCap", "CIDEr"]
+    command = [sys.executable, "-c", code, "trace", IN_DOMAIN, "COCO", "MacCap", "CIDEr"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    print(f"{time.perf_counter() - start:.2f} s, start of Python included")
     assert run.stdout.splitlines()[-1] == "[]"
 
 
-# --- pages ---------------------------------------------------------------------------------------------------------
+# --- the page ------------------------------------------------------------------------------------------------------
 class Page(HTMLParser):
     """Places and links of a page."""
 
@@ -338,36 +336,41 @@ class Page(HTMLParser):
         self.loaded += [found[key] for key in ("src", "href") if key in found and tag != "a"]
 
 
-def test_every_number_of_a_table_links_to_its_section(world):
-    results = Path("results/mini")
-    target = Page(results / "trace.html")
-    assert not [place for place, n in Counter(target.ids).items() if n > 1]
-    assert not target.loaded
-    for name in TABLES:
-        page = Page(results / f"tables/{name}.html")
-        assert not page.loaded
-        table = json.loads((results / f"tables/{name}.json").read_text())
+@pytest.fixture
+def page(project, tmp_path) -> Page:
+    write_text(tmp_path / "trace.html", trace_page(list(TABLES.values()), "small"))
+    return Page(tmp_path / "trace.html")
+
+
+def test_every_number_of_a_table_links_to_its_section(page):
+    assert not [place for place, n in Counter(page.ids).items() if n > 1]
+    assert not page.loaded
+    for name, path in TABLES.items():
+        table_page = Page(Path(path).with_suffix(".html"))
         cells = [
             cell_anchor(name, row["labels"], column)
-            for row in table["rows"]
-            for column, cell in zip(table["columns"], row["cells"])
+            for row in json.loads(Path(path).read_text())["rows"]
+            for column, cell in zip(("CIDEr", "ΔCIDEr", "95 % low"), row["cells"])
             if isinstance(cell, dict)
         ]
-        assert [urljoin(f"tables/{name}.html", link) for link in page.links] == [f"trace.html#{cell}" for cell in cells]
-        assert set(cells) <= set(target.ids)
+        links = [urljoin(f"tables/{name}.html", link) for link in table_page.links]
+        assert links == [f"trace.html#{cell}" for cell in cells]
+        assert set(cells) <= set(page.ids)
 
 
-def test_the_page_has_every_file_once_and_no_dead_link(world):
-    page = Page(Path("results/mini/trace.html"))
+def test_the_page_has_every_job_and_file_once_and_no_dead_link(page, tmp_path):
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
-    behind, todo = set(), [f"results/mini/tables/{name}.json" for name in TABLES]
+    recorded, behind = records(), dict.fromkeys(TABLES.values())
+    todo = list(behind)
     for path in todo:
-        if path not in behind:
-            behind.add(path)
-            todo += list(recorded(path)["inputs"]) if Path(f"{path}.prov.json").is_file() else []
+        todo += [source for source in sources(recorded[path]) if source not in behind] if path in recorded else []
+        behind |= dict.fromkeys(todo)
     assert {artifact_anchor(path) for path in behind} <= set(page.ids)
-    text = Path("results/mini/trace.html").read_text()
+    text = (tmp_path / "trace.html").read_text()
     assert all(digest(path) in text for path in behind)
+    jobs = {recorded[path]["command"] for path in behind if path in recorded}
+    assert len([place for place in page.ids if re.fullmatch(r"job-\d+", place)]) == len(jobs)
+    assert all(text.count(command) == 1 for command in jobs)
 
 
 def test_places_are_stable_names():

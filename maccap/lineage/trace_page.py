@@ -1,0 +1,63 @@
+"""`trace.html`: where every number of every table comes from, on one page, each job and each file once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..core.records import Records
+from ..report.template import render
+from ..tables.anchors import artifact_anchor, cell_anchor
+from ..tables.html import page
+from ..tables.table import read_table
+from .cells import MetricFiles, Number
+from .chain import Step, chain_of
+from .trace_text import circumstances, common_circumstances, heading, origin_text, row_text, settings_text, title
+
+
+def trace_page(tables: list[str], profile: str) -> str:
+    """The page for some tables' JSON forms, from their records and all records behind them.
+
+    Raises:
+        DataError: a table, a metric file or a record is missing or damaged.
+    """
+    records, files = Records(), MetricFiles(Path())
+    chain = chain_of(tables, records, hashing=False)
+    common = common_circumstances(chain)
+    shown = []
+    for path in tables:
+        table = read_table(path)
+        shown.append((Path(path).stem, table.title, list(_cells(files.numbers(path, table), records))))
+    readers: dict[str, list[Step]] = {}
+    jobs = []
+    for job in chain.jobs:
+        own = {key: text for key, text in circumstances(job).items() if text != common[key]}
+        jobs.append((job, title(job), {"settings": settings_text(job.settings), **own, "again": job.record.command}))
+        for name in job.reads:
+            readers.setdefault(name, []).append(job)
+    body = render(
+        "trace.html.j2", chain=chain, common=common, tables=shown, jobs=jobs, readers=readers, anchor=artifact_anchor,
+        numbers={job.record.path: job.number for job in chain.jobs},
+    )  # fmt: skip
+    return page(f"Where the numbers come from ({profile} profile)", body)
+
+
+def _cells(numbers: Iterator[Number], records: Records) -> Iterator[dict[str, Any]]:
+    """What is shown of each number; numbers of the same rows share their jobs, the last of which come first."""
+    behind: dict[str, list[Step]] = {}
+    for found in numbers:
+        sources = found.cell.sources
+        rows = repr([(source.file, source.row) for source in sources])
+        if rows not in behind:
+            chain = chain_of([found.table], records, [found], hashing=False)
+            depths = chain.depths()
+            behind[rows] = sorted(chain.jobs, key=lambda job: -depths[job.number])
+        yield {
+            "anchor": cell_anchor(Path(found.table).stem, found.row.labels, found.column),
+            "heading": heading(found),
+            "agrees": found.agrees,
+            "origin": origin_text(found),
+            "sources": [(f"{value:.4f}", s.file, row_text(s)) for s, value in zip(sources, found.values, strict=True)],
+            "jobs": behind[rows],
+        }

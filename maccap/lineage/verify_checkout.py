@@ -1,0 +1,163 @@
+"""What only a checkout has, against the records: git's commit, the configuration, and DVC's lock."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..core.dotted import leaves
+from ..core.errors import ConfigError
+from ..core.project import config_files, read_config
+from .verify_project import Outcome, Project
+
+SOURCES = ("maccap", "workflow", "Snakefile", "config")  # whose commit decides the numbers
+FROM_ELSEWHERE = ("download", "pack_images")  # steps whose settings come from the registry
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def code(project: Project) -> Outcome:
+    """Every record names a commit that exists and was clean; what has changed since is only mentioned."""
+    outcome = Outcome("code", set(project.jobs))
+    commits: dict[str, list[str]] = {}
+    for path, record in project.jobs.items():
+        if record.code.commit is None:
+            outcome.fault(path, "was made outside a git checkout: its code cannot be checked")
+            continue
+        if record.code.dirty is not False:
+            outcome.fault(
+                path, f"was made with uncommitted changes: its code was not that of {record.code.commit[:10]}"
+            )
+        commits.setdefault(record.code.commit, []).append(path)
+    try:
+        _git(project, "rev-parse", "--git-dir")
+    except (OSError, subprocess.CalledProcessError) as error:
+        outcome.notes.append(f"the code is not checked: there is no git repository here ({error})")
+        return outcome
+    for commit, paths in commits.items():
+        try:
+            changed = _git(project, "diff", "--name-only", commit, "--", *SOURCES).splitlines()
+        except subprocess.CalledProcessError:
+            for path in paths:
+                outcome.fault(path, f"there is no commit {commit}, which it names")
+            continue
+        if changed:
+            outcome.notes.append(f"{len(changed)} source files have changed since {commit[:10]}, such as {changed[0]}")
+    return outcome
+
+
+def _git(project: Project, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=project.root, capture_output=True, check=True, text=True).stdout
+
+
+def config(project: Project) -> Outcome:
+    """The configuration still has the values that the records name."""
+    file = f"config/{project.profile}.yaml"
+    outcome = Outcome("config", set(map(str, config_files(project.profile))))
+    try:
+        values = leaves("", read_config(project.profile, project.root))
+    except ConfigError as error:
+        outcome.fault(file, str(error))
+        return outcome
+    sections = {key.split(".")[0] for key in values}
+    models = [value for key, value in values.items() if re.fullmatch(r"vqa_methods\..+\.language_model", key)]
+    stale: dict[tuple[str, str], list[str]] = {}
+    for path, record in project.jobs.items():
+        for key, value in record.settings.items():
+            own = key == "language_model.name" and value in models  # which a VQA method has of its own
+            known = key.split(".")[0] in sections and record.step not in FROM_ELSEWHERE
+            if known and not own and repr(values.get(key)) != repr(value):
+                stale.setdefault((key, repr(value)), []).append(path)
+    for (key, value), paths in stale.items():
+        now = repr(values[key]) if key in values else "gone"
+        outcome.fault(file, f"{key} is {now}, but {len(paths)} jobs ran with {value}, as {paths[0]} says")
+    return outcome
+
+
+def dvc_lock(project: Project) -> Outcome:
+    """The lock file is what DVC would write of the files, settings and commands that are there."""
+    outcome, lock = Outcome("dvc_lock"), "dvc.lock"
+    if not project.path(lock).is_file():
+        outcome.notes.append("there is no dvc.lock: DVC has not recorded these results, which is no fault")
+        return outcome
+    outcome.files.add(lock)
+    try:
+        text = project.text(lock)
+        stages, wanted = (yaml.load(one, LOADER)["stages"] for one in (text, project.text("dvc.yaml")))
+        if _as_dvc_writes({"schema": "2.0", "stages": stages}) != text:
+            outcome.fault(lock, "has bytes that DVC does not write")
+        if set(stages) != set(wanted):
+            outcome.fault(lock, f"has other stages than dvc.yaml: {', '.join(sorted(set(stages) ^ set(wanted)))}")
+        here = _Here(project)
+        for name, stage in stages.items():
+            for problem in here.problems(stage, wanted.get(name, {}).get("cmd")):
+                outcome.fault(lock, f"stage {name}: {problem}")
+    except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        outcome.fault(lock, f"cannot be read ({type(error).__name__}: {str(error)[:200]})")
+    return outcome
+
+
+class _Here:
+    """What DVC would write now; a file that many stages name is hashed once."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.file = cache(self._file)
+        self.settings = cache(lambda file: yaml.load(project.text(file), LOADER))
+
+    def problems(self, stage: dict[str, Any], command: str | None) -> Iterator[str]:
+        """Where a stage of the lock is not what DVC would write now."""
+        if stage["cmd"] != command or not set(stage) <= {"cmd", "deps", "params", "outs"}:
+            yield "is not the stage of dvc.yaml"
+        for entry in (*stage.get("deps", ()), *stage["outs"]):
+            path = self.project.path(entry["path"])
+            now = {"path": entry["path"], "hash": "md5"} | (self._folder(path) if path.is_dir() else self.file(path))
+            if entry != now | ({"isexec": True} if "isexec" in entry else {}):
+                yield f"{entry['path']} is another file now, or missing"
+        for file, values in stage.get("params", {}).items():
+            for key, value in values.items():
+                if repr(now := self._setting(file, key)) != repr(value):
+                    yield f"{file} has {key} {now!r} now, not {value!r}"
+
+    def _file(self, path: Path) -> dict[str, Any]:
+        """DVC's hash and size (bytes) of a file."""
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            return {"md5": hashlib.file_digest(file, "md5").hexdigest(), "size": path.stat().st_size}
+
+    def _folder(self, folder: Path) -> dict[str, Any]:
+        """DVC's hash of a folder: that of the JSON list of its files' hashes, but of those that `.dvcignore` names."""
+        ignored = [line for line in self.project.text(".dvcignore").splitlines() if line and line[0] not in "#/!"]
+        paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+        kept = [path for path in paths if not any(fnmatchcase(part, name) for part in path.parts for name in ignored)]
+        files = {str(path): self.file(folder / path) for path in kept}
+        listing = json.dumps([{"md5": about["md5"], "relpath": name} for name, about in sorted(files.items())])
+        digest = hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()
+        return {"md5": f"{digest}.dir", "size": sum(about["size"] for about in files.values()), "nfiles": len(files)}
+
+    def _setting(self, file: str, key: str) -> Any:
+        """What a settings file holds now at a dotted key."""
+        value = self.settings(file)
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+
+def _as_dvc_writes(content: dict[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
+    writer, out = YAML(), io.StringIO()
+    writer.default_flow_style = False
+    writer.dump(content, out)
+    return out.getvalue()
