@@ -6,7 +6,6 @@ import os
 import sys
 
 from .cli.main import main
-from .steps.runner import DISTRIBUTED
 
 
 def run() -> None:
@@ -17,7 +16,7 @@ def run() -> None:
         sys.stderr.flush()
     except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
         os._exit(1)
-    if DISTRIBUTED in os.environ:  # several processes say goodbye to each other
+    if "RANK" in os.environ:  # torch.distributed: several processes say goodbye to each other
         sys.exit(code)
     os._exit(code)
 

@@ -1,17 +1,16 @@
-"""`maccap doctor`: what this machine has, what each profile needs, and what to do about the difference."""
+"""`maccap doctor`: show what this machine has, what each profile needs, and what to do about the difference."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..core.dotted import leaves
 from ..core.errors import ConfigError
-from ..core.project import CONFIG, default_profile, profiles
+from ..core.project import default_profile, profiles, read_config
 from ..fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
 from ..graph.estimate import estimate
 from ..graph.profile import Profile
@@ -20,7 +19,6 @@ from ..metrics.java import SPICE_VERSIONS
 from .machine import Machine, examine
 
 LOCK = Path("requirements.lock")
-SCHEMA = Path("workflow/schemas/config.schema.yaml")
 SMALL_PROFILE = 200_000_000  # bytes; the artifacts and results of the embedded world take half of that
 SPICE_MEMORY = 8_000_000_000  # bytes of Java's heap
 SHOWN = 4  # differing packages
@@ -32,6 +30,22 @@ class Finding:
 
     good: bool
     text: str
+
+
+def _needed(good: bool, what: str, advice: str) -> Finding:
+    """What is needed, with advice where it is not here."""
+    return Finding(good, what if good else f"{what}: {advice}")
+
+
+def add_parser(commands: Any) -> None:
+    """Add `doctor` to the command line's subparsers."""
+    doctor = commands.add_parser("doctor")
+    doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Print everything; see `diagnose`."""
+    return diagnose(ask_torch=parsed.torch)
 
 
 def diagnose(*, ask_torch: bool = False) -> int:
@@ -50,7 +64,8 @@ def diagnose(*, ask_torch: bool = False) -> int:
         findings = [*basics(machine), *needs(name, machine)]
         good = all(finding.good for finding in findings)
         ready |= good and name == default
-        print(f"\nProfile {name}{' (default)' * (name == default)}: {'can run' if good else 'cannot run as it is'}")
+        mark, verdict = " (default)" if name == default else "", "can run" if good else "cannot run as it is"
+        print(f"\nProfile {name}{mark}: {verdict}")
         for finding in findings:
             print(f"  {'ok' if finding.good else 'missing':<10}{finding.text}")
     return 0 if ready else 1
@@ -69,8 +84,8 @@ def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, s
     memory = f"memory {_gigabytes(machine.memory)}, {_gigabytes(machine.memory_free)} of it free"
     yield "cores", f"{machine.cores}; {memory}; disk {_gigabytes(machine.disk_free)} free here"
     fit = "and SPICE" if machine.java_version in SPICE_VERSIONS else "but not for SPICE (8 or 11)"
-    version = f": version {machine.java_version}, fit for the metrics {fit}"
-    yield "Java", machine.java + version * (machine.java_version is not None)
+    version = f": version {machine.java_version}, fit for the metrics {fit}" if machine.java_version is not None else ""
+    yield "Java", machine.java + version
     yield "downloads", f"from {machine.source}, which {'answers' if machine.source_answers else 'does not answer'}"
 
 
@@ -84,7 +99,7 @@ def basics(machine: Machine) -> Iterator[Finding]:
         yield Finding(False, f"packages {', '.join(packages.missing)}: make install")
     elif packages.different:
         others = [f"{name} {here or '(none)'} (lock: {pin})" for name, (here, pin) in packages.different.items()]
-        listed = ", ".join(others[:SHOWN]) + ", ..." * (len(others) > SHOWN)
+        listed = ", ".join([*others[:SHOWN], *(["..."] if len(others) > SHOWN else [])])
         yield Finding(True, f"packages, but numbers may differ with others than {LOCK}'s: {listed}")
     else:
         yield Finding(True, f"all {packages.pinned} packages of {LOCK}")
@@ -95,7 +110,7 @@ def basics(machine: Machine) -> Iterator[Finding]:
 def needs(name: str, machine: Machine) -> list[Finding]:
     """What one profile of `config/` needs beyond the basics, and whether it is here."""
     try:
-        config = _config(name)
+        config = read_config(name)
         profile = Profile(config)
         assets = read_registry(config["registry"]) if "registry" in config else {}
     except ConfigError as error:
@@ -112,37 +127,15 @@ def needs(name: str, machine: Machine) -> list[Finding]:
         hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {expected.throughput})"
         findings.append(_gpus(config["gpus"], machine, hours))
         if missing:
-            unknown = f" and {len(expected.of_unknown_size)} files of unknown size" * bool(expected.of_unknown_size)
-            what = f"{_gigabytes(expected.download_bytes)}{unknown} to download"
-            advice = ": connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
-            findings.append(Finding(machine.source_answers, what + advice * (not machine.source_answers)))
-    enough = machine.disk_free >= disk
-    findings.append(Finding(enough, f"{_gigabytes(disk)} of disk{': free some' * (not enough)}"))
+            unknown = len(expected.of_unknown_size)
+            files = f" and {unknown} files of unknown size" if unknown else ""
+            what = f"{_gigabytes(expected.download_bytes)}{files} to download"
+            advice = "connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
+            findings.append(_needed(machine.source_answers, what, advice))
+    findings.append(_needed(machine.disk_free >= disk, f"{_gigabytes(disk)} of disk", "free some"))
     if "spice" in config:
         findings += _spice(machine)
     return findings
-
-
-def _config(name: str) -> dict[str, Any]:
-    """A profile's configuration as Snakemake puts it together.
-
-    Raises:
-        ConfigError: it breaks the schema.
-    """
-    from jsonschema import ValidationError, validate
-
-    file = CONFIG.with_name(f"{name}.yaml")
-    config = {"local": {}} | _yaml(CONFIG) | _yaml(file)
-    try:
-        validate(config, _yaml(SCHEMA))
-    except ValidationError as error:
-        raise ConfigError(f"{file}: {'.'.join(map(str, error.absolute_path))}: {error.message}") from error
-    return config
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return content
 
 
 def _models(config: dict[str, Any]) -> Iterator[Finding]:
@@ -169,9 +162,8 @@ def _spice(machine: Machine) -> Iterator[Finding]:
     if machine.java_version not in SPICE_VERSIONS:
         advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
         yield Finding(False, f"Java 8 or 11 for SPICE: {advice}")
-    enough = machine.memory >= SPICE_MEMORY
-    advice = ": use a larger machine, or remove `spice` from the profile"
-    yield Finding(enough, f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE{advice * (not enough)}")
+    advice = "use a larger machine, or remove `spice` from the profile"
+    yield _needed(machine.memory >= SPICE_MEMORY, f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE", advice)
 
 
 def _gigabytes(count: int) -> str:

@@ -1,119 +1,30 @@
-"""`maccap gap`: the modality gap of any open_clip model on a user's own captions and images."""
+"""`maccap gap`: measure the modality gap of any CLIP on your own captions and images."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
-from torch.nn import functional as F
 
-from ..core.artifacts import now, record, write_json
-from ..core.dotted import leaves
-from ..core.errors import DataError
-from ..core.progress import progress
-from ..data.captions import Caption, read_captions
-from ..data.coco import read_coco_captions
-from ..data.features import ImageFeatures
-from ..data.images import read_images
-from ..figures.gap import FIGURES, draw
-from ..gap.report import gap_report
-from ..gap.settings import GapSettings
-from ..models.clip_features import has_class_token
-from ..models.devices import pick_device
-from ..models.encoder import Encoder, load_encoder
-from ..models.image_features import encode_images
-from ..tables.gap import BUILDERS, TITLES
-from ..tables.table import write_table
-
-BATCH = 64  # images
-TABLE_SUFFIXES = ("json", "metrics.json", "csv", "md", "tex", "html")
+def add_parser(commands: Any) -> None:
+    """Add `gap` to the command line's subparsers."""
+    gap: argparse.ArgumentParser = commands.add_parser("gap")
+    gap.add_argument("--model", required=True, metavar="NAME", help="an open_clip model, or a folder of one")
+    gap.add_argument("--pretrained", metavar="TAG", help="with a model's name: its weights, a tag or a file")
+    gap.add_argument(
+        "--captions", type=Path, required=True, metavar="FILE", help="captions.jsonl, or a COCO captions file (.json)"
+    )
+    gap.add_argument("--images", type=Path, required=True, metavar="STORE", help="a folder or archive of their images")
+    gap.add_argument(
+        "--memory", type=Path, metavar="FILE", help="other captions, onto which DeCap's repair projects the images"
+    )
+    gap.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for gap.json, tables/ and figures/")
+    gap.add_argument("--profile", default="mini", help="whose settings of generation and seed are used")
 
 
-def measure_encoder(parsed: argparse.Namespace, arguments: list[str]) -> None:
-    """Write gap.json, the tables and the figures into a folder, each with its record.
+def run(parsed: argparse.Namespace) -> None:
+    """Measure; see `measure_encoder`."""
+    from .gap_measurement import measure_encoder
 
-    An encoder without tokens has no subregions; all else is measured.
-
-    Raises:
-        DataError: no such profile, or captions or images that cannot be read.
-        EncoderError: no such model or weights.
-    """
-    started = now()
-    settings = _settings(parsed.config)
-    rows = _captions(parsed.captions)
-    device = pick_device(int(torch.cuda.is_available()))
-    encoder = load_encoder(parsed.model, parsed.pretrained, device, tokens=False)
-    names = {row.image_id: row.file_name for row in rows}
-    row_of = {image_id: row for row, image_id in enumerate(names)}
-    image_row = torch.tensor([row_of[row.image_id] for row in rows])
-    memory = None
-    if parsed.memory:
-        memory = encoder.text_features([row.caption for row in _captions(parsed.memory)])
-    text = encoder.text_features([row.caption for row in rows])
-    report = gap_report(_batches(encoder, parsed.images, names), text, image_row, memory, settings)
-    out: Path = parsed.output
-    write_json(out / "gap.json", report, indent=None)
-    inputs = [path for path in (parsed.captions, parsed.images, parsed.memory, parsed.config) if path]
-    inputs += [Path(name) for name in (parsed.model, parsed.pretrained) if name and Path(name).exists()]
-    command = "maccap " + shlex.join(arguments)
-    record([out / "gap.json"], inputs, vars(settings), command, started)
-    label = " ".join(Path(name).name for name in (parsed.model, parsed.pretrained) if name)
-    measured = now()
-    made = [*_tables(out, label), *_figures(out, label)]
-    record(made, [out / "gap.json"], {}, command, measured)
-    print(f"{out}: tables, figures and gap.json of {label}", file=sys.stderr)
-
-
-def _settings(config: Path) -> GapSettings:
-    if not config.is_file():
-        raise DataError(f"{config}: no such profile; choose one with --config")
-    return GapSettings.of(leaves("", yaml.safe_load(config.read_text(encoding="utf-8"))))
-
-
-def _captions(path: Path) -> list[Caption]:
-    return read_captions(path) if path.suffix == ".jsonl" else read_coco_captions(path, "test")
-
-
-def _batches(encoder: Encoder, store: Path, names: dict[int, str]) -> Iterator[ImageFeatures]:
-    """Features of the pictures by their ids, batch by batch; without tokens where the encoder has none."""
-    pictures = read_images(store, list(names.values()))
-    ids = torch.tensor(list(names)).split(BATCH)
-    for batch in progress(ids, "image features", len(ids)):
-        images = [next(pictures) for _ in batch]
-        if has_class_token(encoder.model.visual):
-            yield ImageFeatures(batch, *encode_images(encoder, images))
-        else:
-            yield _global_features(encoder, batch, images)
-
-
-@torch.inference_mode()
-def _global_features(encoder: Encoder, ids: torch.Tensor, images: list[Any]) -> ImageFeatures:
-    inputs = torch.stack([encoder.transform(image) for image in images]).to(encoder.device)
-    features = F.normalize(encoder.model.encode_image(inputs).float(), dim=-1).cpu()
-    count, dim = features.shape
-    return ImageFeatures(ids, features, torch.empty(count, 0, dim), torch.empty(count, 0, 0))
-
-
-def _tables(out: Path, label: str) -> list[Path]:
-    made = []
-    for name, build in BUILDERS.items():
-        table = build([out / "gap.json"], {"datasets.gap.label": label}, f"{TITLES[name]} ({label})")
-        paths = [out / f"tables/{name}.{suffix}" for suffix in TABLE_SUFFIXES]
-        write_table(table, paths, traced=False)
-        made += paths
-    return made
-
-
-def _figures(out: Path, label: str) -> list[Path]:
-    made = []
-    for name in FIGURES:
-        paths = [out / f"figures/{name}.{suffix}" for suffix in ("png", "svg")]
-        draw(name, [out / "gap.json"], paths, {"gap": label})
-        made += paths
-    return made
+    measure_encoder(parsed)

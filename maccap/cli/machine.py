@@ -16,8 +16,8 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import RECORDED_PACKAGES
 from ..core.errors import EnvironmentProblem
+from ..core.records import RECORDED_PACKAGES
 from ..fetch.download import MIRROR_VARIABLE
 from ..metrics.java import ensure_java, java_version
 from ..models.devices import query_gpus

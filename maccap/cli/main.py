@@ -1,82 +1,52 @@
-"""The command line: one command per rule; `caption` for a user's own pictures, `gap` for any encoder, `mirror` for
-machines offline.
+"""The command line: one module per command; the steps of the workflow are behind `maccap step`.
+
+Only the module of the command that is asked for is imported, so that help is there at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from ..core.errors import MaccapError
-from ..fetch.registry import REGISTRY
-from ..lineage import crate, trace, verify
-from ..steps.arguments import add_arguments, inputs_of
-from ..steps.runner import run_step
-from . import dvc as drivers
-from . import gap_arguments as gap
+from .docstrings import first_line
 
-NOT_STEPS = ("runner", "arguments")
-STEPS = sorted({path.stem for path in (Path(__file__).parents[1] / "steps").glob("[a-z]*.py")}.difference(NOT_STEPS))
+COMMANDS = ("caption", "crate", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify")
+FAILED, INTERRUPTED = 2, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; an error that a user can mend prints one line and gives exit code 2."""
+    """Run one command and return its exit code.
+
+    An error that a user can mend prints its message and gives exit code 2; Ctrl-C gives 130.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parsed = _parser().parse_args(arguments)
+    asked = arguments[0] if arguments else ""
     try:
-        if parsed.command == "caption":
-            from .caption import caption_pictures
-
-            caption_pictures(parsed.paths, parsed.run, parsed.config, parsed.output, parsed.explain)
-        elif parsed.command == "crate":
-            crate.run(parsed)
-        elif parsed.command == "dvc":
-            drivers.run(parsed)
-        elif parsed.command == "doctor":
-            from .doctor import diagnose
-
-            return diagnose(ask_torch=parsed.torch)
-        elif parsed.command == "gap":
-            from .gap import measure_encoder
-
-            measure_encoder(parsed, arguments)
-        elif parsed.command == "mirror":
-            from ..fetch.mirror import build_mirror
-
-            build_mirror(parsed.folder, parsed.registry, parsed.assets)
-        elif parsed.command == "trace":
-            return trace.run(parsed)
-        elif parsed.command == "verify":
-            return verify.run(parsed)
-        else:
-            run_step(parsed.command.replace("-", "_"), inputs_of(parsed), parsed.output, parsed.cfg, arguments)
+        parsed = _parser(asked).parse_args(arguments)
+        parsed.arguments = arguments
+        return import_module(f".{asked}", __package__).run(parsed) or 0
     except MaccapError as error:
-        print(f"maccap {parsed.command}: {error}", file=sys.stderr)
-        return 2
-    return 0
+        print(f"maccap {asked}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"maccap {asked}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="maccap", description="Reproduce MacCap, step by step.")
+def _parser(asked: str) -> argparse.ArgumentParser:
+    """The parser of the command line; of the commands, only the one asked for has its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="maccap",
+        description="Reproduce MacCap: caption your own images, measure encoders, check where numbers come from.",
+        epilog="The rules of the workflow run `maccap step NAME`; `maccap step --help` lists the steps.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    own = commands.add_parser("caption", help="caption your own pictures with a trained run")
-    own.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture files or folders of pictures")
-    own.add_argument("--run", type=Path, metavar="FOLDER", help="a trained run (default: the mini profile's first)")
-    own.add_argument("--config", type=Path, default=Path("config/mini.yaml"), help="profile with `decoding` settings")
-    own.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
-    own.add_argument("--explain", type=Path, metavar="FOLDER", help="save each picture with its subregions here")
-    crate.add_parser(commands)
-    doctor = commands.add_parser("doctor", help="what this machine has, and what each profile needs")
-    doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
-    drivers.add_parser(commands)
-    gap.add_parser(commands)
-    mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
-    mirror.add_argument("folder", type=Path, metavar="DIR")
-    mirror.add_argument("assets", nargs="*", metavar="ASSET", help="names in the registry (default: all)")
-    mirror.add_argument("--registry", type=Path, default=REGISTRY, metavar="FILE", help="default: %(default)s")
-    trace.add_parser(commands)
-    verify.add_parser(commands)
-    for name in STEPS:
-        add_arguments(commands.add_parser(name.replace("_", "-"), help=f"rule {name}"))
+    for name in COMMANDS:
+        if name != asked:
+            commands.add_parser(name, help=first_line(Path(__file__).with_name(f"{name}.py")))
+    if asked in (*COMMANDS, "step"):
+        import_module(f".{asked}", __package__).add_parser(commands)
     return parser

@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "config").unlink()
     (tmp_path / "config").mkdir()
-    for name in ("config", "mini", "paper"):
+    for name in ("config", "base", "mini", "paper"):
         content = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
         if name == "paper":
             content["local"] = {"flickr30k-images": "/data/flickr30k-images"}
@@ -101,7 +101,7 @@ def test_a_profile_that_breaks_the_schema_or_names_nothing_is_a_finding(project,
     (project / "config/mini.yaml").write_text(yaml.safe_dump(mini))
     code, said = diagnosis(monkeypatch, capsys, GOOD)
     assert code == 1
-    assert "'beams' was unexpected" in said["paper"]
+    assert "config key beams does not exist" in said["paper"]
     assert "the encoder in no/such/folder: no such folder" in said["mini"]
 
 

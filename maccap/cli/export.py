@@ -1,0 +1,83 @@
+"""`maccap export`: write predictions and answers in the official results formats, for other people's scorers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..core.artifacts import write_json
+from ..core.errors import DataError
+from ..core.project import default_profile
+from ..data.predictions import holds_answers, official_results, read_answers, read_predictions
+
+FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")
+
+
+def add_parser(commands: Any) -> None:
+    """Add `export` to the command line's subparsers."""
+    export = commands.add_parser("export")
+    kinds = export.add_subparsers(dest="kind", required=True, metavar="KIND")
+    parser: argparse.ArgumentParser = kinds.add_parser(
+        "predictions",
+        help="captions as COCO results, answers as VQA results",
+        description="Write captions as COCO results [{image_id, caption}] and answers as VQA results "
+        "[{question_id, answer}], one file for each run, test set and seed.",
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="predictions or answers (.jsonl)")
+    parser.add_argument("--profile", help="all that this profile made (default without FILE: the default profile)")
+    for name in FILTERS:
+        metavar, kind = ("NUMBER", int) if name == "seed" else ("NAME", str)
+        parser.add_argument(f"--{name}", action="append", type=kind, metavar=metavar, help=f"only this {name}")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="PATH", help="a folder, or a file FILE.json for one result"
+    )
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Write what the filters leave.
+
+    Raises:
+        DataError: no such predictions, a damaged file, or several results for one output file.
+    """
+    chosen = {name: values for name in FILTERS if (values := getattr(parsed, name))}
+    files = parsed.files or _files(parsed.profile or default_profile())
+    results = _results(files, chosen)
+    if not results:
+        asked = ", ".join(f"{name} {value}" for name, values in chosen.items() for value in values)
+        raise DataError(f"{files[0].parent}: nothing for {asked}; leave out a filter to see what there is")
+    one_file = parsed.output.suffix == ".json"
+    if one_file and len(results) > 1:
+        raise DataError(f"{parsed.output}: {len(results)} results ({', '.join(results)}); choose one, or name a folder")
+    for name, rows in results.items():
+        out = parsed.output if one_file else parsed.output / name
+        write_json(out, rows, indent=None)
+        print(f"{out}: {len(rows)} rows", file=sys.stderr)
+
+
+def _files(profile: str) -> list[Path]:
+    """Everything that a profile predicted and answered."""
+    folder = Path("artifacts", profile)
+    found = sorted(path for kind in ("predictions", "answers") for path in (folder / kind).rglob("*.jsonl"))
+    if not found:
+        raise DataError(f"{folder}: no predictions; run `snakemake --cores all` first, or name files")
+    return found
+
+
+def _results(files: list[Path], chosen: dict[str, list[Any]]) -> dict[str, list[dict[str, Any]]]:
+    """{file name: official results} of what the filters leave."""
+    answers = [path for path in files if holds_answers(path)]
+    captions = [path for path in files if path not in answers]
+    found = {}
+    for read, paths in ((read_predictions, captions), (read_answers, answers)):
+        frame = read(paths) if paths else None
+        if frame is None or not chosen.keys() <= set(frame.columns):
+            continue
+        for name, values in chosen.items():
+            frame = frame[frame[name].isin(values)]
+        for (trained, name, tested, seed), rows in official_results(frame).items():
+            what = "captions" if read is read_predictions else "answers"
+            run = "published" if seed is None else f"s{seed}"
+            found[f"{what}.{trained}.{name}.{tested}.{run}.json"] = rows
+    return found

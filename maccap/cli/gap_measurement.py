@@ -1,0 +1,114 @@
+"""What `maccap gap` does: the modality gap of any open_clip model on a user's own captions and images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from ..core.artifacts import write_json
+from ..core.dotted import leaves
+from ..core.job import Job
+from ..core.progress import progress
+from ..core.project import config_files, read_config
+from ..core.records import now, write_record
+from ..data.captions import Caption, read_captions
+from ..data.coco import read_coco_captions
+from ..data.features import ImageFeatures
+from ..data.images import read_images
+from ..figures.gap import FIGURES, draw
+from ..gap.report import gap_report
+from ..gap.settings import GapSettings
+from ..models.clip_features import has_class_token
+from ..models.devices import pick_device
+from ..models.encoder import Encoder, load_encoder
+from ..models.image_features import encode_images
+from ..tables.gap import BUILDERS, TITLES
+from ..tables.table import write_table
+
+BATCH = 64  # images
+TABLE_SUFFIXES = ("json", "metrics.json", "csv", "md", "tex", "html")
+
+
+def measure_encoder(parsed: argparse.Namespace) -> None:
+    """Write gap.json, the tables and the figures into a folder, with one record.
+
+    An encoder without tokens has no subregions; all else is measured.
+
+    Raises:
+        ConfigError: no such profile.
+        DataError: captions or images that cannot be read.
+        EncoderError: no such model or weights.
+    """
+    started = now()
+    settings = GapSettings.of(leaves("", read_config(parsed.profile)))
+    rows = _captions(parsed.captions)
+    device = pick_device(int(torch.cuda.is_available()))
+    encoder = load_encoder(parsed.model, parsed.pretrained, device, tokens=False)
+    names = {row.image_id: row.file_name for row in rows}
+    row_of = {image_id: row for row, image_id in enumerate(names)}
+    image_row = torch.tensor([row_of[row.image_id] for row in rows])
+    memory = None
+    if parsed.memory:
+        memory = encoder.text_features([row.caption for row in _captions(parsed.memory)])
+    text = encoder.text_features([row.caption for row in rows])
+    report = gap_report(_batches(encoder, parsed.images, names), text, image_row, memory, settings)
+    out: Path = parsed.output
+    write_json(out / "gap.json", {"dataset": "gap"} | report, indent=None)
+    label = " ".join(Path(name).name for name in (parsed.model, parsed.pretrained) if name)
+    inputs = {
+        "captions": [parsed.captions], "images": [parsed.images], "memory": [parsed.memory] if parsed.memory else [],
+        "config": config_files(parsed.profile),
+        "models": [Path(name) for name in (parsed.model, parsed.pretrained) if name and Path(name).exists()],
+    }  # fmt: skip
+    made = [out / "gap.json", *_tables(out, label), *_figures(out, label)]
+    write_record("gap", Job(inputs, made, vars(settings)), started)
+    print(f"{out}: tables, figures and gap.json of {label}", file=sys.stderr)
+
+
+def _captions(path: Path) -> list[Caption]:
+    return read_captions(path) if path.suffix == ".jsonl" else read_coco_captions(path, "test")
+
+
+def _batches(encoder: Encoder, store: Path, names: dict[int, str]) -> Iterator[ImageFeatures]:
+    """Features of the images by their ids, batch by batch; without tokens where the encoder has none."""
+    decoded = read_images(store, list(names.values()))
+    ids = torch.tensor(list(names)).split(BATCH)
+    for batch in progress(ids, "image features", len(ids)):
+        images = [next(decoded) for _ in batch]
+        if has_class_token(encoder.model.visual):
+            yield ImageFeatures(batch, *encode_images(encoder, images))
+        else:
+            yield _global_features(encoder, batch, images)
+
+
+@torch.inference_mode()
+def _global_features(encoder: Encoder, ids: torch.Tensor, images: list[Any]) -> ImageFeatures:
+    inputs = torch.stack([encoder.transform(image) for image in images]).to(encoder.device)
+    features = F.normalize(encoder.model.encode_image(inputs).float(), dim=-1).cpu()
+    count, dim = features.shape
+    return ImageFeatures(ids, features, torch.empty(count, 0, dim), torch.empty(count, 0, 0))
+
+
+def _tables(out: Path, label: str) -> list[Path]:
+    made = []
+    for name, build in BUILDERS.items():
+        table = build([out / "gap.json"], {"datasets.gap.label": label}, f"{TITLES[name]} ({label})")
+        paths = [out / f"tables/{name}.{suffix}" for suffix in TABLE_SUFFIXES]
+        write_table(table, paths, traced=False)
+        made += paths
+    return made
+
+
+def _figures(out: Path, label: str) -> list[Path]:
+    made = []
+    for name in FIGURES:
+        paths = [out / f"figures/{name}.{suffix}" for suffix in ("png", "svg")]
+        draw(name, [out / "gap.json"], paths, {"gap": label})
+        made += paths
+    return made

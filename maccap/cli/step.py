@@ -1,0 +1,53 @@
+"""`maccap step`: run one step of the workflow, as its rules do."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConfigError
+from ..core.records import read_record
+from ..steps.runner import run_step
+from .docstrings import first_line
+
+FOLDER = Path(__file__).parents[1] / "steps"
+STEPS = {path.stem: path for path in sorted(FOLDER.glob("[a-z]*.py")) if path.stem != "runner"}
+
+
+def add_parser(commands: Any) -> None:
+    """Add `step` to the command line's subparsers; the list of commands does not show it."""
+    width = max(map(len, STEPS)) + 2
+    listed = "\n".join(f"  {name.replace('_', '-'):<{width}}{first_line(path)}" for name, path in STEPS.items())
+    step: argparse.ArgumentParser = commands.add_parser(
+        "step", description="Run one step of the workflow and write its record.", epilog=f"steps:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    step.add_argument("name", nargs="?", metavar="NAME", help="one of the steps below")
+    step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"), help="named inputs")
+    step.add_argument("--output", nargs="+", type=Path, default=[], metavar="PATH", help="in the order of the rule")
+    step.add_argument("--cfg", type=ast.literal_eval, default={}, help="dotted config keys as a Python dict")
+    step.add_argument("--again", type=Path, metavar="RECORD", help="do the job of this record again, with this code")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Run the step.
+
+    Raises:
+        ConfigError: there is no such step, or no output is named.
+        DataError: the record is missing or damaged.
+    """
+    if parsed.again:
+        record = read_record(parsed.again)
+        name, job = record.step, record.job
+        inputs, outputs, settings = job.inputs, job.outputs, job.cfg
+    else:
+        name = (parsed.name or "").replace("-", "_")
+        inputs = {kind: [Path(path) for path in paths] for kind, *paths in parsed.input}
+        outputs, settings = parsed.output, parsed.cfg
+    if name not in STEPS:
+        raise ConfigError(f"{parsed.again or parsed.name or 'no NAME'}: not a step; `maccap step --help` lists them")
+    if not outputs:
+        raise ConfigError(f"{parsed.name}: no --output; name the files that it is to make")
+    run_step(name, inputs, outputs, settings, parsed.arguments)

@@ -1,0 +1,78 @@
+"""`maccap caption`: images of any kind and folders of them, explained on request, by a trained run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maccap.cli.main import main
+from tests.helpers.tiny import SELECTION
+from tests.helpers.trained import SEED, make_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    make_project(root)
+    return root
+
+
+@pytest.fixture
+def here(project, tmp_path, monkeypatch) -> Path:
+    """A working directory outside the project, with a folder of images of several kinds."""
+    monkeypatch.chdir(tmp_path)
+    Path("images").mkdir()
+    colour = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 140, 3), dtype=np.uint8))
+    colour.save("images/colour.png")
+    colour.convert("L").save("images/gray.jpg")
+    colour.convert("CMYK").save("images/cmyk.jpg")
+    return tmp_path
+
+
+def test_images_of_any_kind_are_captioned_and_explained(project, here, capsys):
+    run = ["--run", str(project / f"artifacts/small/runs/coco/maccap/s{SEED}")]
+    assert main(["caption", "images", "--output", "captions.json", "--explain", "explained", *run]) == 0
+    rows = json.loads(Path("captions.json").read_text())
+    assert [Path(row["file"]).name for row in rows] == ["cmyk.jpg", "colour.png", "gray.jpg"]
+    assert all(row["caption"] in row["candidates"] for row in rows)
+    assert all(len(row["candidates"]) == len(row["scores"]) == SELECTION.draws for row in rows)
+    assert sorted(path.name for path in Path("explained").iterdir()) == ["cmyk.png", "colour.png", "gray.png"]
+    with Image.open("explained/gray.png") as drawn:
+        assert min(drawn.size) > 300
+    capsys.readouterr()
+    assert main(["caption", "images/gray.jpg", *run]) == 0
+    assert json.loads(capsys.readouterr().out) == [rows[2]]
+
+
+def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+    assert main(["caption", str(here / "images/gray.jpg")]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["file"].endswith("gray.jpg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.jpg"], "none.jpg: no such file or folder"),
+        (["empty"], "empty: no images in it"),
+        (["broken.jpg", "--run", "RUN"], "broken.jpg: cannot be read as an image"),
+        (["images/gray.jpg", "--run", "nowhere"], "nowhere: no trained run there (no run.json); run `snakemake"),
+        (["images/gray.jpg"], "config/config.yaml here; change to the project's folder"),
+    ],
+)
+def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arguments, message):
+    Path("empty").mkdir()
+    Path("broken.jpg").write_bytes(Path("images/gray.jpg").read_bytes()[:400])
+    run = str(project / f"artifacts/small/runs/coco/maccap/s{SEED}")
+    assert main(["caption", *(run if word == "RUN" else word for word in arguments)]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_project_without_a_run_says_how_to_get_one(here, capsys):
+    Path("config").mkdir()
+    Path("config/config.yaml").write_text("profile: mini\n")
+    Path("Snakefile").write_text("")
+    assert main(["caption", "images/gray.jpg"]) == 2
+    assert "artifacts/mini/runs: no trained run; run `snakemake --cores all` first" in capsys.readouterr().err
