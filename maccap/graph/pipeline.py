@@ -1,8 +1,4 @@
-"""The text of the pipeline files: a stage for each Snakemake job, and what `dvc metrics` and `dvc plots` show.
-
-DVC reads and rewrites a whole lock file after every stage. So a profile has several pipeline files, one per file of
-rules, each with a small lock of its own: `dvc.yaml` for the results, and one in `stages/` for each step before them.
-"""
+"""The text of a pipeline file: a stage for each Snakemake job, and what `dvc metrics` and `dvc plots` show."""
 
 from __future__ import annotations
 
@@ -12,78 +8,73 @@ from typing import Any
 
 import yaml
 
-from ..core.artifacts import provenance_path
+from ..core.artifacts import sha256
 from ..core.errors import ConfigError
 from .snakemake_graph import Graph, GraphJob
 
 HEADER = "# Written from the Snakemake graph by `maccap dvc sync`; do not edit. See docs/drivers.md.\n"
 TEMPLATES = Path(".dvc/plots")
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same text, the first in a tenth of the time
-LAST = "report"  # the file of the rules whose stages are in `dvc.yaml` itself
+WIDTH = 116  # characters of a line
 
 
 def pipeline_file(profile: str, default: str) -> Path:
-    """A profile's last stages: `dvc.yaml` for the default one, else in its own folder under `pipelines/`."""
+    """A profile's pipeline: `dvc.yaml` for the default one, else in its own folder under `pipelines/`."""
     return Path("dvc.yaml") if profile == default else Path("pipelines") / profile / "dvc.yaml"
 
 
-def pipeline_files(profile: str, default: str) -> list[Path]:
-    """The pipeline files of a profile that are there."""
-    last = pipeline_file(profile, default)
-    return [path for path in (last, *sorted(last.parent.glob("stages/*/dvc.yaml"))) if path.is_file()]
-
-
 def check_file(profile: str) -> str:
-    """What the first stage leaves behind when the pipeline matches the graph; every other stage waits for it."""
+    """What the first stage leaves behind when the pipeline matches the graph."""
     return f".snakemake/dvc-{profile}-matches"
 
 
-def render(graph: Graph, profile: str, default: str) -> dict[Path, str]:
-    """The text of a profile's pipeline files; the last is `dvc.yaml`.
+def code_folder(profile: str) -> str:
+    """Where the first stage leaves the hashes of source files; a stage depends on the file with those of its step.
+
+    So a stage names one file in place of many, and is stale when one of its source files has changed, and only then.
+    """
+    return f".snakemake/dvc-{profile}-code"
+
+
+def code_hashes(graph: Graph) -> dict[str, str]:
+    """{name in `code_folder`: text} of every list of source files."""
+    lists = {job.code_digest: job.code for job in graph.jobs}
+    digests = {path: sha256(path) for path in {path for paths in lists.values() for path in paths}}
+    return {name: "".join(f"{digests[path]}  {path}\n" for path in paths) for name, paths in lists.items()}
+
+
+def render(graph: Graph, profile: str, default: str) -> str:
+    """The text of a profile's pipeline file.
 
     Raises:
         ConfigError: two jobs would get one stage name.
     """
     own = profile != default
-    last = pipeline_file(profile, default)
-    check = _stage_file("dag-check", last)
-    stages: dict[Path, dict[str, dict[str, Any]]] = {check: {"dag-check": _check_stage(graph, profile)}}
-    names: set[str] = set()
+    file = pipeline_file(profile, default)
+    stages = {"dag-check": _check_stage(graph, profile)}
     folders = _own_folders(graph.jobs)
     needed = _needed_first(graph.jobs)
     for jobs in _together(graph.jobs):
         first = jobs[0]
-        if (name := stage_name(first)) in names:
+        if (name := stage_name(first)) in stages:
             raise ConfigError(
                 f"rule {first.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard"
             )
-        names.add(name)
-        stage = _stage(jobs, needed[first.provenance], folders, profile, own)
-        stages.setdefault(_stage_file(first.rules_file, last), {})[name] = stage
-    run = f"`dvc repro{f' {last}' if own else ''}` runs what is stale"
-    about = f"# Profile {profile}, {len(graph.jobs)} jobs in these files; {run}.\n"
-    texts = {file: HEADER + about + _stages(stages[file], file) for file in sorted(stages, key=lambda f: f == last)}
-    outputs = [path for job in graph.jobs for path in job.outputs]
-    base = "../" * len(last.parent.parts)
-    texts[last] += _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
-    texts[last] += _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]})
-    return texts
-
-
-def _stage_file(rules_file: str, last: Path) -> Path:
-    return last if rules_file == LAST else last.parent / "stages" / rules_file / last.name
-
-
-def _stages(stages: dict[str, dict[str, Any]], file: Path) -> str:
-    """The `stages` of a pipeline file; every command runs in the project's folder."""
-    if up := "/".join([".."] * len(file.parent.parts)):
+        stages[name] = _stage(jobs, needed[first.provenance], folders, profile, own)
+    up = "/".join([".."] * len(file.parent.parts))
+    if up:
         stages = {name: {"wdir": up, **stage} for name, stage in stages.items()}
-    return "stages:\n\n" + "\n".join(_indented({name: stage}) for name, stage in stages.items())
+    base = up + "/" if up else ""
+    outputs = [path for job in graph.jobs for path in job.outputs]
+    run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
+    text = HEADER + f"# Profile {profile}, {len(graph.jobs)} jobs; {run}.\n"
+    text += "stages:\n\n" + "\n".join(_indented({name: stage}) for name, stage in stages.items())
+    text += _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
+    return text + _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]})
 
 
 def stage_name(job: GraphJob) -> str:
     """`train-coco-maccap` for the job of rule `train` with the wildcards `coco` and `maccap`."""
-    return re.sub(r"[^A-Za-z0-9-]+", "-", "-".join([job.rule, *job.wildcards]))
+    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(filter(None, [job.rule, *job.wildcards])))
 
 
 def _needed_first(jobs: list[GraphJob]) -> dict[str, list[str]]:
@@ -100,7 +91,7 @@ def _needed_first(jobs: list[GraphJob]) -> dict[str, list[str]]:
 
 
 def _own_folders(jobs: list[GraphJob]) -> dict[str, set[str]]:
-    """The folders in which one job alone writes, and several files, with these files.
+    """Folders with several files, of which one job alone writes all, or that are sources, with these files.
 
     Such a folder is one out and one dependency for DVC, whose locks compare every path of a stage with every other.
     """
@@ -111,7 +102,10 @@ def _own_folders(jobs: list[GraphJob]) -> dict[str, set[str]]:
             files.setdefault(str(Path(path).parent), set()).add(path)
             for folder in map(str, Path(path).parents):
                 writers.setdefault(folder, set()).add(number)
-    return {folder: paths for folder, paths in files.items() if len(paths) > 1 and len(writers[folder]) == 1}
+    made = {folder: paths for folder, paths in files.items() if len(paths) > 1 and len(writers[folder]) == 1}
+    read = {str(Path(path).parent) for job in jobs for path in job.inputs} - files.keys()
+    sources = {folder: {str(path) for path in Path(folder).iterdir()} for folder in read if Path(folder).is_dir()}
+    return made | {folder: paths for folder, paths in sources.items() if len(paths) > 1}
 
 
 def _gathered(paths: list[str], folders: dict[str, set[str]]) -> list[str]:
@@ -141,8 +135,8 @@ def _together(jobs: list[GraphJob]) -> list[list[GraphJob]]:
 
 def _adds_nothing(job: GraphJob, stage: list[GraphJob]) -> bool:
     first = stage[0]
-    known = {*first.inputs, *(path for other in stage for path in other.outputs)}
-    return known.issuperset(job.inputs) and all(
+    known = {*first.inputs, *first.code, *(path for other in stage for path in other.outputs)}
+    return known.issuperset([*job.inputs, *job.code]) and all(
         set(keys) <= set(first.keys.get(file, ())) for file, keys in job.keys.items()
     )
 
@@ -155,12 +149,12 @@ def _stage(
     config = f"--configfile config/{profile}.yaml " if own else ""
     rules, targets, digests = map(" ".join, zip(*((job.rule, job.outputs[0], job.digest) for job in jobs), strict=True))
     run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
-    sources = [check_file(profile)] if not first.upstream else []
-    deps = _gathered([*inputs, *first.upstream], folders)
-    stage: dict[str, Any] = {"cmd": f"{run}  # rule {digests}", "deps": [*deps, *sources]}
+    code = f"{code_folder(profile)}/{first.code_digest}"
+    deps = [*_gathered([*inputs, *first.upstream], folders), code]
+    stage: dict[str, Any] = {"cmd": f"{run}  # rule {digests}", "deps": _Short(deps)}
     if first.keys:
-        stage["params"] = [{file: keys} for file, keys in first.keys.items()]
-    made = [path for job in jobs for output in job.outputs for path in (output, str(provenance_path(output)))]
+        stage["params"] = [{file: _Short(keys)} for file, keys in first.keys.items()]
+    made = [path for job in jobs for path in (*job.outputs, job.provenance)]
     stage["outs"] = [*_gathered(made, folders), *(record for job in jobs for record in job.records)]
     return stage
 
@@ -169,18 +163,31 @@ def _check_stage(graph: Graph, profile: str) -> dict[str, Any]:
     return {
         "cmd": f"python -m maccap dvc sync --check --profile {profile}",
         "deps": graph.sources,
-        "outs": [check_file(profile)],
+        "outs": [check_file(profile), code_folder(profile)],
     }
 
 
 def _plots(path: str, base: str) -> list[str | dict[str, Any]]:
-    """A picture is shown as it is; a CSV file is drawn when there is a template of its name."""
+    """An image is shown as it is; a CSV file is drawn when there is a template of its name."""
     name = Path(path).stem
     if path.endswith(".png"):
         return [base + path]
     if path.endswith(".csv") and (TEMPLATES / f"{name}.json").is_file():
         return [{base + path: {"template": name}}]
     return []
+
+
+class _Short(list[str]):
+    """A list that is written as [a, b, c], as many as fit on a line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(
+    _Short, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+)
 
 
 def _dump(value: dict[str, list[Any]]) -> str:
@@ -192,4 +199,4 @@ def _indented(value: dict[str, Any]) -> str:
 
 
 def _yaml(value: dict[str, Any]) -> str:
-    return yaml.dump(value, Dumper=DUMPER, sort_keys=False, width=1000)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=WIDTH)

@@ -6,74 +6,110 @@ takes long, because every call of Snakemake reads this.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.dotted import leaves
 from ..core.errors import ConfigError
-from ..methods.registry import METHODS, needs, options
+from ..data.formats import format_of
+from ..methods.registry import check_options, names, needs
 
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
-WITHOUT_PICTURES = ("conceptual",)
+BASELINES_NAME = "baselines"  # of the file that holds their captions
+EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
 GAP_TABLES = ("nearness", "gap", "gap_repairs")
 
 
+@dataclass(frozen=True)
+class PredictionGroup:
+    """What one job decodes together: all experiments of a run, one experiment, or the two ends of the scale.
+
+    Attributes:
+        name: of the run or the experiment, by the setting `predictions`; or BASELINES_NAME.
+        tier: EXTENDED for what only the target `extended` asks for, else empty.
+        run: None for captions that no run makes.
+        experiments: {tested on: the experiments decoded there}, in the order of the tables.
+    """
+
+    trained: str
+    name: str
+    tier: str
+    run: str | None
+    experiments: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """All experiments, each once."""
+        return list(dict.fromkeys(name for own in self.experiments.values() for name in own))
+
+
 class Profile:
-    """A validated configuration and its cross-references.
+    """A complete configuration (`core.project.read_config`) and its cross-references.
 
     Raises:
-        ConfigError: a name that nothing defines: a run, an experiment, a method, a data set, an answerer.
+        ConfigError: a name that nothing defines: a run, an experiment, a method, a data set, a VQA method.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config, self.datasets = config, config["datasets"]
-        self.experiments, self.answerers = config["experiments"], config["answerers"]
+        self.experiments, self.vqa_methods = config["experiments"], config["vqa_methods"]
         self._check()
 
     def _check(self) -> None:
         for name, run in self.config["runs"].items():
-            if not (METHODS / f"{run['method']}.py").is_file():
-                raise ConfigError(f"runs.{name}.method: {run['method']!r} is no file of maccap/methods/; correct it")
-            for key in run.get("options", {}):
-                self._known(key, dict.fromkeys(options(run["method"])), f"runs.{name}.options")
+            self._check_run(f"runs.{name}", run)
         for name, about in self.datasets.items():
-            if about["format"] == "scenes" and "scenes" not in self.config:
-                raise ConfigError(f"datasets.{name}: drawn scenes need the section `scenes`; see config/mini.yaml")
+            format_of(about["format"], f"datasets.{name}.format").check(about, self.config, f"datasets.{name}")
         for name, about in self.experiments.items():
             if "run" in about:
                 self._known(about["run"], self.config["runs"], f"experiments.{name}.run")
             elif "published" not in about and name not in BASELINES:
                 raise ConfigError(f"experiments.{name}: needs `run` or `published` (only {BASELINES} go without)")
-        for name, about in self.answerers.items():
-            if about["context"] != "majority":
-                self._known(about.get("experiment"), self.experiments, f"answerers.{name}.experiment")
-            if about["context"] == "prefix" and "language_model" in about:
-                raise ConfigError(
-                    f"answerers.{name}: soft tokens fit only the language model that the run was trained with; "
-                    "remove `language_model` or choose context: caption"
-                )
-        for table, about in self.config["tables"].items():
-            for pair in about.get("pairs", []):
-                for dataset in pair.split("-"):
-                    self._known(dataset, self.datasets, f"tables.{table}.pairs")
-            for key, known in (("experiments", self.experiments), ("answerers", self.answerers)):
-                for name in about.get(key, []):
-                    self._known(name, known, f"tables.{table}.{key}")
-            for key in ("trained", "dataset"):
-                if key in about:
-                    self._known(about[key], self.datasets, f"tables.{table}.{key}")
+        for name, about in self.vqa_methods.items():
+            if "experiment" in about:
+                self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
+        for name, about in self.config["tables"].items():
+            self._check_table(f"tables.{name}", about)
 
     @staticmethod
-    def _known(name: str | None, known: dict[str, Any], key: str) -> None:
+    def _check_run(key: str, run: dict[str, Any]) -> None:
+        if run["method"] not in names():
+            raise ConfigError(f"{key}.method: there is no method {run['method']!r}; known: {', '.join(names())}")
+        check_options(run["method"], run.get("options", {}), f"{key}.options")
+        if "vocabulary" in needs(run["method"]) and "vocabulary" not in run.get("options", {}):
+            raise ConfigError(f"{key}.options.vocabulary is missing: name a file of entities, one a line")
+
+    def _check_vqa_method(self, key: str, about: dict[str, Any]) -> None:
+        self._known(about["experiment"], self.experiments, key)
+        if not (run := self.run_of(about["experiment"])):
+            raise ConfigError(
+                f"{key}: {about['experiment']!r} has no run, so nothing of it can stand before a question"
+            )
+        if about["context"] == "prefix" and "adaptor" not in self.needs(run):
+            raise ConfigError(
+                f"{key}: the method of {about['experiment']!r} makes no soft tokens; use context: caption"
+            )
+
+    def _check_table(self, key: str, about: dict[str, Any]) -> None:
+        for pair in about.get("pairs", []):
+            for dataset in pair.split("-"):
+                self._known(dataset, self.datasets, f"{key}.pairs")
+        for kind, known in (("experiments", self.experiments), ("vqa_methods", self.vqa_methods)):
+            for name in about.get(kind, []):
+                self._known(name, known, f"{key}.{kind}")
+        for kind in ("trained", "dataset"):
+            if kind in about:
+                self._known(about[kind], self.datasets, f"{key}.{kind}")
+        if "reference" in about:
+            self._known(about["reference"], dict.fromkeys(about["experiments"]), f"{key}.reference")
+        if "key" in about and about["key"] not in leaves("", self.config):
+            raise ConfigError(f"{key}.key: there is no setting {about['key']!r}; docs/config.md lists them")
+
+    @staticmethod
+    def _known(name: str, known: dict[str, Any], key: str) -> None:
         if name not in known:
             raise ConfigError(f"{key}: {name!r} does not exist; there are {', '.join(known)}")
-
-    @property
-    def seeds(self) -> list[str]:
-        return [f"s{self.config['seed'] + i}" for i in range(self.config["repeats"])]
-
-    def seeds_of(self, experiment: str) -> list[str]:
-        """The seeds of an experiment; predictions that others published have none."""
-        return ["published"] if "published" in self.experiments[experiment] else self.seeds
 
     def run_of(self, experiment: str) -> str | None:
         return self.experiments[experiment].get("run")
@@ -98,9 +134,9 @@ class Profile:
         return experiment not in BASELINES or trained == tested
 
     def answers_of(self, table: str) -> list[tuple[str, str, str]]:
-        """(trained on, asked about, answerer) of each row of a table of answers."""
+        """(trained on, asked about, vqa_method) of each row of a table of answers."""
         about = self.config["tables"][table]
-        return [(about["trained"], about["dataset"], answerer) for answerer in about.get("answerers", [])]
+        return [(about["trained"], about["dataset"], vqa_method) for vqa_method in about.get("vqa_methods", [])]
 
     def tables(self, *, extended: bool = False) -> list[str]:
         """The tables of the target `all`, or those that only the target `extended` makes."""
@@ -113,7 +149,7 @@ class Profile:
         return [cell for cell in dict.fromkeys(cells) if cell not in known]
 
     def answered(self, *, extended: bool = False) -> list[tuple[str, str, str]]:
-        """All (trained on, asked about, answerer) of these tables, as for `evaluated`."""
+        """All (trained on, asked about, vqa_method) of these tables, as for `evaluated`."""
         rows = [row for table in self.tables(extended=extended) for row in self.answers_of(table)]
         known = set(self.answered()) if extended else set()
         return [row for row in dict.fromkeys(rows) if row not in known]
@@ -121,17 +157,22 @@ class Profile:
     def predicted(self, *, extended: bool = False) -> list[Cell]:
         """All cells that need captions, to be scored or as the context of questions, as for `evaluated`."""
         contexts = [
-            (trained, self.answerers[answerer]["experiment"], dataset)
-            for trained, dataset, answerer in self.answered(extended=extended)
-            if self.answerers[answerer]["context"] != "majority"
+            (trained, self.vqa_methods[vqa_method]["experiment"], dataset)
+            for trained, dataset, vqa_method in self.answered(extended=extended)
+            if self.vqa_methods[vqa_method]["context"] == "caption"
         ]
         known = set(self.predicted()) if extended else set()
         return [cell for cell in dict.fromkeys([*self.evaluated(extended=extended), *contexts]) if cell not in known]
 
     def runs(self, *, extended: bool = False) -> list[tuple[str, str]]:
-        """(trained on, run) of everything that makes these captions."""
-        cells = self.predicted(extended=extended)
-        return sorted({(trained, run) for trained, experiment, _ in cells if (run := self.run_of(experiment))})
+        """(trained on, run) of everything that makes these captions or stands before these questions."""
+        shown = [(trained, experiment) for trained, experiment, _ in self.predicted(extended=extended)]
+        asked = [
+            (trained, self.vqa_methods[vqa_method]["experiment"])
+            for trained, _, vqa_method in self.answered(extended=extended)
+            if self.vqa_methods[vqa_method]["context"] == "prefix"
+        ]
+        return sorted({(trained, run) for trained, name in (*shown, *asked) if (run := self.run_of(name))})
 
     def needs(self, run: str) -> tuple[str, ...]:
         """What a run's method must be given."""
@@ -142,41 +183,64 @@ class Profile:
         """(trained on, run) of everything that the target `all` must train."""
         return [(trained, run) for trained, run in self.runs() if "adaptor" in self.needs(run)]
 
+    def formatted(self, format_: str) -> list[str]:
+        """Data sets of a format."""
+        return [name for name, about in self.datasets.items() if about["format"] == format_]
+
     @property
     def captioned(self) -> list[str]:
         """Data sets with captions."""
-        return [name for name, about in self.datasets.items() if about["format"] != "vqa"]
+        return [name for name, about in self.datasets.items() if format_of(about["format"]).splits]
 
     @property
     def captioned_tests(self) -> list[str]:
-        """Data sets with captions and pictures."""
-        return [name for name in self.captioned if self.datasets[name]["format"] not in WITHOUT_PICTURES]
+        """Data sets with captions and images."""
+        return [name for name in self.captioned if format_of(self.datasets[name]["format"]).images]
 
-    def splits(self, dataset: str) -> list[str]:
-        return ["train", "val", "test"] if dataset in self.captioned_tests else ["train", "val"]
+    def text_shards(self, dataset: str) -> int:
+        """In how many files the training captions' features come."""
+        return int(self.datasets[dataset].get("shards", {}).get("captions", 1))
 
-    def _shards(self, dataset: str, kind: str) -> list[str]:
-        count = self.datasets[dataset].get("shards", {}).get(kind, 1)
-        return [f"{i}-of-{count}" for i in range(1, count + 1)]
+    def image_shards(self, dataset: str) -> int:
+        """In how many files the test images' features come."""
+        return int(self.datasets[dataset].get("shards", {}).get("images", 1))
 
-    def text_shards(self, dataset: str, split: str) -> list[str]:
-        """Shards of a split's text features; only training captions are many."""
-        return self._shards(dataset, "captions") if split == "train" else ["1-of-1"]
+    def groups(self, *, extended: bool = False) -> list[PredictionGroup]:
+        """What makes captions, one entry for each job (or, of sharded test sets, each job of one shard)."""
+        groups: dict[tuple[str, str], PredictionGroup] = {}
+        for trained, experiment, tested in self.predicted(extended=extended):
+            run = self.run_of(experiment)
+            if run is None:
+                name = experiment if "published" in self.experiments[experiment] else BASELINES_NAME
+            else:
+                name = run if self.config["predictions"] == "run" else experiment
+            group = groups.setdefault((trained, name), PredictionGroup(trained, name, EXTENDED * extended, run))
+            group.experiments.setdefault(tested, []).append(experiment)
+        return list(groups.values())
 
-    def image_shards(self, dataset: str) -> list[str]:
-        return self._shards(dataset, "images")
+    def group(self, trained: str, name: str, tier: str) -> PredictionGroup:
+        """The group of these names."""
+        (found,) = [
+            group for group in self.groups(extended=tier == EXTENDED) if (group.trained, group.name) == (trained, name)
+        ]
+        return found
 
-    def prediction_parts(self, experiment: str, tested: str, shard: int | None = None) -> list[str]:
-        """`<seed>.<shard>` of an experiment's predictions: of every shard, or of number `shard` (from 0), if there."""
-        if "published" in self.experiments[experiment]:
-            return ["published"]
-        shards = ["1-of-1"] if experiment in BASELINES else self.image_shards(tested)
-        if shard is not None:
-            shards = shards[shard : shard + 1]
-        return [f"{seed}.{part}" for seed in self.seeds for part in shards]
+    def shards_of(self, group: PredictionGroup) -> int:
+        """How many files a group's predictions come in: as many as its test set with most shards has."""
+        return max(self.image_shards(tested) for tested in group.experiments) if group.run else 1
 
-    def answer_parts(self, answerer: str, dataset: str) -> list[str]:
-        """`<seed>.<shard>` of an answerer's results."""
-        whole = self.answerers[answerer]["context"] == "majority"
-        shards = ["1-of-1"] if whole else self.image_shards(dataset)
-        return [f"{seed}.{part}" for seed in self.seeds for part in shards]
+    def tests_of(self, group: PredictionGroup, number: int) -> list[str]:
+        """The test sets that have a shard of this number, from 1, sorted."""
+        return sorted(tested for tested in group.experiments if number <= self.image_shards(tested))
+
+    def context_group(self, trained: str, experiment: str, tested: str) -> PredictionGroup:
+        """The group that holds an experiment's captions of a test set."""
+        for extended in (False, True):
+            for group in self.groups(extended=extended):
+                if group.trained == trained and experiment in group.experiments.get(tested, []):
+                    return group
+        raise ConfigError(f"experiments.{experiment}: nothing asks for its captions of {tested}")
+
+    def answer_shards(self, vqa_method: str, dataset: str) -> int:
+        """How many files a VQA method's answers come in."""
+        return 1 if self.vqa_methods[vqa_method]["context"] == "majority" else self.image_shards(dataset)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..core.artifacts import provenance_path
 from ..core.dotted import leaves, sections
 from ..core.errors import ConfigError
 from ..core.project import CONFIG, default_profile
+from ..core.records import record_path
 
 MISSING = object()
 Values = dict[str, tuple[Any, dict[str, Any]]]  # config file: its content, and the same by dotted keys
@@ -23,10 +24,13 @@ class GraphJob:
     """One Snakemake job; all paths are relative to the project's folder."""
 
     rule: str
-    rules_file: str  # where the rule is written, without `.smk`
+    step: str  # the step that it runs
     wildcards: list[str]
-    inputs: list[str]
+    inputs: list[str]  # but for the code
+    code: list[str]  # source files of the step
     outputs: list[str]
+    named: dict[str, list[str]]  # the inputs that the step is given, by name
+    settings: dict[str, Any]  # what the step is given besides
     keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
     digest: str  # of what else Snakemake reruns for: the rule's command, the keys' order, parameters of no config file
     records: list[str]  # Snakemake's own record of each output
@@ -34,9 +38,14 @@ class GraphJob:
     stale: bool = False  # Snakemake would run it now (known only to a graph that was read with `stale`)
 
     @property
+    def code_digest(self) -> str:
+        """A name for the list of source files: jobs with the same list share it."""
+        return f"{self.rule}-{hashlib.sha256(repr(self.code).encode()).hexdigest()[:8]}"
+
+    @property
     def provenance(self) -> str:
         """The provenance record by which the jobs below name this one among their `upstream`."""
-        return str(provenance_path(self.outputs[0]))
+        return str(record_path(self.outputs[0]))
 
 
 @dataclass(frozen=True)
@@ -90,22 +99,34 @@ def _job(job: Any, planner: Any, values: Values, stale: bool) -> GraphJob:
     store = planner.persistence
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
+    code = {str(path) for path in job.input.get("code", [])}
     cfg = dict(job.params.get("cfg", {}))
+    command = str(job.rule.shellcmd).partition("maccap step ")[2]
     keys, others = _keys(cfg, values)
     others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
     unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items()), list(cfg)]
     return GraphJob(
         rule=job.rule.name,
-        rules_file=Path(job.rule.snakefile).stem,
+        step=command.split()[0].replace("-", "_"),
         wildcards=[str(value) for value in job.wildcards],
-        inputs=sorted({str(path) for path in job.input}),
+        inputs=sorted({str(path) for path in job.input} - code),
+        code=sorted(code),
         outputs=outputs,
+        named={
+            name: [str(path) for path in _listed(job.input[name])] for name in re.findall(r"--input (\w+)", command)
+        },
+        settings=cfg,
         keys=keys,
         digest=hashlib.sha256(repr(unseen).encode()).hexdigest()[:8],
         records=[str(path.relative_to(Path.cwd())) for path in records],
-        upstream=sorted({str(provenance_path(made.output[0])) for made in planner.dag.dependencies[job]}),
+        upstream=sorted({str(record_path(made.output[0])) for made in planner.dag.dependencies[job]}),
         stale=stale and planner.dag.needrun(job),
     )
+
+
+def _listed(files: Any) -> list[str]:
+    """The files of a named input: one, several, or none."""
+    return [str(path) for path in ([files] if isinstance(files, str) else files)]
 
 
 def _keys(cfg: dict[str, Any], values: Values) -> tuple[dict[str, list[str]], dict[str, Any]]:

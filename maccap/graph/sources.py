@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
+FOR_TYPES_ALONE = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t]+.*\n|\n)*", re.MULTILINE)
 RELATIVE_IMPORT = re.compile(r"^[ \t]*(from \.[\w.]* import (?:\([^)]*\)|.*))", re.MULTILINE)
 
 
@@ -23,7 +24,7 @@ def _file(module: str) -> Path | None:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """Modules of this package that a module imports anywhere in its source, relative names resolved.
+    """Modules of this package that a module imports anywhere in its source, but for types, relative names resolved.
 
     Only the import statements are parsed: every Snakemake call asks this of the whole package.
     """
@@ -31,13 +32,18 @@ def imports(module: str) -> frozenset[str]:
     assert path is not None, module
     parents = module.split(".") if path.name == "__init__.py" and module else module.split(".")[:-1]
     found = set()
-    for statement in RELATIVE_IMPORT.findall(path.read_text(encoding="utf-8")):
+    for statement in RELATIVE_IMPORT.findall(FOR_TYPES_ALONE.sub("", path.read_text(encoding="utf-8"))):
         (node,) = ast.parse(statement).body
         assert isinstance(node, ast.ImportFrom)
         base = parents[: len(parents) - node.level + 1]
         target = ".".join([*base, *(node.module.split(".") if node.module else [])])
         found |= {target, *(".".join(filter(None, (target, alias.name))) for alias in node.names)}
     return frozenset(name for name in found if _file(name))
+
+
+def members(package: str) -> list[str]:
+    """The modules of a package whose files are found by their names, such as `metrics.caption_metrics`, sorted."""
+    return [f"{package}.{path.stem}" for path in sorted(PACKAGE.joinpath(*package.split(".")).glob("[a-z]*.py"))]
 
 
 def closure(*modules: str) -> list[str]:

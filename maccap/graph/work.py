@@ -66,8 +66,8 @@ def work(profile: Profile, downloads: dict[str, int | None]) -> Work:
             config["answering"]["max_new_tokens"], config["answering"]["batch_size"], config["answering"]["beams"],
             runs=seeds,
         )
-        for _, dataset, answerer in profile.answered()
-        if profile.answerers[answerer]["context"] != "majority"
+        for _, dataset, vqa_method in profile.answered()
+        if profile.vqa_methods[vqa_method]["context"] != "majority"
     ]  # fmt: skip
     return Work(downloads, [_encoding(profile, numbers)], trainings, [*captions, *answers])
 
@@ -83,10 +83,12 @@ def _training(config: dict[str, Any], trained: str, run: str) -> dict[str, Any]:
 
 
 def _generation(config: dict[str, Any], numbers: dict[str, Any], images: int, experiment: str) -> Generation:
-    decoding = config["decoding"] | config["experiments"][experiment].get("decoding", {})
+    own = config["experiments"][experiment]
+    generation = config["generation"] | own.get("generation", {})
+    selection = config["selection"] | own.get("selection", {})
     return Generation(
-        numbers["language_model_parameters"], images, config["training"]["queries"] + 1, decoding["max_new_tokens"],
-        decoding["batch_size"], decoding["beams"], decoding["draws"], config["repeats"],
+        numbers["language_model_parameters"], images, config["training"]["queries"] + 1, generation["max_new_tokens"],
+        generation["batch_size"], generation["beams"], selection["draws"], config["repeats"],
     )  # fmt: skip
 
 

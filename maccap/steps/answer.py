@@ -1,32 +1,44 @@
-"""Questions about one shard of the test images -> official VQA results, one file per seed.
+"""Questions about one shard of the test images -> answers of every seed, as JSON Lines.
 
-How is in the config under `answerers.<name>`, the output's folder name: behind soft tokens (`prefix`, as released) or
-behind the generated caption (`caption`).
+What stands before a question is the setting `vqa_methods.<name>.context`: soft tokens (`prefix`, as released) or the
+generated caption (`caption`).
 """
 
-from ..core.artifacts import read_json, write_json
+from typing import Any
+
 from ..core.job import Job
-from ..core.settings import AnsweringSettings, DecodingSettings, settings
+from ..core.settings import AnsweringSettings, settings
 from ..data.features import read_image_features
+from ..data.predictions import read_predictions, write_answers
 from ..data.vqa import read_questions
 from ..inference.answering import answer_questions
-from .predict import load_models, run_captioner, seed_of
+from ..inference.of_job import decoding_settings, run_captioner
+from ..models.of_job import language_model, text_encoder
 
 
 def run(job: Job) -> None:
-    answerer = job.outputs[0].parent.name
-    answering = settings(AnsweringSettings, job.cfg, "answering", f"answerers.{answerer}.answering")
-    decoding = settings(DecodingSettings, job.cfg, "decoding")
-    encoder, lm = load_models(job)
+    name, lm = job.cfg["vqa_method"], language_model(job)
+    answering = settings(AnsweringSettings, job.cfg, "answering", f"vqa_methods.{name}.answering")
     images = read_image_features(job.inputs["images"])
     own = set(images.ids.tolist())
     questions = [row for row in read_questions(job.input("questions")) if row.image_id in own]
-    for index, out in enumerate(job.outputs):
-        if job.cfg[f"answerers.{answerer}.context"] == "prefix":
-            experiment = job.cfg[f"answerers.{answerer}.experiment"]
-            captioner = run_captioner(job, encoder, lm, out.parts[-4], experiment, decoding, seed_of(out))
-            results = answer_questions(lm, questions, answering, prefixes=(captioner, images))
+    about = {"trained": job.cfg["trained"], "vqa_method": name, "tested": job.cfg["tested"]}
+    prefix = job.cfg[f"vqa_methods.{name}.context"] == "prefix"
+    generation, selection = decoding_settings(job, job.cfg["experiment"])
+    encoder = text_encoder(job) if prefix else None
+    rows: list[dict[str, Any]] = []
+    for seed in job.seeds:
+        if encoder:
+            captioner = run_captioner(job, encoder, lm, generation, selection.draws, seed)
+            answers = answer_questions(lm, questions, answering, (captioner, images))
         else:
-            captions = {row["image_id"]: row["caption"] for row in read_json(job.inputs["predictions"][index])}
-            results = answer_questions(lm, questions, answering, captions=captions)
-        write_json(out, results)
+            answers = answer_questions(lm, questions, answering, captions_of(job, seed))
+        rows += [about | {"seed": seed} | answer for answer in answers]
+    write_answers(job.outputs[0], rows)
+
+
+def captions_of(job: Job, seed: int) -> dict[int, str]:
+    """{image id: caption} of the job's experiment and test set for a seed."""
+    rows = read_predictions(job.inputs["predictions"])
+    own = rows[(rows.experiment == job.cfg["experiment"]) & (rows.tested == job.cfg["tested"]) & (rows.seed == seed)]
+    return dict(zip(own.image_id.tolist(), own.caption.tolist(), strict=True))

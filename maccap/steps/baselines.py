@@ -5,25 +5,30 @@
 """
 
 from ..core.job import Job
-from ..core.settings import DecodingSettings, settings
+from ..core.settings import GenerationSettings, SelectionSettings, settings
 from ..data.captions import read_captions, references
+from ..inference.of_job import Predictions
 from ..models.encoder import EncodedOnce
-from .predict import load_models, seed_of, write_predictions
+from ..models.of_job import language_model, text_encoder
 
 
 def run(job: Job) -> None:
-    decoding = settings(DecodingSettings, job.cfg, "decoding")
-    encoder, lm = load_models(job)
-    encoded = EncodedOnce(encoder)
+    generation = settings(GenerationSettings, job.cfg, "generation")
+    selection = settings(SelectionSettings, job.cfg, "selection")
+    encoded, lm, dataset = EncodedOnce(text_encoder(job)), language_model(job), job.cfg["tested"]
     texts = references(read_captions(job.input("captions")))
-    alone = lm.generate(None, [""], beams=decoding.beams, max_new_tokens=decoding.max_new_tokens)[0]
-    for out in job.outputs[::2]:
-        index = job.seeds.index(seed_of(out))
-        if out.parts[-3] == "blind":
-            predictions = [{"image_id": image_id, "caption": alone} for image_id in texts]
-        else:
-            predictions = [
-                {"image_id": i, "caption": own[index % len(own)], "left_out_reference": index % len(own)}
-                for i, own in texts.items()
-            ]
-        write_predictions(out, predictions, encoded, decoding.clipscore_prompt, job)
+    alone = lm.generate(None, [""], beams=generation.beams, max_new_tokens=generation.max_new_tokens)[0]
+    made = Predictions()
+    for experiment in ("blind", "human"):
+        for index, seed in enumerate(job.seeds):
+            if experiment == "blind":
+                rows = [{"image_id": image_id, "caption": alone} for image_id in texts]
+            else:
+                rows = [
+                    {"image_id": i, "caption": own[index % len(own)], "left_out_reference": index % len(own)}
+                    for i, own in texts.items()
+                ]
+            features = encoded.features([selection.clipscore_prompt + str(row["caption"]) for row in rows])
+            about = {"trained": dataset, "experiment": experiment, "tested": dataset, "seed": seed}
+            made.add(about, rows, features)
+    made.write(job)

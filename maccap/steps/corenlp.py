@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from ..core.job import Job
-from ..data.unpacking import unpack
+from ..data.archives import unpack
 from ..metrics.java import require_java_for_spice
 
 

@@ -1,8 +1,8 @@
 """One asset -> its file below the folder of downloads, or the `index.json` beside a model's files.
 
-The asset comes as `Asset.parameters()`, beside `lock` (the lock file's path) and, optionally, `local` (the user's own
-copy of a file). A file is kept under `.kept/` as well, as
-a hard link: Snakemake deletes the output of a job that it repeats, and gigabytes need not come twice.
+The asset comes as `Asset.parameters()`, beside the paths of the registry and of its lock (`registry`, `lock`) and,
+optionally, of the user's own copy of a file (`local`). A file is kept under `.kept/` as well, as a hard link: Snakemake
+deletes the output of a job that it repeats, and gigabytes need not come twice.
 """
 
 import os
@@ -10,26 +10,26 @@ from pathlib import Path, PurePosixPath
 
 from ..core.errors import ConfigError
 from ..core.job import Job
-from ..fetch.download import fetch
+from ..fetch.download import Options, fetch
 from ..fetch.hub import INDEX, fetch_model
 from ..fetch.lock import AssetLock
-from ..fetch.registry import HubAsset, from_parameters
+from ..fetch.registry import REGISTRY, HubAsset, from_parameters
 
 KEPT = ".kept"
 
 
 def run(job: Job) -> None:
     asset = from_parameters(job.cfg)
-    lock = AssetLock(job.cfg["lock"])
+    options = Options(AssetLock(job.cfg["lock"]), registry=job.cfg.get("registry", REGISTRY))
     (out,) = job.outputs
     file = PurePosixPath(INDEX if isinstance(asset, HubAsset) else asset.file)
     if out.parts[-len(file.parts) :] != file.parts:
         raise ConfigError(f"{out}: the output of {asset.name} must end with {file}")
     folder = Path(*out.parts[: -len(file.parts)])
     if isinstance(asset, HubAsset):
-        fetch_model(asset, folder, lock)
+        fetch_model(asset, folder, options)
         return
-    kept = fetch(asset, folder / KEPT, lock, local=job.cfg.get("local"))
+    kept = fetch(asset, folder / KEPT, options, job.cfg.get("local"))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
     os.link(kept, out)

@@ -11,6 +11,8 @@ def run(job: Job) -> None:
     if "table" in job.inputs:
         sweep_figure(read_table(job.input("table")), job.outputs)
     else:
-        *pictures, curves = job.outputs
-        training_figure(job.inputs["logs"], pictures, labels(job.cfg, "datasets"))
-        write_text(curves, training_curves(job.inputs["logs"]).to_csv(index=False, float_format="%.6g"))
+        *images, table = job.outputs
+        curves = training_curves(job.inputs["logs"])
+        training_figure(curves, images, labels(job.cfg, "datasets"))
+        shown = curves[["trained", "run", "seed", "step", "loss"]]
+        write_text(table, shown.to_csv(index=False, float_format="%.6g"))

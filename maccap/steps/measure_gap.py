@@ -19,7 +19,7 @@ BATCH = 256  # images
 
 def run(job: Job) -> None:
     rows = read_captions(job.input("captions"))
-    features = TextFeatures(job.inputs["text_features"])
+    features = TextFeatures(job.inputs["text_features"], "test")
     if features.ids.tolist() != [row.caption_id for row in rows]:
         raise DataError(f"{job.inputs['text_features'][0]}: was made from other captions; delete it and run again")
     text = features[torch.arange(len(features))]
@@ -29,7 +29,7 @@ def run(job: Job) -> None:
     known = TextFeatures(job.inputs["memory"])
     memory = known[memory_rows(len(known), job.cfg["seed"])]
     report = gap_report(_batches(job.inputs["images"]), text, image_row, memory, GapSettings.of(job.cfg))
-    write_json(job.outputs[0], report, indent=None)
+    write_json(job.outputs[0], {"dataset": job.cfg["dataset"]} | report, indent=None)
 
 
 def _batches(paths: list[Path]) -> Iterator[ImageFeatures]:

@@ -1,4 +1,4 @@
-"""The pictures that a test split needs, out of a folder or an archive -> one zip of theirs alone."""
+"""The images that a test split needs, out of a folder or an archive -> one zip of theirs alone."""
 
 from pathlib import Path
 

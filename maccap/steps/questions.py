@@ -1,21 +1,21 @@
-"""VQA v2 files as released -> plain official JSON of each split, and the table of the test questions' pictures."""
+"""VQA v2 files as released -> plain official JSON of each split, and the table of the test questions' images.
+
+Outputs are the questions of train and test, their annotations, then the table of images.
+"""
 
 from ..core.artifacts import write_json
 from ..core.job import Job
-from ..core.settings import section
 from ..data.archives import read_member_json
 from ..data.captions import write_images
 from ..data.vqa import question_images, read_annotations, read_questions
 
 
 def run(job: Job) -> None:
-    outputs = {path.name: path for path in job.outputs}
-    name = job.outputs[0].parent.name
-    for split in ("train", "test"):
+    *files, images = job.outputs
+    for split, asked_out, annotated_out in zip(("train", "test"), files[:2], files[2:], strict=True):
         asked = job.input(f"{split}_questions")
         questions = read_questions(asked)
         annotations = read_annotations(job.input(f"{split}_annotations"), questions)
-        write_json(outputs[f"vqa_questions.{split}.json"], read_member_json(asked), indent=None)
-        write_json(outputs[f"vqa_annotations.{split}.json"], annotations, indent=None)
-    picture = section(job.cfg, f"datasets.{name}")["picture"]
-    write_images(outputs["images.jsonl"], question_images(questions, picture))
+        write_json(asked_out, read_member_json(asked), indent=None)
+        write_json(annotated_out, annotations, indent=None)
+    write_images(images, question_images(questions, job.cfg[f"datasets.{job.cfg['dataset']}.image_name"]))

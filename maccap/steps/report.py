@@ -1,11 +1,11 @@
-"""Tables, figures and samples of one profile -> the report, the past of every number, and the numbers as LaTeX macros.
+"""Tables, figures and samples of a profile -> the report, where its numbers come from, and the numbers in LaTeX.
 
-For the past, the records beside the tables and beside everything behind them are read as well.
+For provenance, the records beside the tables and beside everything behind them are read as well.
 """
 
 from ..core.artifacts import write_text
 from ..core.job import Job
-from ..lineage.page import trace_page
+from ..lineage.trace_page import trace_page
 from ..report.page import report_page
 from ..tables.latex_macros import to_macros
 from ..tables.table import read_table

@@ -7,4 +7,5 @@ from ..tables.table import write_table
 
 
 def run(job: Job) -> None:
-    write_table(reported_table(job.inputs["metrics"], read_reported(job.input("reported")), job.cfg), job.outputs)
+    captions, answers = (job.inputs.get(name, []) for name in ("metrics", "answer_metrics"))
+    write_table(reported_table(captions, answers, read_reported(job.input("reported")), job.cfg), job.outputs)

@@ -1,18 +1,17 @@
-"""Run one step and write the provenance record of every output."""
+"""Run one step and write the record of the job."""
 
 from __future__ import annotations
 
 import gc
 import os
-import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.artifacts import now, record
 from ..core.job import Job
+from ..core.records import now, write_record
 from ..models.devices import claim_gpus
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
@@ -22,20 +21,33 @@ READERS = {"encoder": "open_clip", "language_model": "transformers.modeling_util
 def run_step(
     name: str, inputs: dict[str, list[Path]], outputs: list[Path], cfg: dict[str, Any], arguments: list[str]
 ) -> None:
-    """Run `steps/<name>.py`; the records are written only when it succeeds.
+    """Run `steps/<name>.py`; the record is written only when it succeeds.
 
     A step whose config says `gpus` claims them first. Training on several replaces this process by `accelerate launch`
-    of the same command, once per GPU; the first of these processes writes the records.
+    of the same command, once per GPU; the first of these processes writes the record.
     """
     if "gpus" in cfg and DISTRIBUTED not in os.environ:
         claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))
         if name == "train" and (visible := _visible_gpus()) > 1:
             _launch(visible, arguments)
     started = now()
-    _imported(name, inputs).run(Job(inputs, outputs, cfg))
+    job = Job(inputs, outputs, cfg)
+    _imported(name, inputs).run(job)
     if os.environ.get(DISTRIBUTED, "0") == "0":
-        files = dict.fromkeys(path for paths in inputs.values() for path in paths)
-        record(outputs, files, cfg, "maccap " + shlex.join(arguments), started)
+        write_record(name, job, started)
+
+
+def run_jobs(name: str, jobs: list[Job]) -> None:
+    """Run jobs of one step in the current folder, without records, as `maccap verify` does.
+
+    A step that does several jobs quicker together than one by one has `run_all`.
+    """
+    module = _imported(name, jobs[0].inputs)
+    if hasattr(module, "run_all"):
+        module.run_all(jobs)
+    else:
+        for job in jobs:
+            module.run(job)
 
 
 def _imported(name: str, inputs: dict[str, list[Path]]) -> ModuleType:

@@ -1,6 +1,6 @@
-"""Predictions, answers, their scores and pictures -> the samples that the report and the page of samples show.
+"""Predictions, answers, their scores and images -> the samples that the report and the page of samples show.
 
-They are a job of their own so that a changed table does not look into pictures and features again.
+They are a job of their own so that a changed table does not look into images and features again.
 """
 
 from dataclasses import asdict

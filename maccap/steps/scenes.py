@@ -6,5 +6,4 @@ from ..world.scene_files import SPLITS, write_world
 
 def run(job: Job) -> None:
     counts = {split: job.cfg[f"scenes.{split}"] for split in SPLITS}
-    domain = job.outputs[0].parent.name
-    write_world(job.outputs[0].parent, domain, counts, job.cfg["scenes.questions"], job.cfg["seed"])
+    write_world(job.outputs[0].parent, job.cfg["dataset"], counts, job.cfg["scenes.questions"], job.cfg["seed"])

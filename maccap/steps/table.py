@@ -6,4 +6,4 @@ from ..tables.table import write_table
 
 
 def run(job: Job) -> None:
-    write_table(build(job.outputs[0].stem, job.inputs["metrics"], job.cfg), job.outputs)
+    write_table(build(job.cfg["table"], job.inputs["metrics"], job.cfg), job.outputs)

@@ -1,17 +1,32 @@
-"""Caption tables -> text features of one shard per output (`captions.<split>.<shard>.safetensors`)."""
+"""Caption tables -> text features: of one shard of the training captions, and with the first shard of the others.
+
+The first output holds the column `train`, the second, if there is one, the columns `val` and `test`.
+"""
+
+from collections.abc import Iterator
+
+import torch
 
 from ..core.job import Job
-from ..data.captions import CaptionTable
-from ..data.features import shard_rows, write_store
-from ..models.devices import pick_device
-from ..models.encoder import load_encoder
+from ..data.captions import Caption, CaptionTable
+from ..data.features import ids_of, shard_rows, write_store
+from ..models.of_job import text_encoder
 
 
 def run(job: Job) -> None:
-    encoder = load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"]))).text_only()
-    tables = {path.name.split(".")[1]: path for path in job.inputs["captions"]}
-    for out in job.outputs:
-        table = CaptionTable(tables[out.name.split(".")[1]])
-        rows = [table[row] for row in shard_rows(out.name, len(table))]
-        features = encoder.text_features([row.caption for row in rows], job.cfg["encoder.batch_size"])
-        write_store(out, {"features": features}, [row.caption_id for row in rows], job.cfg["encoder.dtype"])
+    encoder = text_encoder(job)
+
+    def write(out: int, splits: Iterator[tuple[str, list[Caption]]]) -> None:
+        features: dict[str, torch.Tensor] = {}
+        ids: dict[str, list[int]] = {}
+        for split, rows in splits:
+            texts = [row.caption for row in rows]
+            features[split] = encoder.text_features(texts, job.cfg["encoder.batch_size"])
+            ids[ids_of(split)] = [row.caption_id for row in rows]
+        write_store(job.outputs[out], features, ids, job.cfg["encoder.dtype"])
+
+    table = CaptionTable(job.input("train"))
+    write(0, iter([("train", table[shard_rows(**job.cfg["shard"], count=len(table))])]))
+    if len(job.outputs) > 1:
+        held_out = ((split, job.input(split)) for split in ("val", "test") if job.inputs.get(split))
+        write(1, ((split, CaptionTable(path)[:]) for split, path in held_out if path.stat().st_size))

@@ -32,7 +32,7 @@ def test_features_on_disk_by_hand() -> None:
 def test_features_on_disk_are_those_of_a_real_store(tmp_path: Path) -> None:
     n, t, d = 3, 5, 8
     columns = {"global": torch.zeros(n, d), "tokens": torch.zeros(n, t, d), "attention": torch.zeros(n, t, t)}
-    write_store(tmp_path / "store.safetensors", columns, list(range(n)), "float16")
+    write_store(tmp_path / "store.safetensors", columns, {"ids": list(range(n))}, "float16")
     with safe_open(tmp_path / "store.safetensors", "pt") as store:
         held = sum(store.get_tensor(name).nbytes for name in columns)
     images_only = Encoding(

@@ -3,16 +3,16 @@
 import copy
 
 import pytest
-import yaml
 
 from maccap.core.errors import ConfigError
+from maccap.core.project import read_config
 from maccap.fetch.registry import read_registry
 from maccap.graph.profile import Profile
 from maccap.graph.work import announcement, work
-from maccap.methods.registry import needs
+from maccap.methods.registry import check_options, needs
 from tests.helpers import ROOT
 
-PROFILES = {name: yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("mini", "paper")}
+PROFILES = {name: read_config(name, ROOT) for name in ("mini", "paper")}
 
 
 @pytest.fixture
@@ -23,24 +23,46 @@ def paper() -> dict:
 @pytest.mark.parametrize(
     ("keys", "value", "told"),
     [
-        (("runs", "maccap", "method"), "macap", "runs.maccap.method: 'macap' is no file of maccap/methods/"),
+        (
+            ("runs", "maccap", "method"),
+            "macap",
+            "runs.maccap.method: there is no method 'macap'; known: capdec",
+        ),
+        (("runs", "maccap", "method"), "base", "runs.maccap.method: there is no method 'base'"),
         (
             ("runs", "close", "options"),
             {"adaptor": "mean"},
-            "runs.close.options: 'adaptor' does not exist; there",
+            "config key runs.close.options.adaptor does not exist; the method close has adapter, noise_variance",
         ),
+        (("runs", "close", "options"), {"adapter": "linear"}, "runs.close.options.adapter: Input should be 'none'"),
+        (
+            ("runs", "magic", "options"),
+            {"candidates": 4.5},
+            "runs.magic.options.candidates: Input should be a valid",
+        ),
+        (("runs", "viecap", "options"), {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
         (
             ("experiments", "maccap", "run"),
             "maccup",
             "experiments.maccap.run: 'maccup' does not exist; there are maccap",
         ),
+        (("datasets", "coco", "format"), "caco", "datasets.coco.format: there is no format 'caco'; known: coco"),
+        (("datasets", "coco", "format"), "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
+        (("datasets", "coco", "format"), "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
         (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
         (("tables", "in_domain", "experiments"), ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
         (("tables", "in_domain", "pairs"), ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
-        (("tables", "vqa", "answerers"), ["oracle"], "tables.vqa.answerers: 'oracle' does not exist"),
+        (("tables", "vqa", "vqa_methods"), ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
         (("tables", "vqa", "dataset"), "vqa1", "tables.vqa.dataset: 'vqa1' does not exist"),
-        (("answerers", "caption", "experiment"), "x", "answerers.caption.experiment: 'x' does not exist"),
-        (("answerers", "prefix", "language_model"), "google/flan-t5-xl", "soft tokens fit only the language model"),
+        (("vqa_methods", "caption", "experiment"), "x", "vqa_methods.caption.experiment: 'x' does not exist"),
+        (("vqa_methods", "caption", "experiment"), "human", "'human' has no run, so nothing of it can stand before"),
+        (("vqa_methods", "prefix", "experiment"), "clipre", "the method of 'clipre' makes no soft tokens"),
+        (("tables", "ablation", "reference"), "blind", "tables.ablation.reference: 'blind' does not exist"),
+        (
+            ("tables", "noise_curve", "key"),
+            "training.noise",
+            "tables.noise_curve.key: there is no setting 'training.noise'",
+        ),
     ],
 )
 def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, told):
@@ -87,6 +109,11 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
     (tmp_path / "silent.py").write_text("TEMPERATURE = 1\n")
     with pytest.raises(ConfigError, match=r"silent\.py says nothing of what it needs"):
         needs("silent")
+    with pytest.raises(ConfigError, match=r"silent\.py: add the class `Method`"):
+        check_options("silent", {})
+    (tmp_path / "greedy.py").write_text('NEEDS = ("adaptor", "money")\n')
+    with pytest.raises(ConfigError, match="NEEDS names 'money'; known: adaptor, memory, pairs, vocabulary"):
+        needs("greedy")
 
 
 def test_the_paper_trains_on_all_three_texts_and_tests_on_both_sets():
@@ -101,14 +128,16 @@ def test_the_paper_trains_on_all_three_texts_and_tests_on_both_sets():
     assert not any(cell[0] == "cc3m" for cell in profile.evaluated() if cell[1] in ("magic", "blind", "human"))
 
 
-def test_shards_name_their_number():
+def test_shards_are_counted_and_predicted_each_by_itself():
     profile = Profile(PROFILES["paper"])
-    assert profile.text_shards("coco", "train") == ["1-of-4", "2-of-4", "3-of-4", "4-of-4"]
-    assert profile.text_shards("coco", "test") == ["1-of-1"]
-    assert profile.prediction_parts("maccap", "coco", 1) == ["s2401.2-of-2", "s2402.2-of-2", "s2403.2-of-2"]
-    assert profile.prediction_parts("maccap", "flickr30k", 1) == []
-    assert profile.prediction_parts("magic", "coco") == ["published"]
-    assert profile.answer_parts("majority", "vqav2") == ["s2401.1-of-1", "s2402.1-of-1", "s2403.1-of-1"]
+    assert [profile.text_shards(name) for name in ("coco", "flickr30k", "cc3m")] == [4, 1, 16]
+    groups = {(group.trained, group.name): group for group in profile.groups()}
+    ours, theirs = groups["coco", "maccap"], groups["coco", "magic"]
+    assert profile.shards_of(ours) == 8, "that of VQA v2, which has most"
+    assert [profile.tests_of(ours, number) for number in (1, 2, 8)] == [
+        ["coco", "flickr30k", "vqav2"], ["coco", "vqav2"], ["vqav2"],
+    ]  # fmt: skip
+    assert profile.shards_of(theirs) == 1, "published predictions come whole"
 
 
 def test_work_counts_every_run_seed_and_override():

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 
 from maccap.graph.sources import closure
+from maccap.methods.registry import names
 from tests.helpers import ROOT
 
 PACKAGE = ROOT / "maccap"
 FILES = sorted(path.relative_to(ROOT) for path in PACKAGE.rglob("*.py"))
 STEPS = sorted(path.stem for path in (PACKAGE / "steps").glob("[a-z]*.py") if path.stem != "runner")
-METHODS = sorted(
-    path.stem for path in (PACKAGE / "methods").glob("[a-z]*.py") if path.stem not in ("base", "registry", "resources")
-)
+METHODS = names()
 
 
 def module_of(file: Path) -> str:
@@ -116,7 +115,12 @@ def test_nothing_hides_an_import_from_static_analysis() -> None:
                 called = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 if called in ("import_module", "__import__", "exec", "run_module", "run_path"):
                     dynamic.add(str(file))
-    assert dynamic == {"maccap/steps/runner.py", "maccap/methods/registry.py"}, "the rules name these two by hand"
+    by_hand = {  # what they import, the rules name
+        "maccap/steps/runner.py", "maccap/methods/registry.py", "maccap/data/formats.py",
+        "maccap/metrics/registry.py",
+    }  # fmt: skip
+    above_the_steps = {"maccap/__init__.py", "maccap/cli/main.py"}
+    assert dynamic == by_hand | above_the_steps
 
 
 # --- structure -----------------------------------------------------------------------------------------------------

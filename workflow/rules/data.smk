@@ -6,7 +6,7 @@ rule download:
     log:
         f"{LOGS}/download/{{file}}.log",
     wildcard_constraints:
-        file="|".join(entry.file for entry in ASSETS.values() if not isinstance(entry, HubAsset)) or "none",
+        file=one_of(entry.file for entry in ASSETS.values() if not isinstance(entry, HubAsset)),
     priority: 1000
     localrule: True
     conda:
@@ -14,109 +14,93 @@ rule download:
     resources:
         downloads=1,
     params:
-        cfg=download_cfg,
+        cfg=lambda wildcards: FILES.downloaded(wildcards.file),
     shell:
         step("download")
 
 
+# The embedded world: one domain, in the formats of the real data sets.
 rule scenes:
     input:
         code=code("scenes"),
     output:
-        f"{ARTIFACTS}/data/{{dataset}}/dataset.json",
-        f"{ARTIFACTS}/data/{{dataset}}/images.zip",
-        expand(
-            f"{ARTIFACTS}/data/{{{{dataset}}}}/vqa_{{part}}.{{split}}.json",
-            part=["questions", "annotations"],
-            split=["train", "test"],
-        ),
+        captions=f"{DATA}/dataset.json",
+        images=f"{DATA}/images.zip",
+        questions=multiext(f"{DATA}/vqa_questions", ".train.json", ".test.json"),
+        annotations=multiext(f"{DATA}/vqa_annotations", ".train.json", ".test.json"),
     log:
         f"{LOGS}/scenes/{{dataset}}.log",
     wildcard_constraints:
-        dataset="|".join(name for name, about in config["datasets"].items() if about["format"] == "scenes") or "none",
+        dataset=one_of(PROFILE.formatted("scenes")),
     conda:
         "../../environment.yml"
     params:
-        cfg=pick("seed", "scenes"),
+        cfg=pick("seed scenes", about="dataset"),
     shell:
         step("scenes")
 
 
-# One rule per data set, because each format has inputs of its own; those that it lacks are empty.
-for dataset, about in config["datasets"].items():
-    files = {key: source(about[key]) if key in about else [] for key in ("captions", "train", "val", "test")}
-    if about["format"] == "scenes":
-        files["captions"] = f"{ARTIFACTS}/data/{dataset}/dataset.json"
+# Caption files as released. What a format lacks is no input, and its table stays empty.
+rule captions:
+    input:
+        code=lambda wildcards: code("captions", f"data.{config['datasets'][wildcards.dataset]['format']}"),
+        captions=FILES.released("captions"),
+        train=FILES.released("train"),
+        val=FILES.released("val"),
+        test=FILES.released("test"),
+    output:
+        captions=multiext(f"{DATA}/captions", ".train.jsonl", ".val.jsonl", ".test.jsonl"),
+        images=f"{DATA}/images.jsonl",
+    log:
+        f"{LOGS}/captions/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(PROFILE.captioned),
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick("datasets.{dataset}.format", FILES.caption_keys, about="dataset"),
+    shell:
+        step("captions", "captions", "train", "val", "test")
 
-    if about["format"] != "vqa":
 
-        rule:
-            name:
-                f"captions_{dataset}"
-            input:
-                **files,
-                code=code("captions"),
-            output:
-                expand(f"{ARTIFACTS}/data/{dataset}/captions.{{split}}.jsonl", split=PROFILE.splits(dataset)),
-                [f"{ARTIFACTS}/data/{dataset}/images.jsonl"] if dataset in PROFILE.captioned_tests else [],
-            log:
-                f"{LOGS}/captions/{dataset}.log",
-            conda:
-                "../../environment.yml"
-            params:
-                cfg=pick(
-                    f"datasets.{dataset}.format",
-                    optional=[f"datasets.{dataset}.{key}" for key in ("captions", "train", "val", "test")],
-                ),
-            shell:
-                step("captions", "captions", "train", "val", "test")
+rule questions:
+    input:
+        code=code("questions"),
+        train_questions=FILES.released("questions", "train"),
+        test_questions=FILES.released("questions", "test"),
+        train_annotations=FILES.released("annotations", "train"),
+        test_annotations=FILES.released("annotations", "test"),
+    output:
+        questions=multiext(f"{DATA}/vqa_questions", ".train.json", ".test.json"),
+        annotations=multiext(f"{DATA}/vqa_annotations", ".train.json", ".test.json"),
+        images=f"{DATA}/images.jsonl",
+    log:
+        f"{LOGS}/questions/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(PROFILE.formatted("vqa")),
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick("datasets.{dataset}.image_name", about="dataset"),
+    shell:
+        step("questions", "train_questions", "test_questions", "train_annotations", "test_annotations")
 
-    else:
-        files = {
-            f"{split}_{part}": source(about[part][split])
-            for part in ("questions", "annotations")
-            for split in ("train", "test")
-        }
 
-        rule:
-            name:
-                f"questions_{dataset}"
-            input:
-                **files,
-                code=code("questions"),
-            output:
-                expand(
-                    f"{ARTIFACTS}/data/{dataset}/vqa_{{part}}.{{split}}.json",
-                    part=["questions", "annotations"],
-                    split=["train", "test"],
-                ),
-                f"{ARTIFACTS}/data/{dataset}/images.jsonl",
-            log:
-                f"{LOGS}/questions/{dataset}.log",
-            conda:
-                "../../environment.yml"
-            params:
-                cfg=pick(f"datasets.{dataset}.picture"),
-            shell:
-                step("questions", "train_questions", "test_questions", "train_annotations", "test_annotations")
-
-    if "images" in about:
-        store = source(about["images"])
-
-        rule:
-            name:
-                f"pack_images_{dataset}"
-            input:
-                code=code("pack_images"),
-                images=f"{ARTIFACTS}/data/{dataset}/images.jsonl",
-                store=[] if Path(store).is_dir() else store,
-            output:
-                f"{ARTIFACTS}/data/{dataset}/images.zip",
-            log:
-                f"{LOGS}/pack_images/{dataset}.log",
-            conda:
-                "../../environment.yml"
-            params:
-                cfg={"store": store},
-            shell:
-                step("pack-images", "images", "store")
+# The images of a test set alone, out of a folder or an archive.
+rule pack_images:
+    input:
+        code=code("pack_images"),
+        images=f"{DATA}/images.jsonl",
+        store=FILES.image_archive,
+    output:
+        f"{DATA}/images.zip",
+    log:
+        f"{LOGS}/pack_images/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(name for name, about in config["datasets"].items() if "images" in about),
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(store=FILES.image_store),
+    shell:
+        step("pack-images", "images", "store")

@@ -1,9 +1,12 @@
+GAP_KEYS = "seed generation.subregions generation.patch_weight generation.double_softmax generation.noise_variance"
+
+
 rule corenlp:
     input:
         code=code("corenlp"),
-        archive=asset(config["spice"]) if "spice" in config else [],
+        archive=FILES.asset(config["spice"]) if "spice" in config else [],
     output:
-        expand(f"{DOWNLOADS}/spice/stanford-corenlp-3.6.0{{kind}}.jar", kind=["", "-models"]),
+        multiext(f"{DOWNLOADS}/spice/stanford-corenlp-3.6.0", ".jar", "-models.jar"),
     log:
         f"{LOGS}/corenlp.log",
     conda:
@@ -14,63 +17,53 @@ rule corenlp:
         step("corenlp", "archive")
 
 
-# One rule per test set, because the caption metrics' Java takes long to start.
-for extended, tested in [(extended, tested) for extended in TIERS for tested in PROFILE.captioned_tests]:
-    cells = [cell for cell in PROFILE.evaluated(extended=extended) if cell[2] == tested]
-    if cells:
-
-        rule:
-            name:
-                f"evaluate_{tested}{TIERS[extended]}"
-            input:
-                code=code("evaluate"),
-                captions=f"{ARTIFACTS}/data/{tested}/captions.test.jsonl",
-                images=image_features(tested),
-                text_features=text_features(tested, "test"),
-                predictions=predictions(cells)[::2],
-                features=predictions(cells)[1::2],
-                spice=rules.corenlp.output if "spice" in config else [],
-            output:
-                metrics(cells),
-            log:
-                f"{LOGS}/evaluate/{tested}{TIERS[extended]}.log",
-            conda:
-                "../../environment.yml"
-            params:
-                cfg=pick(),
-            shell:
-                step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice")
+# One job per test set, because the caption metrics' Java takes long to start.
+rule evaluate:
+    input:
+        code=code("evaluate", *METRIC_MODULES),
+        captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
+        images=lambda wildcards: FILES.image_features(wildcards.tested),
+        text_features=lambda wildcards: FILES.text_features(wildcards.tested, "test"),
+        predictions=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier]),
+        features=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier], ".features.safetensors"),
+        spice=rules.corenlp.output if "spice" in config else [],
+    output:
+        f"{RESULTS}/metrics/captions/{{tested}}{{tier}}.jsonl",
+    log:
+        f"{LOGS}/evaluate/{{tested}}{{tier}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(about="tested"),
+    shell:
+        step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice")
 
 
-for trained, dataset, answerer in ANSWERED:
-
-    rule:
-        name:
-            f"evaluate_answers_{trained}_{dataset}_{answerer}".replace("-", "_")
-        input:
-            code=code("evaluate_answers"),
-            questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
-            annotations=f"{ARTIFACTS}/data/{dataset}/vqa_annotations.test.json",
-            results=answers(trained, dataset, answerer),
-        output:
-            answer_metrics(trained, dataset, answerer),
-        log:
-            f"{LOGS}/evaluate_answers/{trained}-{dataset}-{answerer}.log",
-        conda:
-            "../../environment.yml"
-        params:
-            cfg=pick(),
-        shell:
-            step("evaluate-answers", "questions", "annotations", "results")
+rule evaluate_answers:
+    input:
+        code=code("evaluate_answers"),
+        questions=FILES.questions("questions", "test"),
+        annotations=FILES.questions("annotations", "test"),
+        answers=lambda wildcards: FILES.answers(wildcards.tested, [wildcards.tier]),
+    output:
+        f"{RESULTS}/metrics/vqa/{{tested}}{{tier}}.jsonl",
+    log:
+        f"{LOGS}/evaluate_answers/{{tested}}{{tier}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(about="tested"),
+    shell:
+        step("evaluate-answers", "questions", "annotations", "answers")
 
 
 rule gap:
     input:
         code=code("measure_gap"),
-        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl",
-        images=lambda wildcards: image_features(wildcards.dataset),
-        text_features=lambda wildcards: text_features(wildcards.dataset, "test"),
-        memory=lambda wildcards: text_features(wildcards.dataset, "train"),
+        captions=f"{DATA}/captions.test.jsonl",
+        images=lambda wildcards: FILES.image_features(wildcards.dataset),
+        text_features=lambda wildcards: FILES.text_features(wildcards.dataset, "test"),
+        memory=lambda wildcards: FILES.text_features(wildcards.dataset, "train"),
     output:
         f"{RESULTS}/metrics/gap/{{dataset}}.json",
     log:
@@ -78,12 +71,6 @@ rule gap:
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(
-            "seed",
-            "decoding.subregions",
-            "decoding.patch_weight",
-            "decoding.double_softmax",
-            "decoding.noise_variance",
-        ),
+        cfg=pick(GAP_KEYS, about="dataset"),
     shell:
         step("measure-gap", "captions", "images", "text_features", "memory")

@@ -1,37 +1,55 @@
-# One rule per data set and shard: the first shard's job also encodes the captions of the other splits.
-for dataset in PROFILE.captioned:
-    for number, shard in enumerate(PROFILE.text_shards(dataset, "train")):
-        splits = PROFILE.splits(dataset) if number == 0 else ["train"]
+# The first shard of the training captions, and the captions of the other splits.
+rule text_features:
+    input:
+        code=code("text_features"),
+        encoder=FILES.encoder(),
+        train=f"{DATA}/captions.train.jsonl",
+        val=f"{DATA}/captions.val.jsonl",
+        test=f"{DATA}/captions.test.jsonl",
+    output:
+        multiext(f"{FEATURES}/captions", ".train.1.safetensors", ".held_out.safetensors"),
+    log:
+        f"{LOGS}/text_features/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
+    shell:
+        step("text-features", "encoder", "train", "val", "test")
 
-        rule:
-            name:
-                f"text_features_{dataset}_{number + 1}"
-            input:
-                code=code("text_features"),
-                encoder=encoder(),
-                captions=expand(f"{ARTIFACTS}/data/{dataset}/captions.{{split}}.jsonl", split=splits),
-            output:
-                [text_features(dataset, split)[number] for split in splits],
-            log:
-                f"{LOGS}/text_features/{dataset}.{shard}.log",
-            conda:
-                "../../environment.yml"
-            resources:
-                gpu=min(1, config["gpus"]),
-            params:
-                cfg=pick("gpus", "encoder"),
-            shell:
-                step("text-features", "encoder", "captions")
+
+# Every further shard of the training captions.
+rule text_features_shard:
+    input:
+        code=code("text_features"),
+        encoder=FILES.encoder(),
+        train=f"{DATA}/captions.train.jsonl",
+    output:
+        f"{FEATURES}/captions.train.{{shard}}.safetensors",
+    log:
+        f"{LOGS}/text_features/{{dataset}}.{{shard}}.log",
+    wildcard_constraints:
+        shard=r"([2-9]|\d\d+)",
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
+    shell:
+        step("text-features", "encoder", "train")
 
 
 rule image_features:
     input:
         code=code("image_features"),
-        encoder=encoder(),
-        images=f"{ARTIFACTS}/data/{{dataset}}/images.jsonl",
-        pictures=f"{ARTIFACTS}/data/{{dataset}}/images.zip",
+        encoder=FILES.encoder(),
+        images=f"{DATA}/images.jsonl",
+        store=f"{DATA}/images.zip",
     output:
-        f"{ARTIFACTS}/features/{{dataset}}/images.test.{{shard}}.safetensors",
+        f"{FEATURES}/images.test.{{shard}}.safetensors",
     log:
         f"{LOGS}/image_features/{{dataset}}.{{shard}}.log",
     conda:
@@ -39,35 +57,28 @@ rule image_features:
     resources:
         gpu=min(1, config["gpus"]),
     params:
-        cfg=pick("gpus", "encoder"),
+        cfg=pick("gpus encoder", shard=FILES.shard_of_images, tested=lambda wildcards: wildcards.dataset),
     shell:
-        step("image-features", "encoder", "images", "pictures")
+        step("image-features", "encoder", "images", "store")
 
 
 # For methods that know how images and captions differ: statistics of the validation split's pairs.
-TRAINED = [run for extended in TIERS for run in PROFILE.runs(extended=extended)]
-for dataset in sorted({trained for trained, run in TRAINED if "pairs" in PROFILE.needs(run)}):
-    about = config["datasets"][dataset]
-    store = source(about["images"]) if "images" in about else f"{ARTIFACTS}/data/{dataset}/images.zip"
-
-    rule:
-        name:
-            f"pair_statistics_{dataset}"
-        input:
-            code=code("pair_statistics"),
-            encoder=encoder(),
-            captions=f"{ARTIFACTS}/data/{dataset}/captions.val.jsonl",
-            text_features=text_features(dataset, "val"),
-            store=[] if Path(store).is_dir() else store,
-        output:
-            f"{ARTIFACTS}/features/{dataset}/pairs.val.safetensors",
-        log:
-            f"{LOGS}/pair_statistics/{dataset}.log",
-        conda:
-            "../../environment.yml"
-        resources:
-            gpu=min(1, config["gpus"]),
-        params:
-            cfg=pick("gpus", "encoder")({}) | {"store": store},
-        shell:
-            step("pair-statistics", "encoder", "captions", "text_features", "store")
+rule pair_statistics:
+    input:
+        code=code("pair_statistics"),
+        encoder=FILES.encoder(),
+        captions=f"{DATA}/captions.val.jsonl",
+        text_features=f"{FEATURES}/captions.held_out.safetensors",
+        store=FILES.image_archive,
+    output:
+        f"{FEATURES}/pairs.val.safetensors",
+    log:
+        f"{LOGS}/pair_statistics/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        cfg=pick("gpus encoder", store=FILES.image_store),
+    shell:
+        step("pair-statistics", "encoder", "captions", "text_features", "store")

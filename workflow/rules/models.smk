@@ -1,3 +1,8 @@
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+LANGUAGE_MODEL = ("config.json", "generation_config.json", "model.safetensors", *TOKENIZER)
+
+
+# Frozen models by name are brought into one form, a folder of safetensors, whatever the download looked like.
 rule download_model:
     input:
         code=code("download"),
@@ -5,8 +10,6 @@ rule download_model:
         f"{DOWNLOADS}/models/{{model}}/index.json",
     log:
         f"{LOGS}/download/{{model}}.log",
-    wildcard_constraints:
-        model="|".join(NAMED_MODELS) or "none",
     priority: 1000
     localrule: True
     conda:
@@ -14,7 +17,7 @@ rule download_model:
     resources:
         downloads=1,
     params:
-        cfg=lambda wildcards: hub_asset(wildcards.model).parameters() | {"lock": config["lock"]},
+        cfg=lambda wildcards: FILES.model_download(wildcards.model),
     shell:
         step("download")
 
@@ -22,30 +25,15 @@ rule download_model:
 rule language_model:
     input:
         code=code("language_model"),
-        source=model_source,
+        source=FILES.model_source,
     output:
-        expand(
-            f"{ARTIFACTS}/models/{{{{model}}}}/{{file}}",
-            file=[
-                "index.json",
-                "config.json",
-                "generation_config.json",
-                "model.safetensors",
-                "tokenizer.json",
-                "tokenizer_config.json",
-            ],
-        ),
+        multiext(f"{ARTIFACTS}/models/{{model}}/", "index.json", *LANGUAGE_MODEL),
     log:
         f"{LOGS}/models/{{model}}.log",
-    wildcard_constraints:
-        model="|".join(NAMED_MODELS) or "none",
     conda:
         "../../environment.yml"
     params:
-        cfg=lambda wildcards: {
-            "language_model.name": NAMED_MODELS[wildcards.model],
-            "language_model.dtype": config["language_model"]["dtype"],
-        },
+        cfg=lambda wildcards: FILES.model_settings(wildcards.model),
     shell:
         step("language-model", "source")
 
@@ -53,17 +41,15 @@ rule language_model:
 rule encoder:
     input:
         code=code("encoder"),
-        weights=[asset(config["encoder"]["weights"])] if "weights" in config["encoder"] else [],
+        weights=FILES.encoder_weights(),
     output:
-        expand(
-            f"{ARTIFACTS}/models/encoder/{{file}}",
-            file=["index.json", "open_clip_config.json", "open_clip_model.safetensors"],
-        ),
+        index=f"{ARTIFACTS}/models/encoder/index.json",
+        model=multiext(f"{ARTIFACTS}/models/encoder/open_clip_", "config.json", "model.safetensors"),
     log:
         f"{LOGS}/models/encoder.log",
     conda:
         "../../environment.yml"
     params:
-        cfg=pick("encoder.name", "encoder.pretrained"),
+        cfg=pick("encoder.name encoder.pretrained"),
     shell:
         step("encoder", "weights")

@@ -1,176 +1,139 @@
-# One rule per run and shard: it decodes every experiment that uses the run, on every test set asked for. What only the
-# target `extended` asks for has rules of its own.
-for extended, trained, run in [(extended, *run) for extended in TIERS for run in PROFILE.runs(extended=extended)]:
-    cells = PROFILE.predicted(extended=extended)
-    cells = [cell for cell in cells if (cell[0], PROFILE.run_of(cell[1])) == (trained, run)]
-    for shard in range(max(len(PROFILE.image_shards(cell[2])) for cell in cells)):
-        tests = sorted({cell[2] for cell in cells if shard < len(PROFILE.image_shards(cell[2]))})
-
-        rule:
-            name:
-                f"predict_{trained}_{run}_{shard + 1}{TIERS[extended]}".replace("-", "_")
-            input:
-                **resources(trained, run),
-                code=code("predict", config["runs"][run]["method"]),
-                encoder=encoder(),
-                language_model=language_model(),
-                images=[image_features(tested)[shard] for tested in tests],
-            output:
-                predictions(cells, shard),
-            log:
-                f"{LOGS}/predict/{trained}-{run}.{shard + 1}{TIERS[extended]}.log",
-            priority: len(cells)
-            conda:
-                "../../environment.yml"
-            resources:
-                gpu=min(1, config["gpus"]),
-            params:
-                cfg=pick(
-                    "seed",
-                    "repeats",
-                    "gpus",
-                    "encoder",
-                    "language_model",
-                    "training",
-                    "decoding",
-                    f"runs.{run}",
-                    *dict.fromkeys(f"experiments.{cell[1]}.run" for cell in cells),
-                    optional=[
-                        f"datasets.{trained}.training",
-                        *dict.fromkeys(f"experiments.{cell[1]}.decoding" for cell in cells),
-                    ],
-                ),
-            shell:
-                step("predict", "encoder", "language_model", "images", *RESOURCES)
+KEYS = ("seed", "repeats", "gpus", "encoder", "language_model", "training", "generation", "selection")
+PREDICTIONS = (".jsonl", ".features.safetensors")
 
 
+# All experiments of a run, or one, by the setting `predictions`, on one shard of each test set.
+rule predict:
+    input:
+        unpack(lambda wildcards: FILES.resources(wildcards.trained, FILES.group(wildcards).run)),
+        code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
+        encoder=FILES.encoder(),
+        language_model=FILES.language_model(),
+        images=FILES.group_images,
+    output:
+        multiext(f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}", *PREDICTIONS),
+    log:
+        f"{LOGS}/predict/{{trained}}-{{group}}{{tier}}.{{shard}}.log",
+    wildcard_constraints:
+        group=one_of(FILES.group_names("run")),
+    priority: 10
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        cfg=pick(
+            lambda wildcards: [*KEYS, f"runs.{FILES.group(wildcards).run}"],
+            FILES.decoding_keys,
+            about="trained",
+            run=lambda wildcards: FILES.group(wildcards).run,
+            experiment=lambda wildcards: FILES.group(wildcards).names,
+            tested=FILES.tests,
+            decoded=FILES.decoded,
+        ),
+    shell:
+        step("predict", "encoder", "language_model", "images", *RESOURCES)
+
+
+# The two ends of the scale: the language model alone, and a reference against the others.
 rule baselines:
     input:
         code=code("baselines"),
-        encoder=encoder(),
-        language_model=language_model(),
-        captions=f"{ARTIFACTS}/data/{{dataset}}/captions.test.jsonl",
+        encoder=FILES.encoder(),
+        language_model=FILES.language_model(),
+        captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
     output:
-        [
-            f"{ARTIFACTS}/predictions/{{dataset}}/{baseline}/{{dataset}}/{seed}.1-of-1{suffix}"
-            for baseline in ("blind", "human")
-            for seed in SEEDS
-            for suffix in (".json", ".features.safetensors")
-        ],
+        multiext(f"{ARTIFACTS}/predictions/{{tested}}/baselines.1", *PREDICTIONS),
     log:
-        f"{LOGS}/baselines/{{dataset}}.log",
+        f"{LOGS}/baselines/{{tested}}.log",
     priority: 50
     conda:
         "../../environment.yml"
     resources:
         gpu=min(1, config["gpus"]),
     params:
-        cfg=pick("seed", "repeats", "gpus", "encoder", "language_model", "training.precision", "decoding"),
+        cfg=pick(
+            "seed repeats gpus encoder language_model training.precision generation selection",
+            about="tested",
+            experiment=["blind", "human"],
+        ),
     shell:
         step("baselines", "encoder", "language_model", "captions")
 
 
 # Captions that others published, scored like everyone else's.
-for experiment, about in config["experiments"].items():
-    cells = [cell for cell in PROFILE.evaluated() if cell[1] == experiment and "published" in about]
-    if cells:
-
-        rule:
-            name:
-                f"published_{experiment}".replace("-", "_")
-            input:
-                code=code("published"),
-                encoder=encoder(),
-                images=[f"{ARTIFACTS}/data/{tested}/images.jsonl" for _, _, tested in cells],
-                published=[asset(about["published"][f"{trained}-{tested}"]) for trained, _, tested in cells],
-            output:
-                predictions(cells),
-            log:
-                f"{LOGS}/published/{experiment}.log",
-            conda:
-                "../../environment.yml"
-            resources:
-                gpu=min(1, config["gpus"]),
-            params:
-                cfg=pick("gpus", "encoder", "decoding", f"experiments.{experiment}"),
-            shell:
-                step("published", "encoder", "images", "published")
+rule published:
+    input:
+        code=code("published"),
+        encoder=FILES.encoder(),
+        images=FILES.group_tables,
+        published=FILES.published,
+    output:
+        multiext(f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.1", *PREDICTIONS),
+    log:
+        f"{LOGS}/published/{{trained}}-{{group}}{{tier}}.log",
+    wildcard_constraints:
+        group=one_of(FILES.group_names("published")),
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        cfg=pick(
+            "gpus encoder selection", about="trained", experiment=lambda wildcards: wildcards.group, tested=FILES.tests
+        ),
+    shell:
+        step("published", "encoder", "images", "published")
 
 
 # Questions, per way of answering and shard of the test images.
-for trained, dataset, answerer in ANSWERED:
-    about = config["answerers"][answerer]
-    files = answers(trained, dataset, answerer)
-    if about["context"] == "majority":
+rule answer:
+    input:
+        unpack(lambda wildcards: FILES.resources(wildcards.trained, FILES.answering_run(wildcards))),
+        code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
+        encoder=FILES.encoder(),
+        language_model=FILES.answering_model,
+        questions=FILES.questions("questions", "test"),
+        images=lambda wildcards: FILES.image_shard(wildcards.tested, wildcards.shard),
+        predictions=FILES.context,
+    output:
+        f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.{{shard}}.jsonl",
+    log:
+        f"{LOGS}/answer/{{trained}}-{{tested}}-{{vqa_method}}.{{shard}}.log",
+    wildcard_constraints:
+        vqa_method=one_of(name for name, about in config["vqa_methods"].items() if about["context"] != "majority"),
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        cfg=pick(
+            lambda wildcards: [*KEYS, "answering", *FILES.answering_keys(wildcards)],
+            FILES.own_answering_keys,
+            about="trained tested vqa_method",
+            run=FILES.answering_run,
+            experiment=FILES.answering_experiment,
+        ),
+    shell:
+        step("answer", "encoder", "language_model", "questions", "images", "predictions", *RESOURCES)
 
-        rule:
-            name:
-                f"majority_{trained}_{dataset}"
-            input:
-                code=code("majority"),
-                questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
-                annotations=f"{ARTIFACTS}/data/{dataset}/vqa_annotations.test.json",
-                train_questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.train.json",
-                train_annotations=f"{ARTIFACTS}/data/{dataset}/vqa_annotations.train.json",
-            output:
-                files,
-            log:
-                f"{LOGS}/majority/{trained}-{dataset}.log",
-            conda:
-                "../../environment.yml"
-            params:
-                cfg=pick(),
-            shell:
-                step("majority", "questions", "annotations", "train_questions", "train_annotations")
 
-    else:
-        experiment, lm = about["experiment"], about.get("language_model", config["language_model"]["name"])
-        run = PROFILE.run_of(experiment)
-        shards = PROFILE.image_shards(dataset)
-        for number, shard in enumerate(shards):
-
-            rule:
-                name:
-                    f"answer_{trained}_{dataset}_{answerer}_{number + 1}".replace("-", "_")
-                input:
-                    **resources(trained, run),
-                    code=code("answer", config["runs"][run]["method"]),
-                    encoder=encoder(),
-                    language_model=language_model(lm),
-                    questions=f"{ARTIFACTS}/data/{dataset}/vqa_questions.test.json",
-                    images=image_features(dataset)[number],
-                    predictions=predictions([(trained, experiment, dataset)], number)[::2],
-                output:
-                    files[number :: len(shards)],
-                log:
-                    f"{LOGS}/answer/{trained}-{dataset}-{answerer}.{number + 1}.log",
-                conda:
-                    "../../environment.yml"
-                resources:
-                    gpu=min(1, config["gpus"]),
-                params:
-                    cfg=pick(
-                        "seed",
-                        "repeats",
-                        "gpus",
-                        "encoder",
-                        "language_model",
-                        "training",
-                        "decoding",
-                        "answering",
-                        f"answerers.{answerer}.context",
-                        f"answerers.{answerer}.experiment",
-                        f"experiments.{experiment}.run",
-                        f"runs.{run}",
-                        optional=[f"answerers.{answerer}.answering", f"datasets.{trained}.training"],
-                    ),
-                shell:
-                    step(
-                        "answer",
-                        "encoder",
-                        "language_model",
-                        "questions",
-                        "images",
-                        "predictions",
-                        *RESOURCES,
-                    )
+rule majority:
+    input:
+        code=code("majority"),
+        questions=FILES.questions("questions", "test"),
+        annotations=FILES.questions("annotations", "test"),
+        train_questions=FILES.questions("questions", "train"),
+        train_annotations=FILES.questions("annotations", "train"),
+    output:
+        f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.1.jsonl",
+    log:
+        f"{LOGS}/majority/{{trained}}-{{tested}}-{{vqa_method}}.log",
+    wildcard_constraints:
+        vqa_method=one_of(name for name, about in config["vqa_methods"].items() if about["context"] == "majority"),
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick("seed repeats", about="trained tested vqa_method"),
+    shell:
+        step("majority", "questions", "annotations", "train_questions", "train_annotations")

@@ -1,84 +1,75 @@
-SWEEPS = [name for name, about in config["tables"].items() if about["kind"] == "sweep"]
-TABLES = [*PROFILE.tables(), *(["reported"] if "reported" in config else [])]
+GAP_FIGURES = list(LEGENDS)
+FIGURES = [*GAP_FIGURES, "training"]
+TABLE_FORMS = (".json", ".metrics.json", ".md", ".tex", ".html")  # beside .csv
+COMPARED = [cell for cell in PROFILE.evaluated() if "reported_as" in config["experiments"][cell[1]]]
+COMPARED_ANSWERS = [row for row in PROFILE.answered() if "reported_as" in config["vqa_methods"][row[2]]]
+COMPARED_KEYS = [f"experiments.{cell[1]}" for cell in COMPARED] + [f"vqa_methods.{row[2]}" for row in COMPARED_ANSWERS]
 
 
 rule table:
     input:
-        code=code("table"),
-        metrics=lambda wildcards: table_metrics(wildcards.table),
+        code=code("table", *METRIC_MODULES),
+        metrics=FILES.table_metrics,
     output:
-        expand(f"{RESULTS}/tables/{{{{table}}}}.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
-        report(
-            f"{RESULTS}/tables/{{table}}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        multiext(f"{RESULTS}/tables/{{table}}", *TABLE_FORMS),
+        report(f"{RESULTS}/tables/{{table}}.csv", caption="../report/table.rst", category="Tables"),
     log:
         f"{LOGS}/table/{{table}}.log",
-    wildcard_constraints:
-        table="|".join(config["tables"]),
     conda:
         "../../environment.yml"
     params:
-        cfg=table_cfg,
+        cfg=pick(
+            FILES.table_keys,
+            lambda wildcards: FILES.table_rows(wildcards, "lowers", "raises", "note"),
+            about="table",
+            cells=FILES.table_cells,
+        ),
     shell:
         step("table", "metrics")
 
 
 # What was published, beside what came out here.
-if "reported" in config:
-    COMPARED = [cell for cell in PROFILE.evaluated() if "reported_as" in config["experiments"][cell[1]]]
-    COMPARED_ANSWERS = [row for row in PROFILE.answered() if "reported_as" in config["answerers"][row[2]]]
-
-    rule reported:
-        input:
-            code=code("reported"),
-            metrics=metrics(COMPARED) + [path for row in COMPARED_ANSWERS for path in answer_metrics(*row)],
-            reported=config["reported"]["file"],
-        output:
-            expand(f"{RESULTS}/tables/reported.{{suffix}}", suffix=["json", "metrics.json", "md", "tex", "html"]),
-            report(
-                f"{RESULTS}/tables/reported.csv",
-                caption="../report/reported.rst",
-                category="Tables",
-                labels={"table": "reported"},
-            ),
-        log:
-            f"{LOGS}/table/reported.log",
-        conda:
-            "../../environment.yml"
-        params:
-            cfg=pick(
-                "profile",
-                "reduced",
-                "reported.tolerance",
-                *(f"datasets.{name}.label" for name in config["datasets"]),
-                *dict.fromkeys(f"experiments.{cell[1]}" for cell in COMPARED),
-                *dict.fromkeys(f"answerers.{row[2]}" for row in COMPARED_ANSWERS),
-            ),
-        shell:
-            step("reported", "metrics", "reported")
+rule reported:
+    input:
+        code=code("reported", *METRIC_MODULES),
+        metrics=FILES.metrics(COMPARED),
+        answer_metrics=FILES.answer_metrics(COMPARED_ANSWERS),
+        reported=config.get("reported", {}).get("file", []),
+    output:
+        multiext(f"{RESULTS}/tables/reported", *TABLE_FORMS),
+        report(f"{RESULTS}/tables/reported.csv", caption="../report/reported.rst", category="Tables"),
+    log:
+        f"{LOGS}/table/reported.log",
+    conda:
+        "../../environment.yml"
+    params:
+        cfg=pick(
+            lambda wildcards: ["profile", "reduced", *FILES.dataset_labels, *COMPARED_KEYS],
+            "reported.tolerance",
+            cells=[list(cell) for cell in COMPARED],
+            answered=[[trained, vqa_method, tested] for trained, tested, vqa_method in COMPARED_ANSWERS],
+        ),
+    shell:
+        step("reported", "metrics", "answer_metrics", "reported")
 
 
 rule gap_figure:
     input:
         code=code("gap_figure"),
-        reports=expand(f"{RESULTS}/metrics/gap/{{dataset}}.json", dataset=PROFILE.captioned_tests),
+        reports=FILES.gap_reports(),
     output:
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=GAP_FIGURES),
         report(
             expand(f"{RESULTS}/figures/{{figure}}.svg", figure=GAP_FIGURES),
             caption="../report/gap.rst",
             category="Figures",
-            labels={"figure": "gap"},
         ),
     log:
         f"{LOGS}/figure/gap.log",
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
+        cfg=pick(" ".join(FILES.dataset_labels)),
     shell:
         step("gap-figure", "reports")
 
@@ -86,22 +77,17 @@ rule gap_figure:
 rule training_figure:
     input:
         code=code("figure"),
-        logs=all_logs,
+        logs=FILES.training_logs(),
     output:
         f"{RESULTS}/figures/training.png",
-        report(
-            f"{RESULTS}/figures/training.svg",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"figure": "training"},
-        ),
+        report(f"{RESULTS}/figures/training.svg", caption="../report/training.rst", category="Figures"),
         f"{RESULTS}/figures/training.csv",
     log:
         f"{LOGS}/figure/training.log",
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(*(f"datasets.{name}.label" for name in config["datasets"])),
+        cfg=pick(" ".join(FILES.dataset_labels)),
     shell:
         step("figure", "logs")
 
@@ -111,31 +97,14 @@ rule sweep_figure:
         code=code("figure"),
         table=f"{RESULTS}/tables/{{table}}.json",
     output:
-        f"{RESULTS}/figures/{{table}}.png",
-        f"{RESULTS}/figures/{{table}}.svg",
+        multiext(f"{RESULTS}/figures/{{table}}", ".png", ".svg"),
     log:
         f"{LOGS}/figure/{{table}}.log",
     wildcard_constraints:
-        table="|".join(SWEEPS) or "none",
+        table=one_of(FILES.sweeps),
     conda:
         "../../environment.yml"
     params:
         cfg=pick(),
     shell:
         step("figure", "table")
-
-
-RESULT_FILES = [
-    *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables()],
-    *expand(f"{RESULTS}/tables/{{table}}.md", table=TABLES),
-    *expand(f"{RESULTS}/figures/{{figure}}.png", figure=FIGURES),
-    f"{RESULTS}/trace.html",
-    f"{RESULTS}/tables/numbers.tex",
-    f"{RESULTS}/report.html",
-    f"{RESULTS}/samples.html",
-]
-
-EXTENDED_FILES = [
-    *[f"{RESULTS}/figures/{table}.png" for table in SWEEPS if table in PROFILE.tables(extended=True)],
-    *expand(f"{RESULTS}/tables/{{table}}.md", table=PROFILE.tables(extended=True)),
-]

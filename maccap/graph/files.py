@@ -1,0 +1,425 @@
+"""Where the files of a profile lie, and which of them each job reads: what the rules of the workflow ask.
+
+Methods that take `wildcards` are input functions of rules. A path is only a place: what a file is about stands in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConfigError
+from ..fetch.registry import DOWNLOADS, Asset, HubAsset, looks_like_a_path, slug
+from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
+from .sources import closure, members
+
+TIERS = ("", EXTENDED)  # at the end of names: of the target `all`, and of what only `extended` makes
+RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
+DECODING = ("generation", "selection")  # settings that an experiment may override
+STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
+NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
+PAGES = ("trace.html", "tables/numbers.tex", "report.html", "samples.html")
+
+METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables find by their names
+
+Wildcards = Any
+
+
+def code(step: str, *modules: str) -> list[str]:
+    """Source files that a step runs, as an input of its rule: editing one of them reruns the step.
+
+    Args:
+        modules: those that the step imports by the names in its settings, such as `methods.maccap`.
+    """
+    return closure("steps.runner", f"steps.{step}", *modules)
+
+
+class Files:
+    """The files of one profile.
+
+    Attributes:
+        artifacts, results: the profile's folders.
+        used_assets: names of the assets that the rules have asked for.
+    """
+
+    def __init__(self, profile: Profile, assets: dict[str, Asset]) -> None:
+        self.profile, self.config, self.assets = profile, profile.config, assets
+        name = self.config["profile"]
+        self.artifacts, self.results = f"artifacts/{name}", f"results/{name}"
+        self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
+
+    # --- data ------------------------------------------------------------------------------------------------------
+    def asset(self, name: str) -> str:
+        """The file of an asset, where the rule `download` puts it; or the user's own folder of its files.
+
+        Raises:
+            ConfigError: the registry has no such asset.
+        """
+        local = self.config.get("local", {}).get(name)
+        if local and Path(local).is_dir():
+            return str(local)
+        if name not in self.assets:
+            place = self.config.get("registry", "a registry: name one in the profile")
+            raise ConfigError(f"asset {name!r} is not in {place}")
+        self.used_assets.add(name)
+        entry = self.assets[name]
+        assert not isinstance(entry, HubAsset)
+        return f"{DOWNLOADS}/{entry.file}"
+
+    def source(self, about: dict[str, str]) -> str:
+        """The file that a config entry `{asset: NAME}` or `{file: PATH}` means."""
+        return self.asset(about["asset"]) if "asset" in about else about["file"]
+
+    def caption_keys(self, wildcards: Wildcards) -> list[str]:
+        """Keys of the caption files of a data set, of which its format needs some."""
+        return [f"datasets.{wildcards.dataset}.{key}" for key in ("captions", "train", "val", "test")]
+
+    def released(self, *keys: str) -> Any:
+        """An input function: the file behind a key of a data set's entry, such as `captions`; none if it has none."""
+
+        def file(wildcards: Wildcards) -> str | list[str]:
+            about = self.config["datasets"][wildcards.dataset]
+            if keys == ("captions",) and about["format"] == "scenes":
+                return f"{self.artifacts}/data/{wildcards.dataset}/dataset.json"
+            for key in keys:
+                about = about.get(key, {})
+            return self.source(about) if about else []
+
+        return file
+
+    def image_store(self, wildcards: Wildcards) -> str:
+        """The folder or archive with the images of all splits of a data set."""
+        about = self.config["datasets"][wildcards.dataset]
+        folder = f"{self.artifacts}/data/{wildcards.dataset}"
+        return self.source(about["images"]) if "images" in about else f"{folder}/images.zip"
+
+    def image_archive(self, wildcards: Wildcards) -> str | list[str]:
+        """The same as an input, if it is an archive; a user's own folder is named in the settings alone."""
+        store = self.image_store(wildcards)
+        return [] if Path(store).is_dir() else store
+
+    def questions(self, part: str, split: str) -> Any:
+        """An input function: the questions or annotations of a split of the data set that is asked about."""
+        return lambda wildcards: f"{self.artifacts}/data/{wildcards.tested}/vqa_{part}.{split}.json"
+
+    # --- frozen models ---------------------------------------------------------------------------------------------
+    @property
+    def named_models(self) -> dict[str, str]:
+        """{name of its folder: name} of the language models that are no folders: they are brought into one form."""
+        vqa_methods = (about.get("language_model") for about in self.config["vqa_methods"].values())
+        names = [self.config["language_model"]["name"], *vqa_methods]
+        return {slug(name): name for name in names if name and not Path(name).is_dir()}
+
+    @property
+    def hub_assets(self) -> dict[str, HubAsset]:
+        return {entry.hub: entry for entry in self.assets.values() if isinstance(entry, HubAsset)}
+
+    def hub_asset(self, model: str) -> HubAsset:
+        """The registry's entry of a model; for any other of the hub, its standard files at the commit first seen."""
+        name = self.named_models[model]
+        return self.hub_assets.get(name, HubAsset(slug(name), name, None, STANDARD_FILES))
+
+    def downloaded(self, file: str) -> dict[str, Any]:
+        """The settings of the download of a file: its registry entry, and the user's own copy, if there is one."""
+        (entry,) = (entry for entry in self.assets.values() if getattr(entry, "file", None) == file)
+        local = {key: path for key, path in [("local", self.config["local"].get(entry.name))] if path}
+        return entry.parameters() | self._registered | local
+
+    def model_settings(self, model: str) -> dict[str, Any]:
+        """The settings of the job that brings a language model into its folder."""
+        about = self.config["language_model"] | {"name": self.named_models[model]}
+        return {f"language_model.{key}": about[key] for key in ("name", "dtype")}
+
+    def model_download(self, model: str) -> dict[str, Any]:
+        """The settings of the download of a model."""
+        return self.hub_asset(model).parameters() | self._registered
+
+    @property
+    def _registered(self) -> dict[str, str]:
+        """The files that messages about downloads name."""
+        return {key: self.config[key] for key in ("registry", "lock") if key in self.config}
+
+    def model_source(self, wildcards: Wildcards) -> str:
+        """The user's own .gguf file, or the index of the downloaded files."""
+        name = self.named_models[wildcards.model]
+        return name if Path(name).is_file() else f"{DOWNLOADS}/models/{wildcards.model}/index.json"
+
+    def encoder_weights(self) -> list[str]:
+        """The downloaded weights of a CLIP by name."""
+        return [self.asset(self.config["encoder"]["weights"])] if "weights" in self.config["encoder"] else []
+
+    def encoder(self) -> list[str]:
+        """What jobs depend on for the profile's encoder: its files, or the index of those that were made.
+
+        Snakemake hashes every input of a job once per output, and weights may be gigabytes; the index has their
+        hashes.
+        """
+        name = self.config["encoder"]["name"]
+        return _files_in(name) if Path(name).is_dir() else [f"{self.artifacts}/models/encoder/index.json"]
+
+    def language_model(self, name: str | None = None) -> list[str]:
+        """What jobs depend on for a language model, the profile's unless another is named; as for the encoder.
+
+        Raises:
+            ConfigError: the name looks like a path, but nothing is there.
+        """
+        name = name or str(self.config["language_model"]["name"])
+        if Path(name).is_dir():
+            return _files_in(name)
+        if not Path(name).is_file() and looks_like_a_path(name):
+            raise ConfigError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
+        return [f"{self.artifacts}/models/{slug(name)}/index.json"]
+
+    # --- features and runs -----------------------------------------------------------------------------------------
+    def text_features(self, dataset: str, split: str) -> list[str]:
+        """Stores of a split's text features; only training captions come in shards."""
+        folder = f"{self.artifacts}/features/{dataset}"
+        if split != "train":
+            return [f"{folder}/captions.held_out.safetensors"]
+        return [f"{folder}/captions.train.{i}.safetensors" for i in range(1, self.profile.text_shards(dataset) + 1)]
+
+    def image_features(self, dataset: str) -> list[str]:
+        """Stores of the test images' features, one for each shard."""
+        return [self.image_shard(dataset, i) for i in range(1, self.profile.image_shards(dataset) + 1)]
+
+    def shard_of_captions(self, wildcards: Wildcards) -> dict[str, int]:
+        """Which of the shards of the training captions a job encodes, from 1."""
+        return {"number": int(getattr(wildcards, "shard", 1)), "of": self.profile.text_shards(wildcards.dataset)}
+
+    def shard_of_images(self, wildcards: Wildcards) -> dict[str, int]:
+        """Which of the shards of the test images a job encodes, from 1."""
+        return {"number": int(wildcards.shard), "of": self.profile.image_shards(wildcards.dataset)}
+
+    def image_shard(self, dataset: str, shard: int | str) -> str:
+        return f"{self.artifacts}/features/{dataset}/images.test.{shard}.safetensors"
+
+    def run(self, trained: str, run: str, file: str) -> list[str]:
+        """A file of a run, of every seed."""
+        seeds = range(self.config["seed"], self.config["seed"] + self.config["repeats"])
+        return [f"{self.artifacts}/runs/{trained}/{run}/s{seed}/{file}" for seed in seeds]
+
+    def training_logs(self) -> list[str]:
+        return [path for trained, run in self.profile.trained for path in self.run(trained, run, "log.jsonl")]
+
+    def resources(self, trained: str, run: str) -> dict[str, Any]:
+        """What a run's method needs beside images and models, as named inputs: RESOURCES."""
+        needed, about = self.profile.needs(run), self.config["runs"][run]
+        return {
+            "memory": self.text_features(trained, "train") if "memory" in needed else [],
+            "memory_captions": f"{self.artifacts}/data/{trained}/captions.train.jsonl" if "memory" in needed else [],
+            "pairs": f"{self.artifacts}/features/{trained}/pairs.val.safetensors" if "pairs" in needed else [],
+            "vocabulary": about["options"]["vocabulary"] if "vocabulary" in needed else [],
+            "adaptors": self.run(trained, run, "adaptor.safetensors") if "adaptor" in needed else [],
+        }
+
+    def code_of_run(self, step: str, run: str) -> list[str]:
+        """As `code`, with the method of a run."""
+        return code(step, f"methods.{self.config['runs'][run]['method']}")
+
+    # --- predictions -----------------------------------------------------------------------------------------------
+    def groups(self, tier: str) -> list[PredictionGroup]:
+        """What is decoded together for a target; see `PredictionGroup`."""
+        return self.profile.groups(extended=tier == EXTENDED)
+
+    def group_names(self, kind: str) -> list[str]:
+        """The names of groups by where their captions come from: `run` or `published`."""
+        groups = {group.name: group for tier in TIERS for group in self.groups(tier) if group.name != BASELINES_NAME}
+        return [name for name, group in groups.items() if bool(group.run) == (kind == "run")]
+
+    def group(self, wildcards: Wildcards) -> PredictionGroup:
+        return self.profile.group(wildcards.trained, wildcards.group, wildcards.tier)
+
+    def tests(self, wildcards: Wildcards) -> list[str]:
+        """The test sets that a job of one shard decodes, sorted."""
+        return self.profile.tests_of(self.group(wildcards), int(getattr(wildcards, "shard", 1)))
+
+    def group_images(self, wildcards: Wildcards) -> list[str]:
+        """The image features that a job of one shard decodes."""
+        return [self.image_shard(tested, wildcards.shard) for tested in self.tests(wildcards)]
+
+    def group_tables(self, wildcards: Wildcards) -> list[str]:
+        """The tables of images that published captions are about."""
+        return [f"{self.artifacts}/data/{tested}/images.jsonl" for tested in self.tests(wildcards)]
+
+    def decoding_keys(self, wildcards: Wildcards) -> list[str]:
+        """Keys of what a group's experiments, and the data of its run, set for themselves."""
+        own = [f"experiments.{name}" for name in self.group(wildcards).names]
+        return [f"datasets.{wildcards.trained}.training", *(f"{key}.{part}" for key in own for part in DECODING)]
+
+    def decoded(self, wildcards: Wildcards) -> list[list[str]]:
+        """The experiments to decode on each test set of `tests`."""
+        experiments = self.group(wildcards).experiments
+        return [experiments[tested] for tested in self.tests(wildcards)]
+
+    def published(self, wildcards: Wildcards) -> list[str]:
+        """The files of published captions, one for each test set."""
+        about = self.config["experiments"][wildcards.group]["published"]
+        return [self.asset(about[f"{wildcards.trained}-{tested}"]) for tested in self.tests(wildcards)]
+
+    def predictions(self, tested: str, tiers: Iterable[str], ending: str = ".jsonl") -> list[str]:
+        """Files with predictions of a test set that some targets ask for."""
+        return [
+            path
+            for tier in tiers
+            for group in self.groups(tier)
+            if tested in group.experiments
+            for path in self._of_group(group, ending, range(1, self.profile.shards_of(group) + 1))
+        ]
+
+    def _of_group(self, group: PredictionGroup, ending: str, shards: Iterable[int | str]) -> list[str]:
+        folder = f"{self.artifacts}/predictions/{group.trained}"
+        return [f"{folder}/{group.name}{group.tier}.{shard}{ending}" for shard in shards]
+
+    # --- answers and metrics ---------------------------------------------------------------------------------------
+    def answering_experiment(self, wildcards: Wildcards) -> str:
+        """The experiment whose soft tokens or captions stand before a VQA method's questions."""
+        return str(self.config["vqa_methods"][wildcards.vqa_method]["experiment"])
+
+    def answering_keys(self, wildcards: Wildcards) -> list[str]:
+        return [f"vqa_methods.{wildcards.vqa_method}.context", f"runs.{self.answering_run(wildcards)}"]
+
+    def own_answering_keys(self, wildcards: Wildcards) -> list[str]:
+        """Keys of what a VQA method, its experiment, and the data of its run set for themselves."""
+        own = f"experiments.{self.answering_experiment(wildcards)}"
+        return [
+            f"vqa_methods.{wildcards.vqa_method}.answering",
+            f"datasets.{wildcards.trained}.training",
+            *(f"{own}.{part}" for part in DECODING),
+        ]
+
+    def answering_run(self, wildcards: Wildcards) -> str:
+        """The run of `answering_experiment`."""
+        run = self.profile.run_of(self.answering_experiment(wildcards))
+        assert run
+        return run
+
+    def answering_model(self, wildcards: Wildcards) -> list[str]:
+        """The language model that answers, as `language_model`."""
+        return self.language_model(self.config["vqa_methods"][wildcards.vqa_method].get("language_model"))
+
+    def context(self, wildcards: Wildcards) -> list[str]:
+        """The captions that stand before a VQA method's questions about one shard of the images, if any do."""
+        about = self.config["vqa_methods"][wildcards.vqa_method]
+        if about["context"] != "caption":
+            return []
+        group = self.profile.context_group(wildcards.trained, about["experiment"], wildcards.tested)
+        return self._of_group(group, ".jsonl", [wildcards.shard])
+
+    def answers(self, tested: str, tiers: Iterable[str]) -> list[str]:
+        """Files with answers about a data set that some targets ask for."""
+        return [
+            f"{self.artifacts}/answers/{trained}/{dataset}/{vqa_method}.{shard}.jsonl"
+            for tier in tiers
+            for trained, dataset, vqa_method in self.profile.answered(extended=tier == EXTENDED)
+            if dataset == tested
+            for shard in range(1, self.profile.answer_shards(vqa_method, dataset) + 1)
+        ]
+
+    def metrics(self, cells: Iterable[tuple[str, str, str]]) -> list[str]:
+        """The files that hold the caption metrics of some cells (trained on, experiment, tested on)."""
+        tiers = {cell: tier for tier in reversed(TIERS) for cell in self.profile.evaluated(extended=tier == EXTENDED)}
+        return list(dict.fromkeys(f"{self.results}/metrics/captions/{cell[2]}{tiers[cell]}.jsonl" for cell in cells))
+
+    def answer_metrics(self, rows: Iterable[tuple[str, str, str]]) -> list[str]:
+        """The files that hold the accuracy of some rows (trained on, asked about, vqa_method)."""
+        tiers = {row: tier for tier in reversed(TIERS) for row in self.profile.answered(extended=tier == EXTENDED)}
+        return list(dict.fromkeys(f"{self.results}/metrics/vqa/{row[1]}{tiers[row]}.jsonl" for row in rows))
+
+    def sampled(self, captioned: Iterable[str], asked: Iterable[str]) -> dict[str, Any]:
+        """What samples of captioned images and of questions are taken from, as named inputs for each data set."""
+        found: dict[str, Any] = {}
+        for name in captioned:
+            found[f"captions_{name}"] = f"{self.artifacts}/data/{name}/captions.test.jsonl"
+            found[f"features_{name}"] = self.image_features(name)
+        for name in asked:
+            for part in ("questions", "annotations"):
+                found[f"{part}_{name}"] = f"{self.artifacts}/data/{name}/vqa_{part}.test.json"
+        for name in dict.fromkeys((*captioned, *asked)):
+            found[f"images_{name}"] = f"{self.artifacts}/data/{name}/images.jsonl"
+            found[f"store_{name}"] = f"{self.artifacts}/data/{name}/images.zip"
+        return found
+
+    def sample_labels(self, experiments: Iterable[str]) -> list[str]:
+        """Keys of the labels of experiments and of all VQA methods."""
+        asked = [f"vqa_methods.{row[2]}.label" for row in self.profile.answered()]
+        return [*(f"experiments.{name}.label" for name in experiments), *asked]
+
+    def sample_settings(self, experiments: Iterable[str]) -> list[str]:
+        """Keys of how experiments were decoded, as far as samples show it."""
+        found = []
+        for name in experiments:
+            run = self.config["experiments"][name].get("run")
+            found += [f"experiments.{name}.run", f"experiments.{name}.generation", f"runs.{run}.method"]
+        return found
+
+    def gap_reports(self) -> list[str]:
+        return [f"{self.results}/metrics/gap/{dataset}.json" for dataset in self.profile.captioned_tests]
+
+    # --- tables and pages ------------------------------------------------------------------------------------------
+    def table_metrics(self, wildcards: Wildcards) -> list[str]:
+        """The metric files behind a table."""
+        cells = self.profile.cells_of(wildcards.table)
+        if cells is None:
+            return self.gap_reports()
+        return self.metrics(cells) + self.answer_metrics(self.profile.answers_of(wildcards.table))
+
+    def table_cells(self, wildcards: Wildcards) -> list[list[str]]:
+        """The rows of a table: trained on, experiment or vqa_method, tested on."""
+        answers = self.profile.answers_of(wildcards.table)
+        return [list(cell) for cell in self.profile.cells_of(wildcards.table) or []] + [
+            [trained, vqa_method, tested] for trained, tested, vqa_method in answers
+        ]
+
+    def table_rows(self, wildcards: Wildcards, *names: str) -> list[str]:
+        """Keys of the entries behind a table's rows, such as `label` or `note`."""
+        about = self.config["tables"][wildcards.table]
+        rows = [f"experiments.{name}" for name in about.get("experiments", [])]
+        rows += [f"vqa_methods.{name}" for name in about.get("vqa_methods", [])]
+        return [f"{row}.{name}" for row in rows for name in names]
+
+    def table_keys(self, wildcards: Wildcards) -> list[str]:
+        """What a table needs to name its rows; a sweep over one setting also needs that setting in all its rows."""
+        about = self.config["tables"][wildcards.table]
+        keys = ["profile", "reduced", "seed", f"tables.{wildcards.table}", *self.dataset_labels]
+        keys += self.table_rows(wildcards, "label")
+        if "key" not in about:
+            return keys
+        rows = [f"experiments.{name}" for name in about["experiments"]]
+        runs = sorted({self.config["experiments"][name]["run"] for name in about["experiments"]})
+        return [*keys, *rows, *(f"runs.{run}" for run in runs), about["key"]]
+
+    @property
+    def sweeps(self) -> list[str]:
+        """The tables that are drawn as curves."""
+        return [name for name, about in self.config["tables"].items() if about["kind"] == "sweep"]
+
+    @property
+    def shown_sections(self) -> list[str]:
+        """The sections of the config that the report shows."""
+        return [key for key in self.config if key not in NOT_SHOWN]
+
+    @property
+    def dataset_labels(self) -> list[str]:
+        return [f"datasets.{name}.label" for name in self.config["datasets"]]
+
+    def tables(self, tier: str = "") -> list[str]:
+        """The tables of a target; published numbers beside ours are one of the target `all`."""
+        compared = ["reported"] if "reported" in self.config and not tier else []
+        return [*self.profile.tables(extended=tier == EXTENDED), *compared]
+
+    def ends(self, tier: str, figures: Iterable[str]) -> list[str]:
+        """The files that a target ends with; the target `all` has figures, pages and descriptions of runs as well."""
+        tables = self.tables(tier)
+        found = [f"{self.results}/figures/{table}.png" for table in self.sweeps if table in tables]
+        found += [f"{self.results}/tables/{table}.md" for table in tables]
+        if not tier:
+            found += [f"{self.results}/figures/{figure}.png" for figure in figures]
+            found += [f"{self.results}/{page}" for page in PAGES]
+            found += [path for trained, run in self.profile.trained for path in self.run(trained, run, "run.json")]
+        return found
+
+
+def _files_in(folder: str) -> list[str]:
+    """The files of a model in a local folder."""
+    return sorted(str(path) for path in Path(folder).iterdir())
