@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -30,31 +29,22 @@ def save(figure: Any, outputs: list[Path], dpi: int = 160) -> None:
 
 
 def training_curves(logs: list[Path]) -> pd.DataFrame:
-    """Training loss in nats per token: one line per data set, run, seed and logged step."""
-    rows = [
-        [*path.parts[-4:-1], row["step"], row["loss"]]
-        for path in logs
-        for row in map(json.loads, path.read_text().splitlines())
-    ]
-    return pd.DataFrame(rows, columns=["dataset", "run", "seed", "step", "loss"])
+    """The rows of training logs: of each logged step the loss in nats per token, with trained, run and seed."""
+    return pd.concat([pd.read_json(path, lines=True, precise_float=True) for path in logs], ignore_index=True)
 
 
-def training_figure(logs: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
+def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str, str]) -> None:
     """Loss of every run by data set, mean over seeds: training as a line, validation without padding as points."""
-    domains = sorted({path.parts[-4] for path in logs})
-    runs = sorted({path.parts[-3] for path in logs})
+    domains, runs = (sorted(curves[name].unique()) for name in ("trained", "run"))
     palette = dict(zip(runs, plt.get_cmap("tab20").colors * len(runs), strict=False))  # type: ignore[attr-defined]
+    means = curves.groupby(["trained", "run", "step"])[["loss", "validation_loss"]].mean()
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 5.2), sharey=True, squeeze=False)
         for axes, domain in zip(panels[0], domains, strict=True):
-            for run in runs:
-                own = [path for path in logs if path.parts[-4:-2] == (domain, run)]
-                rows = (
-                    pd.concat([pd.read_json(path, lines=True) for path in own]).groupby("step").mean() if own else None
-                )
-                if rows is not None:
-                    axes.plot(rows.index, rows["loss"], color=palette[run], lw=1, label=run)
-                    axes.plot(rows.index, rows["validation_loss"], ".", color=palette[run])
+            for run in means.loc[domain].index.unique("run"):
+                rows = means.loc[domain, run]
+                axes.plot(rows.index, rows["loss"], color=palette[run], lw=1, label=run)
+                axes.plot(rows.index, rows["validation_loss"], ".", color=palette[run])
             axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
             axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))

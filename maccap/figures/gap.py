@@ -26,8 +26,8 @@ Reports = dict[str, dict[str, Any]]
 
 
 def draw(name: str, files: list[Path], outputs: list[Path], labels: dict[str, str]) -> None:
-    """Draw the named figure of the gap reports of some data sets, each file's stem being a key of `labels`."""
-    reports = {labels[path.stem]: read_json(path) for path in files}
+    """Draw the named figure of the gap reports of some data sets, whose labels are given by name."""
+    reports = {labels[report["dataset"]]: report for report in map(read_json, files)}
     with plt.rc_context(SMALL):
         save(FIGURES[name](reports), outputs, dpi=300)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Legend:
-    """`alt` stands in for the picture, `caption` goes below it."""
+    """`alt` stands in for the image, `caption` goes below it."""
 
     alt: str
     caption: str

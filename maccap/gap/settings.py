@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class GapSettings:
-    """The noise and the subregions of the method, as in `decoding`, and the seed of every random choice."""
+    """The noise and the subregions of the method, as in `generation`, and the seed of every random choice."""
 
     subregions: int
     patch_weight: float
@@ -18,5 +18,5 @@ class GapSettings:
 
     @classmethod
     def of(cls, cfg: dict[str, Any]) -> GapSettings:
-        """From dotted config keys, of which it takes `seed` and those of its own under `decoding`."""
-        return cls(**{name: cfg[name if name == "seed" else f"decoding.{name}"] for name in cls.__annotations__})
+        """From dotted config keys, of which it takes `seed` and those of its own under `generation`."""
+        return cls(**{name: cfg[name if name == "seed" else f"generation.{name}"] for name in cls.__annotations__})

@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.records import past_of
+from ..core.records import Records
 from ..core.settings import section
+from ..data.formats import format_of
 from ..tables.table import Table
 
-SECTIONS = ("scenes", "encoder", "language_model", "training", "decoding", "answering")
-FORMATS = {
-    "scenes": "drawn scenes of the embedded world", "karpathy": "Karpathy's split", "coco": "captions in COCO's format",
-    "conceptual": "captions alone, without pictures", "vqa": "questions of VQA v2",
-}  # fmt: skip
+SECTIONS = ("scenes", "encoder", "language_model", "training", "generation", "selection", "answering")
 
 Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Everything that the records of a report's whole past name, without times: equal runs give equal values."""
+    """What the records of all jobs behind a report name, without times: equal runs give equal values."""
 
     pythons: list[str]
     packages: Rows
@@ -59,7 +56,7 @@ def dataset_rows(cfg: dict[str, Any]) -> Rows:
     for name in names(cfg, "datasets"):
         own = section(cfg, f"datasets.{name}")
         others = _listed({k: v for k, v in own.items() if k not in ("label", "format") and not k.startswith("size")})
-        rows.append([str(own["label"]), FORMATS[own["format"]], others])
+        rows.append([str(own["label"]), format_of(own["format"]).description, others])
     return rows
 
 
@@ -73,12 +70,12 @@ def run_rows(cfg: dict[str, Any]) -> Rows:
 
 
 def experiment_rows(cfg: dict[str, Any]) -> Rows:
-    """Label, run and what differs from the profile's decoding settings of each experiment."""
+    """Label, run and what differs from the profile's generation and selection settings of each experiment."""
     rows = []
     for name in names(cfg, "experiments"):
         own = section(cfg, f"experiments.{name}")
         origin = own.get("run") or ("published predictions" if section(own, "published") else "no training")
-        differs = section(cfg, f"experiments.{name}.decoding")
+        differs = section(cfg, f"experiments.{name}.generation") | section(cfg, f"experiments.{name}.selection")
         rows.append([str(own["label"]), str(origin), _listed(differs)])
     return rows
 
@@ -98,12 +95,8 @@ def seeds(cfg: dict[str, Any]) -> list[int]:
 
 
 def environment(files: Iterable[Path | str]) -> Environment:
-    """Python, packages and host classes of every job in the past of the files.
-
-    Raises:
-        DataError: a record is damaged.
-    """
-    known = [record for record in past_of(files).values() if record]
+    """Python, packages and host classes of every job behind the files."""
+    known = Records().behind(files)
     versions: dict[str, set[str]] = {}
     for record in known:
         for package, version in record.packages.items():

@@ -1,4 +1,4 @@
-"""The page of samples: test images and questions, one by one, with everything that was said of them."""
+"""The page of samples: test images and questions, one by one, with the output of every method."""
 
 from __future__ import annotations
 

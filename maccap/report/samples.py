@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json
+import pandas as pd
+
 from ..core.errors import DataError
 from ..core.job import Job
-from ..core.settings import DecodingSettings, settings
+from ..core.settings import GenerationSettings, settings
 from ..data.captions import read_captions, references
+from ..data.predictions import read_answers, read_predictions
 from ..data.vqa import read_annotations, read_questions
-from ..tables.captions import grouped
-from . import pictures
+from ..metrics.metric_files import read_metrics
+from .images import Patch, attended, jpeg, read_shown
 
 RANDOM_IMAGES = 12
 RANDOM_QUESTIONS = 12
@@ -33,8 +34,8 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one method, or one way of answering, said; `score` is CIDEr or VQA accuracy, None where it said nothing."""
+class Output:
+    """What one method, or one way of answering, gave; `score` is CIDEr or VQA accuracy, None where it gave nothing."""
 
     label: str
     text: str
@@ -43,16 +44,16 @@ class Said:
 
 @dataclass(frozen=True)
 class ImageSample:
-    """One test image: `picture` is square, as the encoder sees it; `why` says how it was chosen."""
+    """One test image: `image` is square, as the encoder sees it; `why` says how it was chosen."""
 
     image_id: int
     why: str
     drawn: bool
-    picture: str
+    image: str
     grid: int
-    patches: list[pictures.Patch]
+    patches: list[Patch]
     candidates: list[Candidate]
-    captions: list[Said]
+    captions: list[Output]
     references: list[str]
 
 
@@ -71,8 +72,8 @@ class QuestionSample:
 
     question_id: int
     question: str
-    picture: str
-    answers: list[Said]
+    image: str
+    answers: list[Output]
     humans: list[tuple[str, int]]
 
 
@@ -84,25 +85,39 @@ class QuestionSamples:
 
 
 def image_samples(job: Job) -> list[ImageSamples]:
-    """For each in-domain test set that MacCap was run on: some images with all captions.
+    """For each in-domain test set that MacCap was run on: some images with all captions of the first seed.
 
     They are those that the config names under `samples`, MacCap's best and worst by CIDEr, and seeded random ones.
 
     Raises:
         DataError: the config names an image that is not in the test set.
     """
-    metrics = {tuple(path.parts[-4:-1]): path for path in job.inputs["metrics"]}
-    by_dataset: dict[str, dict[str, list[Path]]] = {}
-    for (trained, experiment, tested), files in grouped(job.inputs["predictions"]).items():
-        if trained == tested:
-            by_dataset.setdefault(tested, {})[experiment] = [Path(file) for file in files]
+    if not job.cfg["captioned"]:
+        return []
+    captions, metrics = (
+        _of_first_seed(job, read(job.inputs[name]))
+        for read, name in ((read_predictions, "predictions"), (read_metrics, "metrics"))
+    )
     samples = []
-    for dataset, shards in by_dataset.items():
-        leads = [name for name in shards if _method(job.cfg, name) == LEAD]
+    for dataset in job.cfg["captioned"]:
+        own = captions[(captions.trained == dataset) & (captions.tested == dataset)]
+        scores = metrics[(metrics.trained == dataset) & (metrics.tested == dataset) & metrics.image_id.notna()]
+        experiments = [name for name in job.cfg["shown"] if name in set(own.experiment)]
+        leads = [name for name in experiments if _method(job.cfg, name) == LEAD]
         if leads:
-            scores = {name: read_json(metrics[dataset, name, dataset])["per_item"] for name in shards}
-            samples.append(_of_dataset(job, dataset, leads[0], shards, scores))
+            outputs = {name: own[own.experiment == name].set_index("image_id") for name in experiments}
+            cider = {
+                name: dict(zip(rows.image_id.astype(int), rows["CIDEr"], strict=True))
+                for name in experiments
+                for rows in [scores[scores.experiment == name]]
+            }
+            samples.append(_of_dataset(job, dataset, leads[0], outputs, cider))
     return samples
+
+
+def _of_first_seed(job: Job, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first seed; published predictions have none."""
+    return rows[rows.seed.isna() | (rows.seed == job.seeds[0])]
 
 
 def _method(cfg: dict[str, Any], experiment: str) -> str | None:
@@ -110,38 +125,35 @@ def _method(cfg: dict[str, Any], experiment: str) -> str | None:
 
 
 def _of_dataset(
-    job: Job, dataset: str, lead: str, shards: dict[str, list[Path]], scores: dict[str, dict[str, Any]]
+    job: Job, dataset: str, lead: str, outputs: dict[str, pd.DataFrame], cider: dict[str, dict[int, float]]
 ) -> ImageSamples:
     cfg = job.cfg
-    said = {name: {row["image_id"]: row for path in paths for row in read_json(path)} for name, paths in shards.items()}
-    asked_for = cfg.get(f"samples.{dataset}", [])
-    chosen = _choose({int(i): own["CIDEr"] for i, own in scores[lead].items()}, asked_for, cfg["seed"])
-    decoding = settings(DecodingSettings, cfg, "decoding", f"experiments.{lead}.decoding")
-    grid, patches = pictures.attended(_of(job, "features", dataset), list(chosen), decoding.subregions)
-    shown = pictures.pictures(_of(job, "pictures", dataset)[0], _of(job, "images", dataset)[0], list(chosen))
-    asked = references(read_captions(_of(job, "captions", dataset)[0]))
+    chosen = _choose(cider[lead], cfg.get(f"samples.{dataset}", []), cfg["seed"])
+    generation = settings(GenerationSettings, cfg, "generation", f"experiments.{lead}.generation")
+    grid, patches = attended(job.inputs[f"features_{dataset}"], list(chosen), generation.subregions)
+    shown = read_shown(job.input(f"store_{dataset}"), job.input(f"images_{dataset}"), list(chosen))
+    asked = references(read_captions(job.input(f"captions_{dataset}")))
     images = []
     for image_id, why in chosen.items():
-        own = said[lead][image_id]
+        own: Any = outputs[lead].loc[image_id]
         best = own["candidates"].index(own["caption"])
         scored = zip(own["candidates"], own["scores"], strict=True)
         candidates = [Candidate(text, score, number == best) for number, (text, score) in enumerate(scored)]
         captions = [
-            Said(
+            Output(
                 cfg[f"experiments.{name}.label"],
-                rows.get(image_id, {}).get("caption", ""),
-                scores[name].get(str(image_id), {}).get("CIDEr"),
+                rows.caption[image_id] if image_id in rows.index else "",
+                cider[name].get(image_id),
             )
-            for name, rows in said.items()
+            for name, rows in outputs.items()
         ]
-        picture = pictures.jpeg(shown[image_id], square=True)
+        square = jpeg(shown[image_id], square=True)
         images.append(
             ImageSample(
-                image_id, why, why == DRAWN, picture, grid, patches[image_id], candidates, captions, asked[image_id]
+                image_id, why, why == DRAWN, square, grid, patches[image_id], candidates, captions, asked[image_id]
             )
         )
-    files = [str(path) for paths in shards.values() for path in paths]
-    return ImageSamples(dataset, files, images)
+    return ImageSamples(dataset, list(map(str, job.inputs["predictions"])), images)
 
 
 def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[int, str]:
@@ -158,49 +170,43 @@ def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[in
     return chosen
 
 
-def _of(job: Job, name: str, dataset: str) -> list[Path]:
-    """The files of a named input that lie in a data set's folder."""
-    return [path for path in job.inputs[name] if path.parent.name == dataset]
-
-
 def question_samples(job: Job) -> list[QuestionSamples]:
-    """Seeded random questions about each data set that was asked about, with every answer."""
-    by_dataset: dict[str, dict[str, list[Path]]] = {}
-    for path in job.inputs.get("answers", []):
-        by_dataset.setdefault(path.parts[-3], {}).setdefault(path.parts[-2], []).append(path)
-    metrics = {(path.parts[-2], path.parts[-3]): path for path in job.inputs.get("answer_metrics", [])}
-    return [_questions(job, dataset, shards, metrics) for dataset, shards in by_dataset.items()]
+    """Seeded random questions about each data set that was asked about, with every answer of the first seed."""
+    if not job.cfg["asked"]:
+        return []
+    answers, metrics = (
+        _of_first_seed(job, read(job.inputs[name]))
+        for read, name in ((read_answers, "answers"), (read_metrics, "answer_metrics"))
+    )
+    scores = metrics[metrics.question_id.notna()]
+    return [
+        _questions(job, dataset, answers[answers.tested == dataset], scores[scores.tested == dataset])
+        for dataset in job.cfg["asked"]
+    ]
 
 
-def _questions(
-    job: Job, dataset: str, shards: dict[str, list[Path]], metrics: dict[tuple[str, str], Path]
-) -> QuestionSamples:
-    questions = read_questions(_of(job, "questions", dataset)[0])
-    annotations = read_annotations(_of(job, "annotations", dataset)[0], questions)["annotations"]
+def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFrame) -> QuestionSamples:
+    questions = read_questions(job.input(f"questions_{dataset}"))
+    annotations = read_annotations(job.input(f"annotations_{dataset}"), questions)["annotations"]
     given = {row["question_id"]: [answer["answer"] for answer in row["answers"]] for row in annotations}
     drawn = random.Random(job.cfg["seed"]).sample(questions, min(RANDOM_QUESTIONS, len(questions)))
-    said, accuracy = {}, {}
-    for name, paths in shards.items():
-        said[name] = {row["question_id"]: row["answer"] for path in paths for row in read_json(path)}
-        accuracy[name] = read_json(metrics[dataset, name])["per_question"]
-    shown = pictures.pictures(
-        _of(job, "pictures", dataset)[0], _of(job, "images", dataset)[0], [row.image_id for row in drawn]
-    )
+    names = answers.vqa_method.drop_duplicates().tolist()
+    outputs = {name: answers[answers.vqa_method == name].set_index("question_id").answer for name in names}
+    accuracy = {name: scores[scores.vqa_method == name].set_index("question_id").accuracy for name in names}
+    shown = read_shown(job.input(f"store_{dataset}"), job.input(f"images_{dataset}"), [row.image_id for row in drawn])
     samples = [
         QuestionSample(
             row.question_id,
             row.question,
-            pictures.jpeg(shown[row.image_id]),
+            jpeg(shown[row.image_id]),
             [
-                Said(
-                    job.cfg[f"answerers.{name}.label"],
-                    rows[row.question_id],
-                    accuracy[name][str(row.question_id)],
+                Output(
+                    job.cfg[f"vqa_methods.{name}.label"], own[row.question_id], float(accuracy[name][row.question_id])
                 )
-                for name, rows in said.items()
+                for name, own in outputs.items()
             ],
             Counter(given[row.question_id]).most_common(),
         )
         for row in drawn
     ]
-    return QuestionSamples(dataset, [str(path) for paths in shards.values() for path in paths], samples)
+    return QuestionSamples(dataset, list(map(str, job.inputs["answers"])), samples)

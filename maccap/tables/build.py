@@ -9,7 +9,8 @@ from typing import Any
 
 from ..core.settings import labels, section
 from . import gap
-from .captions import Reports, captions, comparison, over_seeds, read_groups, sweep
+from .captions import captions, comparison, sweep
+from .results import Results, read_results
 from .table import Row, Table
 
 REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
@@ -18,26 +19,27 @@ REDUCED = "Reduced run, not the paper's data and models: none of these are the p
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = ["overall", "yes/no", "number", "other"]
     rows = []
-    for label, reports in _by_answerer(files, cfg).items():
-        by_type = [over_seeds(reports, "per_answer_type", kind) for kind in columns[1:]]
-        rows.append(Row([label], [over_seeds(reports, "overall"), *by_type]))
+    for label, results in _by_vqa_method(files, cfg).items():
+        by_type = [results.over_seeds("accuracy", answer_type=kind, question_type=None) for kind in columns[1:]]
+        rows.append(Row([label], [results.over_seeds("accuracy", answer_type=None, question_type=None), *by_type]))
     return Table(title, ["answers"], columns, rows)
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    answerers = _by_answerer(files, cfg)
-    first = next(iter(answerers.values()))
+    vqa_methods = _by_vqa_method(files, cfg)
+    kinds = sorted(next(iter(vqa_methods.values())).whole.question_type.dropna().unique())
     rows = [
-        Row([kind], [over_seeds(reports, "per_question_type", kind) for reports in answerers.values()])
-        for kind in sorted(next(iter(first.values()))["per_question_type"])
+        Row([kind], [own.over_seeds("accuracy", answer_type=None, question_type=kind) for own in vqa_methods.values()])
+        for kind in kinds
     ]
-    return Table(title, ["question type"], list(answerers), rows)
+    return Table(title, ["question type"], list(vqa_methods), rows)
 
 
-def _by_answerer(files: list[Path], cfg: dict[str, Any]) -> dict[str, Reports]:
-    """{label: contents by seed} of `.../<trained>/<answerer>/<asked about>/s<seed>.json`."""
-    names = labels(cfg, "answerers")
-    return {names[answerer]: reports for (_, answerer, _), reports in read_groups(files).items()}
+def _by_vqa_method(files: list[Path], cfg: dict[str, Any]) -> dict[str, Results]:
+    """{label: results}, in the order of the table's rows."""
+    names = labels(cfg, "vqa_methods")
+    found = read_results(files, cfg["cells"], "vqa_method")
+    return {names[results.about["vqa_method"]]: results for results in found}
 
 
 KINDS: dict[str, Callable[[list[Path], dict[str, Any], str], Table]] = {

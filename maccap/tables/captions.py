@@ -2,96 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..core.artifacts import read_json
 from ..core.settings import labels, section
 from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
-from .table import BOUND, DIFFERENCE, Cell, Row, Table, cell, pointer
+from ..metrics.registry import metric_names, metrics
+from .results import Results, read_results
+from .table import BOUND, DIFFERENCE, Cell, Row, Table, cell
 
-CAPTION_METRICS = (
-    "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "CLIPScore", "RefCLIPScore",
-)  # fmt: skip
-SPICE_ABSENT = "SPICE is empty where Stanford CoreNLP 3.6.0 was not supplied."
 MARK = "*"
 DELTA = ("ΔCIDEr", "Δ 95 % low", "Δ 95 % high")
 RESAMPLING = (
     f"paired bootstrap of corpus metrics, {RESAMPLES} resamples of the test images and of the seeds, the same ones on "
     "both sides, without correction for the number of comparisons"
 )
-Group = tuple[str, str, str]
-Reports = dict[str, dict[str, Any]]  # the contents of metric files by their paths, one file for each seed
-
-
-def grouped(files: list[Path]) -> dict[Group, list[str]]:
-    """{(trained on, experiment, tested on): files by seed} of `.../<trained>/<experiment>/<tested>/s<seed>.json`."""
-    groups: dict[Group, list[str]] = {}
-    for path in files:
-        groups.setdefault((path.parts[-4], path.parts[-3], path.parts[-2]), []).append(str(path))
-    return groups
-
-
-def read_groups(files: list[Path]) -> dict[Group, Reports]:
-    """As `grouped`, with the contents of the files.
-
-    Raises:
-        DataError: a file is missing or is not JSON.
-    """
-    return {group: {path: read_json(path) for path in paths} for group, paths in grouped(files).items()}
-
-
-def over_seeds(reports: Reports, *keys: str) -> Cell | None:
-    """The cell of a value in the files of all seeds, None where one lacks it."""
-    contents: Iterable[Any] = reports.values()
-    try:
-        values = [float(reduce(getitem, keys, report)) for report in contents]
-    except KeyError:
-        return None
-    return cell(values, list(reports), pointer(*keys))
+ALL_IMAGES = {"image_id": None}
 
 
 class Paired:
-    """Two groups of metric files, one file per seed, compared on the same resamples of their images."""
+    """The results of two experiments, compared on the same resamples of their images."""
 
-    def __init__(self, ours: Reports, base: Reports, seed: int) -> None:
+    def __init__(self, ours: Results, base: Results, seed: int) -> None:
         self.ours, self.base, self.seed = ours, base, seed
 
     @property
     def comparable(self) -> bool:
         """Whether they have the same seeds and images; predictions that others published may have neither."""
-        images = {frozenset(report["per_item"]) for report in (*self.ours.values(), *self.base.values())}
-        return len(self.ours) == len(self.base) and len(images) == 1
+        runs = [frozenset(rows.image_id) for results in (self.ours, self.base) for rows in results.by_seed()]
+        return len(self.ours.seeds) == len(self.base.seeds) and len(set(runs)) == 1
 
     def interval(self, metric: str) -> tuple[float, float]:
         """The 95 % interval of the difference of means over seeds, in percent."""
-        rows = aligned_statistics(self.ours | self.base, metric)
-        ours, base = (
-            self._resampled(metric, rows[half]) for half in (slice(len(self.ours)), slice(len(self.ours), None))
-        )
+        rows = aligned_statistics([*self.ours.by_seed(), *self.base.by_seed()], metric)
+        count = len(self.ours.seeds)
+        ours, base = (resampled(metric, part, RESAMPLES, self.seed) for part in (rows[:count], rows[count:]))
         return difference_interval(ours, base, self.seed)
-
-    def _resampled(self, metric: str, rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        return resampled(metric, rows, RESAMPLES, self.seed)
 
 
 def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """Methods by data set; marks where one differs from the table's reference."""
-    names, groups = labels(cfg, "datasets"), read_groups(files)
+    names, found = labels(cfg, "datasets"), read_results(files, cfg["cells"])
     reference = cfg.get(f"tables.{cfg['table']}.reference")
-    in_domain = all(trained == tested for trained, _, tested in groups)
+    bases = {(r.about["trained"], r.about["tested"]): r for r in found if r.about["experiment"] == reference}
+    in_domain = all(results.about["trained"] == results.about["tested"] for results in found)
     rows, notes = [], []
-    for (trained, experiment, tested), reports in groups.items():
+    for results in found:
+        trained, experiment, tested = results.about.values()
         where = names[tested] if in_domain else f"{names[trained]} → {names[tested]}"
-        base = groups.get((trained, reference, tested)) if reference else None
-        cells = _marked(reports, base, cfg) if base and experiment != reference else _cells(reports)
+        base = bases.get((trained, tested))
+        cells = _marked(results, base, cfg) if base and experiment != reference else _cells(results)
         rows.append(Row([where, cfg[f"experiments.{experiment}.label"]], cells))
     if reference:
         label = cfg[f"experiments.{reference}.label"]
@@ -100,51 +62,59 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     return Table(
         title,
         headers,
-        list(CAPTION_METRICS),
+        metric_names(),
         rows,
-        [*_spice_note(rows), *notes, *_method_notes(groups, cfg), *_coverage_notes(groups, cfg)],
+        [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)],
     )
 
 
 def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """Each change with its paired difference in CIDEr to the reference, and what that says of a claim."""
-    groups = read_groups(files)
-    by_experiment = {experiment: reports for (_, experiment, _), reports in groups.items()}
-    reference = by_experiment[cfg[f"tables.{cfg['table']}.reference"]]
+    found = read_results(files, cfg["cells"])
+    named = cfg[f"tables.{cfg['table']}.reference"]
+    (reference,) = (results for results in found if results.about["experiment"] == named)
     rows, notes = [], [f"Δ: difference to the reference, with the 95 % interval of a {RESAMPLING}."]
-    for experiment, reports in by_experiment.items():
+    for results in found:
+        experiment = results.about["experiment"]
         difference: list[Cell | None] = [None, None, None]
         label = cfg[f"experiments.{experiment}.label"]
-        if reports is not reference:
-            difference = _difference(reports, reference, cfg["seed"])
+        if results is not reference:
+            difference = _difference(results, reference, cfg["seed"])
             for key, sign in (("lowers", -1), ("raises", 1)):
                 if claim := cfg.get(f"experiments.{experiment}.{key}"):
                     notes.append(f"Claim “{claim}”: {_verdict(difference, sign)} here ({label}).")
-        rows.append(Row([label], [*_cells(reports), *difference]))
-    notes = [*_spice_note(rows), *notes, *_method_notes(groups, cfg)]
-    return Table(title, ["variant"], [*CAPTION_METRICS, *DELTA], rows, notes)
+        rows.append(Row([label], [*_cells(results), *difference]))
+    notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg)]
+    return Table(title, ["variant"], [*metric_names(), *DELTA], rows, notes)
 
 
 def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """One row for each value of the setting that the table's `key` names, in their order, against the profile's own."""
-    groups, key = read_groups(files), cfg[f"tables.{cfg['table']}.key"]
-    by_value = {swept(cfg, experiment, key): reports for (_, experiment, _), reports in groups.items()}
+    found, key = read_results(files, cfg["cells"]), cfg[f"tables.{cfg['table']}.key"]
+    by_value = {swept(cfg, results.about["experiment"], key): results for results in found}
     own, rows = by_value.get(float(cfg[key])), []
-    for value, reports in sorted(by_value.items()):
-        difference = _difference(reports, own, cfg["seed"]) if own and reports is not own else [None, None, None]
-        rows.append(Row([f"{value:g}"], [*_cells(reports), *difference]))
-    notes = [*_spice_note(rows), *_shared_note([experiment for _, experiment, _ in groups], key, cfg)]
+    for value, results in sorted(by_value.items()):
+        difference = _difference(results, own, cfg["seed"]) if own and results is not own else [None, None, None]
+        rows.append(Row([f"{value:g}"], [*_cells(results), *difference]))
+    notes = [*_metric_notes(rows), *_shared_note([results.about["experiment"] for results in found], key, cfg)]
     if own:
         notes.append(f"Δ: difference to {cfg[key]:g}, the profile's value, with the 95 % interval of a {RESAMPLING}.")
     where, _, name = key.partition(".")
-    return Table(title, [f"{name.replace('_', ' ')} ({where})"], [*CAPTION_METRICS, *DELTA], rows, notes)
+    return Table(title, [f"{name.replace('_', ' ')} ({where})"], [*metric_names(), *DELTA], rows, notes)
 
 
 def _shared_note(experiments: list[str], key: str, cfg: dict[str, Any]) -> list[str]:
-    """In what all rows of a sweep differ from the profile's decoding."""
-    differing = (section(cfg, f"experiments.{name}.decoding").items() for name in experiments)
-    shared = set.intersection(*map(set, differing))
-    told = sorted(f"{name.replace('_', ' ')} {value}" for name, value in shared if f"decoding.{name}" != key)
+    """In what all rows of a sweep differ from the profile's generation and selection settings."""
+    differing = (
+        {
+            (setting, value)
+            for setting, value in section(cfg, f"experiments.{name}").items()
+            if setting.startswith(("generation.", "selection."))
+        }
+        for name in experiments
+    )
+    shared = set.intersection(*differing)
+    told = sorted(f"{name.split('.')[1].replace('_', ' ')} {value}" for name, value in shared if name != key)
     return [f"In every row: {', '.join(told)}."] if told else []
 
 
@@ -154,19 +124,19 @@ def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
     return float(cfg.get(f"experiments.{experiment}.{key}", cfg.get(f"runs.{run}.{key}", cfg[key])))
 
 
-def _cells(reports: Reports) -> list[Cell | None]:
-    """One cell per corpus metric over the seeds' files."""
-    return [over_seeds(reports, "corpus", metric) for metric in CAPTION_METRICS]
+def _cells(results: Results) -> list[Cell | None]:
+    """One cell per corpus metric over the seeds."""
+    return [results.over_seeds(metric, **ALL_IMAGES) for metric in metric_names()]
 
 
-def _marked(ours: Reports, base: Reports, cfg: dict[str, Any]) -> list[Cell | None]:
-    """As `_cells`, with a mark on each that differs from the other files' one."""
+def _marked(ours: Results, base: Results, cfg: dict[str, Any]) -> list[Cell | None]:
+    """As `_cells`, with a mark on each that differs from the other experiment's."""
     pair, cells = Paired(ours, base, cfg["seed"]), _cells(ours)
     if not pair.comparable:
         return cells
     return [
         replace(own, mark=MARK) if own and _leaves_out_zero(pair.interval(metric)) else own
-        for metric, own in zip(CAPTION_METRICS, cells, strict=True)
+        for metric, own in zip(metric_names(), cells, strict=True)
     ]
 
 
@@ -174,11 +144,13 @@ def _leaves_out_zero(interval: tuple[float, float]) -> bool:
     return interval[0] > 0 or interval[1] < 0
 
 
-def _difference(ours: Reports, base: Reports, seed: int) -> list[Cell | None]:
+def _difference(ours: Results, base: Results, seed: int) -> list[Cell | None]:
     """CIDEr's difference over the seeds, and the ends of its interval."""
-    pairs = zip(ours.values(), base.values(), strict=True)
-    differences = [own["corpus"]["CIDEr"] - other["corpus"]["CIDEr"] for own, other in pairs]
-    delta = cell(differences, [*ours, *base], pointer("corpus", "CIDEr"), DIFFERENCE)
+    own, other = (results.over_seeds("CIDEr", **ALL_IMAGES) for results in (ours, base))
+    assert own
+    assert other
+    pairs = zip(ours.whole["CIDEr"], base.whole["CIDEr"], strict=True)
+    delta = cell([float(a - b) for a, b in pairs], [*own.sources, *other.sources], DIFFERENCE)
     ends = Paired(ours, base, seed).interval("CIDEr")
     return [delta, *(replace(delta, value=end, sd=None, kind=BOUND) for end in ends)]
 
@@ -192,25 +164,29 @@ def _verdict(difference: list[Cell | None], sign: int) -> str:
     return f"{'holds' if sign * low > 0 else 'does not hold'}, {shown},"
 
 
-def _spice_note(rows: list[Row]) -> list[str]:
-    spice = CAPTION_METRICS.index("SPICE")
-    return [SPICE_ABSENT] if any(row.cells[spice] is None for row in rows) else []
+def _metric_notes(rows: list[Row]) -> list[str]:
+    """Why cells are empty, and of which metrics less is better."""
+    columns = {name: [row.cells[i] for row in rows] for i, name in enumerate(metric_names())}
+    absent = [metric.absent for metric in metrics() if metric.absent and None in columns[metric.names[0]]]
+    lower = [name for metric in metrics() if not metric.higher_is_better for name in metric.names]
+    return [*absent, *([f"Lower is better: {', '.join(lower)}."] if lower else [])]
 
 
-def _method_notes(groups: dict[Group, Reports], cfg: dict[str, Any]) -> list[str]:
+def _method_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
     """What the config notes of the experiments shown, such as where a method differs from the published one."""
-    shown = dict.fromkeys(experiment for _, experiment, _ in groups)
+    shown = dict.fromkeys(results.about["experiment"] for results in found)
     notes = ((cfg[f"experiments.{name}.label"], cfg.get(f"experiments.{name}.note")) for name in shown)
     return [f"{label}: {note}." for label, note in notes if note]
 
 
-def _coverage_notes(groups: dict[Group, Reports], cfg: dict[str, Any]) -> list[str]:
+def _coverage_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
     """Of how many images of a test set published predictions speak; they have no seeds to be compared by."""
     names, notes = labels(cfg, "datasets"), []
-    for (trained, experiment, tested), reports in groups.items():
-        path, scored = next(iter(reports.items()))
-        if Path(path).stem == "published":
+    for results in found:
+        trained, experiment, tested = results.about.values()
+        if results.seeds == [None]:
             label = cfg[f"experiments.{experiment}.label"]
             where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
-            notes.append(f"{label}, {where}: for {scored['images']:,} of {scored['of']:,} images; never marked.")
+            images, of = (int(results.whole[column].iloc[0]) for column in ("images", "of"))
+            notes.append(f"{label}, {where}: for {images:,} of {of:,} images; never marked.")
     return notes

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.artifacts import read_json
 from ..core.settings import labels
-from .table import Cell, Row, Table, cell, pointer
+from .table import Cell, Row, Source, Table, cell, pointer
 
 SUBREGIONS = "subregions"
 MIXED = "Do images and captions mix?"
@@ -93,18 +93,18 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = {"mean": "mean cosine", "best": "best cosine", "nearer_than_global": "share nearer than global"}
     rows, notes = [], []
     for path in files:
-        report = read_json(path)["nearness"]
-        for kind, values in report.items():
-            cells = [cell([values[key]], [str(path)], pointer("nearness", kind, key)) for key in columns]
-            rows.append(Row([names[path.stem], kind], cells))
+        whole = read_json(path)
+        report, name = whole["nearness"], names[whole["dataset"]]
+        for kind in report:
+            rows.append(Row([name, kind], [_value(whole, path, "nearness", kind, key) for key in columns]))
         subregions = [name for name in report if name.startswith(SUBREGIONS)]
         if not subregions:
-            notes.append(f"{names[path.stem]}: an encoder without tokens has only a global feature.")
+            notes.append(f"{name}: an encoder without tokens has only a global feature.")
             continue
         best = max(subregions, key=lambda name: report[name]["best"])
         nearer = report[best]["best"] > report["global"]["best"]
         notes.append(
-            f"Claim “subregion features can be nearer to the caption than the global feature”, {names[path.stem]}: "
+            f"Claim “subregion features can be nearer to the caption than the global feature”, {name}: "
             f"{_holds(nearer)} on average here (best of {best}: {report[best]['best']:.3f}, "
             f"global: {report['global']['best']:.3f}); nearer for {report[best]['nearer_than_global']:.0%} of captions."
         )
@@ -114,7 +114,7 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """One row a measure; of each data set what was measured, and what it would be if the answer were yes."""
     names = labels(cfg, "datasets")
-    reports = [(names[path.stem], path, read_json(path)) for path in files]
+    reports = [(names[report["dataset"]], path, report) for path in files for report in [read_json(path)]]
     rows, notes = [], []
     for question, measures in MEASURES.items():
         for key, label in measures.items():
@@ -139,14 +139,15 @@ def gap_repairs(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     rows, notes = [], []
     for path in files:
         report = read_json(path)
+        name = names[report["dataset"]]
         for repair in report["repairs"]:
             cells = [_value(report, path, "repairs", repair, *keys) for keys in REPAIRED.values()]
-            rows.append(Row([names[path.stem], repair], cells))
-        notes.append(_best_repairs(names[path.stem], report["repairs"]))
+            rows.append(Row([name, repair], cells))
+        notes.append(_best_repairs(name, report["repairs"]))
         if "noisy subregions" not in report["repairs"]:
-            notes.append(f"{names[path.stem]}: an encoder without tokens has no subregions.")
+            notes.append(f"{name}: an encoder without tokens has no subregions.")
         if "memory projection" not in report["repairs"]:
-            notes.append(f"{names[path.stem]}: no memory projection, for want of other captions as a memory.")
+            notes.append(f"{name}: no memory projection, for want of other captions as a memory.")
     return Table(title, ["data set", "repair"], list(REPAIRED), rows, [*notes, ABOUT_REPAIRS], digits=3)
 
 
@@ -155,7 +156,7 @@ def _value(report: dict[str, Any], path: Path, *keys: str) -> Cell | None:
     found: Any = report
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
-    return None if found is None else cell([float(found)], [str(path)], pointer(*keys))
+    return None if found is None else cell([float(found)], [Source(str(path), pointer(*keys))])
 
 
 def verdicts(name: str, about: dict[str, Any]) -> list[str]:

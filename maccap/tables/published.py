@@ -10,8 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from ..core.errors import DataError
+from ..metrics.bootstrap import VQA
+from ..metrics.registry import metric_names
 
-METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE", "VQA accuracy")
 CLOSE = 3  # times the tolerance
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -71,8 +72,9 @@ def _reported(line: Mapping[str, str], place: str) -> Reported:
     for name in needed:
         if not line[name].strip():
             raise DataError(f"{place}: {name} is empty; give it, or remove the line")
-    if line["metric"] not in METRICS:
-        raise DataError(f"{place}: unknown metric {line['metric']!r}; known: {', '.join(METRICS)}")
+    known = [*metric_names(), VQA]
+    if line["metric"] not in known:
+        raise DataError(f"{place}: unknown metric {line['metric']!r}; known: {', '.join(known)}")
     if line["value"] and not NUMBER.fullmatch(line["value"]):
         raise DataError(
             f"{place}: value {line['value']!r} is not a plain number such as 49.3; leave it empty if unknown"

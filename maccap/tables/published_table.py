@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json
 from ..core.settings import labels
-from ..metrics.bootstrap import RESAMPLES, VQA, aligned_statistics, interval
-from .captions import SPICE_ABSENT, grouped
+from ..metrics.bootstrap import RESAMPLES, VQA, interval
+from ..metrics.registry import metric_named
+from .captions import ALL_IMAGES
 from .published import CLOSE, Reported, verdict
-from .table import BOUND, Cell, Row, Table, cell, pointer
+from .results import Results, read_results
+from .table import BOUND, Cell, Row, Table
 
 NO_TEXT = "none"
 
 
-def reported_table(files: list[Path], published: Sequence[Reported], cfg: dict[str, Any]) -> Table:
+def reported_table(
+    captions: list[Path], answers: list[Path], published: Sequence[Reported], cfg: dict[str, Any]
+) -> Table:
     """What was run first, then the numbers published for the same data that were not.
 
     An experiment, or a way of answering, stands beside the method that its `reported_as` names, in the settings and
@@ -28,21 +31,20 @@ def reported_table(files: list[Path], published: Sequence[Reported], cfg: dict[s
     sources = dict.fromkeys(f"{entry.source}; {entry.evidence}." for entry in published if entry.source)
     numbers = {source: f"[{number}]" for number, source in enumerate(sources, start=1)}
     rows, notes, shown = [], _rules(cfg), []
-    for group, paths in grouped(files).items():
-        *key, label = _as_published(group, Path(paths[0]).parts[-5], cfg)
+    found = read_results(captions, cfg["cells"]) if captions else []
+    found += read_results(answers, cfg["answered"], "vqa_method") if answers else []
+    for results in found:
+        *key, label = _as_published(results, cfg)
         own = [entry for entry in published if [entry.method, entry.trained_on, entry.tested_on] == key]
-        if not own:
-            continue
-        reports = {path: read_json(path) for path in paths}
-        rows += [_comparison(entry, label, reports, numbers, names, cfg) for entry in own]
+        rows += [_comparison(entry, label, results, numbers, names, cfg) for entry in own]
         shown += own
-        if Path(paths[0]).stem == "published":
-            images, of = (reports[paths[0]][name] for name in ("images", "of"))
+        if own and results.seeds == [None]:
+            images, of = (int(results.whole[column].iloc[0]) for column in ("images", "of"))
             notes.append(f"{label}, {_setting(own[0], names)}: predictions as published, for {images} of {of} images.")
     left = [entry for entry in published if entry.value is not None and entry not in shown]
-    rows += [_comparison(entry, "", {}, numbers, names, cfg) for entry in left]
-    if any(entry.metric == "SPICE" and row.cells[1] is None for entry, row in zip(shown, rows)):
-        notes.append(SPICE_ABSENT)
+    rows += [_comparison(entry, "", None, numbers, names, cfg) for entry in left]
+    empty = [entry.metric for entry, row in zip(shown, rows) if row.cells[1] is None and entry.metric != VQA]
+    notes += dict.fromkeys(metric_named(name).absent for name in empty if metric_named(name).absent)
     cautions = dict.fromkeys(f"{entry.method}: {entry.note}." for entry in shown + left if entry.note)
     notes += [*cautions, *(f"{number} {source}" for source, number in numbers.items())]
     headers = ["trained → tested", "method", "ours", "metric"]
@@ -55,29 +57,31 @@ def reported_table(files: list[Path], published: Sequence[Reported], cfg: dict[s
     )
 
 
-def _as_published(group: tuple[str, str, str], kind: str, cfg: dict[str, Any]) -> tuple[str, str, str, str]:
-    """Method, trained on and tested on in the words of reported.csv, and our own label, of a group of metric files."""
-    trained, name, tested = group
-    about = f"answerers.{name}" if kind == "vqa" else f"experiments.{name}"
-    return cfg.get(f"{about}.reported_as", ""), cfg.get(f"{about}.trained_on", trained), tested, cfg[f"{about}.label"]
+def _as_published(results: Results, cfg: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Method, trained on and tested on in the words of reported.csv, and our own label, of some results."""
+    kind = "vqa_method" if "vqa_method" in results.about else "experiment"
+    about = f"{kind}s.{results.about[kind]}"
+    trained = cfg.get(f"{about}.trained_on", results.about["trained"])
+    return cfg.get(f"{about}.reported_as", ""), trained, results.about["tested"], cfg[f"{about}.label"]
 
 
 def _comparison(
     entry: Reported,
     label: str,
-    reports: dict[str, Any],
+    results: Results | None,
     numbers: dict[str, str],
     names: dict[str, str],
     cfg: dict[str, Any],
 ) -> Row:
-    """One published number beside the metric files' contents, one per seed, that answer to it; none if not run."""
-    values = [r["overall"] if entry.metric == VQA else r["corpus"].get(entry.metric) for r in reports.values()]
+    """One published number beside the results, if any, that answer to it."""
     cells: list[Cell | None] = [None, None, None]
     mean, bounds = None, None
-    if values and None not in values:
-        at = pointer("overall") if entry.metric == VQA else pointer("corpus", entry.metric)
-        ours = cell(values, list(reports), at)
-        mean, bounds = ours.value, interval(entry.metric, aligned_statistics(reports, entry.metric))
+    if entry.metric == VQA:
+        ours = results.over_seeds("accuracy", answer_type=None, question_type=None) if results else None
+    else:
+        ours = results.over_seeds(entry.metric, **ALL_IMAGES) if results else None
+    if results and ours:
+        mean, bounds = ours.value, interval(entry.metric, results.statistics(entry.metric))
         cells = [ours, *(replace(ours, value=end, sd=None, kind=BOUND) for end in bounds)]
     value = None if entry.value is None else float(entry.value)
     said = verdict(value, entry.precision, mean, bounds, cfg["reported.tolerance"], cfg["reduced"])
@@ -92,7 +96,9 @@ def _setting(entry: Reported, names: dict[str, str]) -> str:
 
 def _rules(cfg: dict[str, Any]) -> list[str]:
     tolerance = cfg["reported.tolerance"]
-    return ["Reduced run, not the paper's data and models: nothing here counts as reproduced."] * cfg["reduced"] + [
+    reduced = ["Reduced run, not the paper's data and models: nothing here counts as reproduced."]
+    return [
+        *(reduced if cfg["reduced"] else []),
         f"95 % interval: {RESAMPLES} bootstrap resamples of the images, the same ones for all seeds; CIDEr keeps the "
         "document frequencies of the whole set.",
         f"Reproduced: the mean over seeds differs from the reported value by at most {tolerance:g} (or half a unit of "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import read_json, write_json, write_text
 from ..core.errors import DataError
@@ -25,21 +25,34 @@ MEAN, DIFFERENCE, BOUND = "mean", "difference", "bound"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Mean and sample standard deviation over `n` seeds, and the metric files that hold the values.
+class Source:
+    """Where a value stands.
 
     Attributes:
-        pointer: where the value is in each file, as a JSON pointer (RFC 6901).
-        kind: MEAN; DIFFERENCE of pairs, the second half of the files subtracted from the first; or BOUND, an end of
-            a bootstrap interval: of the files' mean, or of a DIFFERENCE.
+        file: a metric file, JSON Lines or JSON.
+        column: in JSON Lines the column; in JSON the place as a JSON pointer (RFC 6901).
+        row: in JSON Lines the values that name the row; a column of rows that is absent there is null in the file.
+    """
+
+    file: str
+    column: str
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean and sample standard deviation over `n` seeds, and where the values stand, one source for each seed.
+
+    Attributes:
+        kind: MEAN; DIFFERENCE of pairs, the second half of the sources subtracted from the first; or BOUND, an end of
+            a bootstrap interval: of the sources' mean, or of a DIFFERENCE.
         mark: a sign behind the number that a note explains.
     """
 
     value: float
     sd: float | None
     n: int
-    files: list[str]
-    pointer: str = ""
+    sources: list[Source]
     kind: str = MEAN
     mark: str = ""
 
@@ -75,10 +88,10 @@ class Table:
                     yield row, column, cell
 
 
-def cell(values: list[float], files: list[str], pointer: str, kind: str = MEAN) -> Cell:
+def cell(values: list[float], sources: list[Source], kind: str = MEAN) -> Cell:
     """The cell of one value per seed."""
     spread = statistics.stdev(values) if len(values) > 1 else None
-    return Cell(statistics.fmean(values), spread, len(values), files, pointer, kind)
+    return Cell(statistics.fmean(values), spread, len(values), sources, kind)
 
 
 def pointer(*keys: str) -> str:
@@ -178,9 +191,13 @@ def read_table(path: Path | str) -> Table:
     content = read_json(path)
     try:
         rows = [
-            Row(row["labels"], [Cell(**cell) if isinstance(cell, dict) else cell for cell in row["cells"]])
+            Row(row["labels"], [_read_cell(cell) if isinstance(cell, dict) else cell for cell in row["cells"]])
             for row in content.pop("rows")
         ]
         return Table(rows=rows, **content)
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a table of this version ({error}); run the rule that makes it") from error
+
+
+def _read_cell(content: dict[str, Any]) -> Cell:
+    return Cell(**content | {"sources": [Source(**source) for source in content["sources"]]})

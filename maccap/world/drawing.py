@@ -1,4 +1,4 @@
-"""Pictures of scenes: textured grounds and silhouettes, in the look of each domain."""
+"""Images of scenes: textured grounds and silhouettes, in the look of each domain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from .scenes import LOOKS, Group, Scene
 
-SIDE = 168  # pixels of the finished picture
+SIDE = 168  # pixels of the finished image
 SCALE = 2  # drawn this much larger, then reduced
 RGB = {
     "red": (214, 48, 49), "orange": (240, 138, 36), "yellow": (250, 211, 60), "green": (46, 150, 70),
@@ -132,7 +132,7 @@ def _object(pen: ImageDraw.ImageDraw, group: Group, centre: tuple[float, float],
 
 
 def draw(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """The scene as an RGB picture of SIDE x SIDE pixels."""
+    """The scene as an RGB image of SIDE x SIDE pixels."""
     image = _ground(scene, rng)
     pen = ImageDraw.Draw(image)
     for group in scene.groups:

@@ -112,7 +112,7 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
 
 
 def pretrain_clip(out: Path, vocabulary: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
-    """Train the CLIP contrastively, two fresh captions for each picture each time; write it as an open_clip folder.
+    """Train the CLIP contrastively, two fresh captions for each image each time; write it as an open_clip folder.
 
     Args:
         vocabulary: folder of a transformers tokenizer whose end token has the highest id.
@@ -144,10 +144,10 @@ def pretrain_clip(out: Path, vocabulary: Path, settings: dict[str, Any], seed: i
 
     pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
     side = settings["image_size"]
-    pictures = torch.empty((len(pairs), 3, side, side), dtype=torch.uint8)
+    drawn = torch.empty((len(pairs), 3, side, side), dtype=torch.uint8)
     for i, (scene, rng) in enumerate(progress(pairs, "drawing", len(pairs))):
         small = draw(scene, rng).resize((side, side), 3)
-        pictures[i] = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
+        drawn[i] = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
     rng = np.random.default_rng(seed)
     contrast = ClipLoss()
     order = np.empty(0, dtype=int)
@@ -157,7 +157,7 @@ def pretrain_clip(out: Path, vocabulary: Path, settings: dict[str, Any], seed: i
         if len(order) < settings["batch_size"]:
             order = rng.permutation(len(pairs))
         rows, order = order[: settings["batch_size"]], order[settings["batch_size"] :]
-        images = pictures[rows].float() / 127.5 - 1
+        images = drawn[rows].float() / 127.5 - 1
         image_features = F.normalize(model.encode_image(images), dim=-1)
         texts = [caption(pairs[i][0], rng) for _ in range(2) for i in rows]
         ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids

@@ -20,7 +20,7 @@ SPLITS = ("train", "val", "test")
 def write_world(folder: Path, domain: str, counts: dict[str, int], questions: int, seed: int) -> None:
     """Write one domain: `dataset.json`, `images.zip`, and for each of train and test the VQA questions and annotations.
 
-    Train scenes get captions and questions but no picture: training reads text alone.
+    Train scenes get captions and questions but no image: training reads text alone.
 
     Args:
         counts: number of scenes per split.
@@ -35,7 +35,7 @@ def write_world(folder: Path, domain: str, counts: dict[str, int], questions: in
                 images.append(image)
                 vqa[split] += [_question_record(image["image_id"], n, scene, rng) for n in range(questions)]
                 if split != "train":
-                    _store_picture(archive, "/".join((image["filepath"], image["filename"])), scene, rng)
+                    _store_image(archive, "/".join((image["filepath"], image["filename"])), scene, rng)
     for image in images:
         if domain != "coco":
             del image["filepath"], image["cocoid"]
@@ -81,7 +81,7 @@ def _question_record(
     )  # fmt: skip
 
 
-def _store_picture(archive: zipfile.ZipFile, name: str, scene: Scene, rng: np.random.Generator) -> None:
+def _store_image(archive: zipfile.ZipFile, name: str, scene: Scene, rng: np.random.Generator) -> None:
     data = io.BytesIO()
     draw(scene, rng).save(data, "JPEG", quality=92, subsampling=0)
     archive.writestr(zipfile.ZipInfo(name.lstrip("/")), data.getvalue())

@@ -1,6 +1,7 @@
 """Nearness by hand, the repairs on features whose gap is known, tables, and `maccap gap` on a tiny encoder."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import open_clip
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from maccap.cli.main import main
 from maccap.core.errors import DataError
+from maccap.core.records import read_record, record_path
 from maccap.data.features import ImageFeatures
 from maccap.figures.gap_legends import LEGENDS
 from maccap.gap.nearness import CAPTIONS, feature_kinds, image_side
@@ -137,7 +139,7 @@ def test_too_few_images_or_an_image_without_captions_are_refused(world, keep, wo
 @pytest.fixture
 def files(report, tmp_path):
     path = tmp_path / "coco.json"
-    path.write_text(json.dumps(report))
+    path.write_text(json.dumps(report | {"dataset": "coco"}))
     return [path]
 
 
@@ -147,8 +149,9 @@ def test_every_number_of_a_table_is_at_its_pointer(files, name):
     numbers = list(table.numbers())
     assert numbers
     for _, _, cell in numbers:
-        value = json.loads(files[0].read_text())
-        for key in cell.pointer[1:].split("/"):
+        [source] = cell.sources
+        value = json.loads(Path(source.file).read_text())
+        for key in source.column[1:].split("/"):
             value = value[key.replace("~1", "/").replace("~0", "~")]
         assert cell.value == value
 
@@ -208,7 +211,9 @@ def test_any_encoder_is_measured_with_tables_and_figures(own, tmp_path):
         assert "<a href" not in (out / f"tables/{name}.html").read_text()
     for name in LEGENDS:
         assert (out / f"figures/{name}.svg").is_file()
-        assert json.loads((out / f"figures/{name}.png.prov.json").read_text())["inputs"].keys() == {f"{out}/gap.json"}
+    record = read_record(record_path(out / "gap.json"))
+    assert {*record.outputs} == {str(path) for path in out.rglob("*.*") if path != out / "gap.json.prov.json"}
+    assert {*record.inputs} == {"captions", "images", "memory", "config", "models"}
 
 
 def test_an_encoder_without_tokens_is_measured_as_far_as_it_goes(own, tmp_path, monkeypatch):
@@ -230,7 +235,7 @@ def test_an_encoder_without_tokens_is_measured_as_far_as_it_goes(own, tmp_path, 
         (["--model", "no-such-model"], "no model 'no-such-model'"),
         (["--model", str(SHIPPED / "clip-scenes"), "--images", "nowhere"], "nowhere"),
         (["--model", str(SHIPPED / "clip-scenes"), "--captions", "none.json"], "none.json"),
-        (["--model", str(SHIPPED / "clip-scenes"), "--config", "none.yaml"], "--config"),
+        (["--model", str(SHIPPED / "clip-scenes"), "--profile", "none"], "config/none.yaml"),
     ],
 )
 def test_wrong_arguments_are_named(own, capsys, change, words):

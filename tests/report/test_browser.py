@@ -79,7 +79,7 @@ def site(tmp_path_factory, anchor) -> Path:
 
 def shown(results: Path) -> str:
     """The anchor of a file of captions that both pages show."""
-    captions = results.parents[1] / "artifacts/mini/predictions/coco/maccap/coco/s2401.1-of-1.json"
+    captions = results.parents[1] / "artifacts/mini/predictions/coco/maccap.1.jsonl"
     return artifact_anchor(str(captions))
 
 

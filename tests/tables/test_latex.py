@@ -11,14 +11,14 @@ import pytest
 from maccap.core.errors import DataError
 from maccap.tables.latex import ESCAPES, LONG, escape
 from maccap.tables.latex_macros import macro_name, macros, to_macros
-from maccap.tables.table import Cell, Row, Table, read_table, write_table
+from maccap.tables.table import Cell, Row, Source, Table, read_table, write_table
 
 SPECIAL = '± → Δ % “quotes” ‘single’ ≠ – — ² ³ é ü × ≤ ≥ μ σ − … & _ # { } $ ~ ^ \\ < > | " end'
 PACKAGES = ("array", "booktabs", "graphicx", "longtable", "lscape")
 
 
 def number(value: float, sd: float | None = 1.25) -> Cell:
-    return Cell(value, sd, 1 if sd is None else 3, ["m.json"])
+    return Cell(value, sd, 1 if sd is None else 3, [Source("m.json", "/a")])
 
 
 def captions_table(labels: list[list[str]], **changes) -> Table:

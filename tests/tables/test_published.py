@@ -7,23 +7,25 @@ import io
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from maccap.core.errors import DataError
-from maccap.metrics.bootstrap import corpus_score, interval
-from maccap.tables.published import COLUMNS, METRICS, Reported, read_reported, verdict
+from maccap.metrics.bootstrap import VQA, corpus_score, interval
+from maccap.metrics.metric_files import write_metrics
+from maccap.tables.published import COLUMNS, Reported, read_reported, verdict
 from maccap.tables.published_table import reported_table
-from maccap.tables.table import Cell, Row, Table, tidy, write_table
+from maccap.tables.table import Cell, Row, Source, Table, tidy, write_table
 from tests.helpers import ROOT
 
 CSV = ROOT / "workflow" / "resources" / "reported.csv"
-CAPTION_METRICS = METRICS[:6]
+CAPTION_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
 SPLITS = ("nocaps_in", "nocaps_near", "nocaps_out", "nocaps_overall")
 SETTINGS = {
     "3.1": ("coco", "coco"), "3.2": ("flickr30k", "flickr30k"), "3.3": ("coco", "flickr30k"),
@@ -32,6 +34,7 @@ SETTINGS = {
 SOURCES = {
     "CDP": "CapDec paper", "PCM": "PCM-Net paper (ECCV 2024)", "VIE": "ViECap README", "MEA": "MeaCap README",
     "IFP": "IFCap poster (EMNLP 2024)", "MAGIC": "MAGIC repository", "PKU": "reproduction report", "LAVIS": "LAVIS",
+    "DBR": "Diffusion Bridge paper (CVPR 2025)",
     "yuhui-zh15/C3": "C3 poster (ICLR 2024)", "yangbang18/ZeroNLG": "ZeroNLG README",
 }  # fmt: skip
 METHODS = {  # where the facts' word differs
@@ -139,7 +142,7 @@ def test_numbers_that_nobody_could_read_are_empty(published: list[Reported]) -> 
     assert len(own) == 6 * 6 + 1
     assert all(row.value is None and not row.source and "arXiv 2401.02347" in row.note for row in own)
     assert all(row.value is not None for row in published if row.method != "MacCap")
-    assert not {"EntroCap", "TOMCap", "ESPER-Style", "Frozen"} & {row.method for row in published}
+    assert not {"EntroCap", "TOMCap", "Frozen"} & {row.method for row in published}
 
 
 def test_precision_is_that_of_print(published: list[Reported]) -> None:
@@ -230,98 +233,99 @@ def bleu_rows(images: int, generator: np.random.Generator) -> np.ndarray:
     return rows
 
 
-def metric_file(path: Path, seed: int, images: int = 60, of: int = 60) -> Path:
-    """A metric file as the evaluation writes it, with CIDEr near 49 and the BLEU scores of random statistics."""
+def scores(experiment: str, seed: int | None, images: int = 60) -> list[dict[str, Any]]:
+    """Rows of a metric file about 60 images, with CIDEr near 49 and the BLEU scores of random statistics."""
     generator = np.random.default_rng(seed)
     cider, rows = generator.gamma(2, 24.5, images), bleu_rows(images, generator)
-    corpus = {"BLEU-1": corpus_score("BLEU-1", rows), "BLEU-4": corpus_score("BLEU-4", rows), "CIDEr": cider.mean()}
-    report = {
-        "corpus": corpus, "images": images, "of": of,
-        "per_item": {str(i): {"CIDEr": value} for i, value in enumerate(cider)},
-        "statistics": {str(i): {"BLEU": row.tolist()} for i, row in enumerate(rows)},
-    }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report))
-    return path
+    about = {"trained": "coco", "experiment": experiment, "tested": "coco", "seed": seed}
+    whole = {metric: corpus_score(metric, rows) for metric in ("BLEU-1", "BLEU-4")} | {"CIDEr": float(cider.mean())}
+    items = [
+        about | {"image_id": i, "CIDEr": float(value), "BLEU statistics": row.tolist()}
+        for i, (value, row) in enumerate(zip(cider, rows))
+    ]
+    return [about | {"image_id": None, "images": images, "of": 60} | whole, *items]
+
+
+def accuracies(vqa_method: str) -> list[dict[str, Any]]:
+    """Rows of a metric file about two questions on each of five images."""
+    about = {"trained": "coco", "vqa_method": vqa_method, "tested": "vqav2", "seed": 1}
+    whole = dict.fromkeys(("answer_type", "question_type", "question_id", "image_id"))
+    items = [{"answer_type": "other", "question_type": "what", "question_id": n, "image_id": n // 2} for n in range(10)]
+    return [about | row | {"accuracy": 25.0} for row in (whole, *items)]
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> tuple[list[Path], dict]:
-    """Metric files of two experiments over seeds, of published predictions, and of visual questions."""
-    captions = tmp_path / "metrics" / "captions"
-    files = [metric_file(captions / "coco" / "ours" / "coco" / f"s{seed}.json", seed) for seed in (1, 2, 3)]
-    files.append(metric_file(captions / "coco" / "magic" / "coco" / "published.json", 9, images=58))
-    files.append(metric_file(captions / "coco" / "blind" / "coco" / "s1.json", 4))
-    for form in ("caption", "majority"):
-        vqa = tmp_path / "metrics" / "vqa" / "coco" / form / "vqav2" / "s1.json"
-        vqa.parent.mkdir(parents=True)
-        statistics = {str(image): {"VQA accuracy": [50.0, 2]} for image in range(5)}
-        vqa.write_text(json.dumps({"overall": 25.0, "statistics": statistics}))
-        files.append(vqa)
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Table]:
+    """Makes the table of two experiments over seeds, of published predictions, and of visual questions."""
+    monkeypatch.chdir(tmp_path)
+    captions, answers = Path("captions.jsonl"), Path("answers.jsonl")
+    runs = [scores("ours", seed) for seed in (1, 2, 3)] + [scores("magic", None, images=58), scores("blind", 4)]
+    write_metrics(captions, (row for rows in runs for row in rows))
+    write_metrics(answers, accuracies("caption") + accuracies("majority"))
     cfg = {
         "profile": "paper", "reported.tolerance": 1.0, "reduced": False, "experiments.ours.label": "CapDec, OPT",
         "datasets.coco.label": "COCO", "datasets.flickr30k.label": "Flickr30k", "datasets.vqav2.label": "VQA v2",
-        "answerers.caption.label": "caption first", "answerers.caption.reported_as": "MacCap",
-        "answerers.majority.label": "majority",
+        "vqa_methods.caption.label": "caption first", "vqa_methods.caption.reported_as": "MacCap",
+        "vqa_methods.majority.label": "majority",
         "experiments.ours.reported_as": "CapDec", "experiments.magic.label": "MAGIC, rescored",
         "experiments.magic.reported_as": "MAGIC", "experiments.blind.label": "blind",
+        "cells": [["coco", name, "coco"] for name in ("ours", "magic", "blind")],
+        "answered": [["coco", name, "vqav2"] for name in ("caption", "majority")],
     }  # fmt: skip
-    return files, cfg
+    return lambda **own: reported_table([captions], [answers], read_reported(CSV), cfg | own)
 
 
 def by_row(table: Table) -> dict[tuple[str, ...], dict]:
     return {tuple(row.labels): dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
 
 
-def test_the_table(results: tuple[list[Path], dict]) -> None:
-    files, cfg = results
-    table = reported_table(files, read_reported(CSV), cfg)
-    rows = by_row(table)
+def test_the_table(table: Callable[..., Table]) -> None:
+    found = table()
+    rows = by_row(found)
     ours = rows["COCO → COCO", "CapDec", "CapDec, OPT", "CIDEr"]
-    contents = [json.loads(path.read_text()) for path in files[:3]]
-    means = [content["corpus"]["CIDEr"] for content in contents]
+    runs = [scores("ours", seed) for seed in (1, 2, 3)]
+    means = [whole["CIDEr"] for whole, *_ in runs]
     assert ours["reported"] == "91.8"
+    about = {"trained": "coco", "experiment": "ours", "tested": "coco", "image_id": None}
     assert ours["reproduced"] == Cell(
-        pytest.approx(np.mean(means)), pytest.approx(np.std(means, ddof=1)), 3, [str(path) for path in files[:3]],
-        "/corpus/CIDEr",
+        pytest.approx(np.mean(means)), pytest.approx(np.std(means, ddof=1)), 3,
+        [Source("captions.jsonl", "CIDEr", about | {"seed": seed}) for seed in (1, 2, 3)],
     )  # fmt: skip
-    scores = [np.array([[item["CIDEr"], 1] for item in content["per_item"].values()]) for content in contents]
-    assert (ours["95 % low"].value, ours["95 % high"].value) == interval("CIDEr", scores)
+    images = [np.array([[item["CIDEr"], 1] for item in items]) for _, *items in runs]
+    assert (ours["95 % low"].value, ours["95 % high"].value) == interval("CIDEr", images)
     assert ours["verdict"] == "not reproduced"
     assert rows["COCO → COCO", "CapDec", "CapDec, OPT", "SPICE"]["verdict"] == "not run"
     magic = rows["COCO → COCO", "MAGIC", "MAGIC, rescored", "CIDEr"]
     assert magic["verdict"] == verdict(
         49.3, 0.1, magic["reproduced"].value, (magic["95 % low"].value, magic["95 % high"].value), 1.0, False
     )
-    assert any("CoreNLP" in note for note in table.notes)
-    assert "MAGIC, rescored, COCO → COCO: predictions as published, for 58 of 60 images." in table.notes
-    assert rows["COCO → VQA v2", "MacCap", "caption first", "VQA accuracy"]["verdict"] == ""
-    assert [row.labels[2] for row in table.rows].index("") == 6 + 6 + 1  # what was run comes first
+    assert any("CoreNLP" in note for note in found.notes)
+    assert "MAGIC, rescored, COCO → COCO: predictions as published, for 58 of 60 images." in found.notes
+    answered = rows["COCO → VQA v2", "MacCap", "caption first", VQA]
+    assert (answered["reproduced"].value, answered["95 % low"].value, answered["verdict"]) == (25.0, 25.0, "")
+    assert [row.labels[2] for row in found.rows].index("") == 6 + 6 + 1  # what was run comes first
     assert rows["no text → COCO", "ZeroCap", "", "SPICE"]["verdict"] == "not run"
     assert not [labels for labels in rows if "blind" in labels[2] or labels[1:3] == ("MacCap", "")]
-    numbered = dict(note.split(" ", 1) for note in table.notes if note.startswith("["))
+    numbered = dict(note.split(" ", 1) for note in found.notes if note.startswith("["))
     assert numbered[ours["source"]].startswith("CapDec paper, Table 1; read in git")
     assert {cells["source"] for cells in rows.values()} - {None} == set(numbered)
 
 
-def test_a_reduced_table_has_no_verdict_but_that(results: tuple[list[Path], dict]) -> None:
-    files, cfg = results
-    table = reported_table(files, read_reported(CSV), cfg | {"reduced": True})
-    assert {row.cells[4] for row in table.rows} == {"reduced run", "not run"}
-    assert table.notes[0].startswith("Reduced run")
+def test_a_reduced_table_has_no_verdict_but_that(table: Callable[..., Table]) -> None:
+    found = table(reduced=True)
+    assert {row.cells[4] for row in found.rows} == {"reduced run", "not run"}
+    assert found.notes[0].startswith("Reduced run")
 
 
-def test_the_tolerance_of_the_config_counts(results: tuple[list[Path], dict]) -> None:
-    files, cfg = results
-    table = reported_table(files, read_reported(CSV), cfg | {"reported.tolerance": 100.0})
-    assert {row.cells[4] for row in table.rows if row.cells[1]} == {"reproduced", ""}
-    assert any("by at most 100 " in note for note in table.notes)
+def test_the_tolerance_of_the_config_counts(table: Callable[..., Table]) -> None:
+    found = table(**{"reported.tolerance": 100.0})
+    assert {row.cells[4] for row in found.rows if row.cells[1]} == {"reproduced", ""}
+    assert any("by at most 100 " in note for note in found.notes)
 
 
-def test_text_cells_reach_every_format(results: tuple[list[Path], dict], tmp_path: Path) -> None:
-    files, cfg = results
+def test_text_cells_reach_every_format(table: Callable[..., Table], tmp_path: Path) -> None:
     outputs = [tmp_path / f"reported.{suffix}" for suffix in ("json", "csv", "md", "tex")]
-    write_table(reported_table(files, read_reported(CSV), cfg), outputs)
+    write_table(table(), outputs)
     assert json.loads(outputs[0].read_text())["rows"][0]["cells"][0] == "69.2"
     lines = list(csv.DictReader(outputs[1].open(encoding="utf-8")))
     assert list(lines[0]) == ["trained → tested", "method", "ours", "metric", "column", "value", "sd", "n", "text"]

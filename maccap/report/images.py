@@ -1,4 +1,4 @@
-"""Test pictures for the page: as data, and as the encoder crops them with their attended subregions."""
+"""Test images for the page: as data, and as the encoder crops them with their attended subregions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..data.images import read_images
 from ..models.subregions import attended_tokens
 from .inline import data_uri
 
-MAX_SIDE = 384  # pixels of a picture on the page
+MAX_SIDE = 384  # pixels of an image on the page
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Patch:
     column: int
 
 
-def pictures(store: Path, table: Path, image_ids: Sequence[int]) -> dict[int, Image.Image]:
-    """The pictures of some images of a data set.
+def read_shown(store: Path, table: Path, image_ids: Sequence[int]) -> dict[int, Image.Image]:
+    """Some images of a data set, by their ids.
 
     Raises:
-        DataError: an image is not in the table, or its picture cannot be read.
+        DataError: an image is not in the table, or cannot be read.
     """
     names = {entry.image_id: entry.file_name for entry in read_images_table(table)}
     if unknown := sorted(set(image_ids) - set(names)):
@@ -42,22 +42,22 @@ def pictures(store: Path, table: Path, image_ids: Sequence[int]) -> dict[int, Im
     return dict(zip(wanted, read_images(store, [names[image_id] for image_id in wanted]), strict=True))
 
 
-def jpeg(picture: Image.Image, *, square: bool = False) -> str:
-    """A data URI of the picture, at most MAX_SIDE wide and high; `square` crops it as the encoder does."""
+def jpeg(image: Image.Image, *, square: bool = False) -> str:
+    """A data URI of the image, at most MAX_SIDE wide and high; `square` crops it as the encoder does."""
     if square:
-        side = min(MAX_SIDE, *picture.size)
-        picture = ImageOps.fit(picture, (side, side))
+        side = min(MAX_SIDE, *image.size)
+        image = ImageOps.fit(image, (side, side))
     else:
-        picture = ImageOps.contain(picture, (MAX_SIDE, MAX_SIDE)) if max(picture.size) > MAX_SIDE else picture
+        image = ImageOps.contain(image, (MAX_SIDE, MAX_SIDE)) if max(image.size) > MAX_SIDE else image
     data = io.BytesIO()
-    picture.save(data, "JPEG", quality=85)
+    image.save(data, "JPEG", quality=85)
     return data_uri("image/jpeg", data.getvalue())
 
 
 def attended(stores: Sequence[Path], image_ids: Sequence[int], k: int) -> tuple[int, dict[int, list[Patch]]]:
     """The grid's width in patches, and for each image those of its k attended tokens that are patches, by rank.
 
-    The class token may be among the k; it stands for no place in the picture.
+    The class token may be among the k; it stands for no place in the image.
     """
     found: dict[int, list[Patch]] = {}
     grid = 0

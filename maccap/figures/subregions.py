@@ -1,0 +1,53 @@
+"""An image with the subregions that its caption was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+
+from ..core.artifacts import atomic
+from ..inference.run import Caption
+from ..models.subregions import attended_tokens
+
+
+def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: Caption, k: int, out: Path) -> None:
+    """Save, as PNG, the image as the encoder crops it with its k attended patches numbered, and the attention beside.
+
+    Args:
+        attention: of the encoder's last block, [T, T], class token first.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    grid = int((len(attention) - 1) ** 0.5)
+    side = 64 * grid
+    square = ImageOps.fit(image, (side, side))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.4))
+    left.imshow(square)
+    for rank, token in enumerate(attended_tokens(attention.unsqueeze(0), k)[0].tolist(), start=1):
+        if token == 0:
+            continue
+        y, x = divmod(token - 1, grid)
+        left.add_patch(plt.Rectangle((64 * x, 64 * y), 63, 63, fill=False, edgecolor="white", linewidth=4))
+        left.add_patch(plt.Rectangle((64 * x, 64 * y), 63, 63, fill=False, edgecolor="crimson", linewidth=2))
+        left.text(64 * x + 5, 64 * y + 18, str(rank), color="white", fontsize=9, backgroundcolor="crimson")
+    left.set_title(f"the {k} most attended tokens, by rank", fontsize=9)
+    right.imshow(square.convert("L"), cmap="gray")
+    heat = attention[0, 1:].reshape(grid, grid)
+    right.imshow(heat, extent=(0, side, side, 0), cmap="inferno", alpha=0.6, interpolation="bilinear")
+    right.set_title("attention of the class token", fontsize=9)
+    for axes in (left, right):
+        axes.set_axis_off()
+    others = "\n".join(f"{s:.3f}  {c}" for c, s in zip(caption.candidates, caption.scores, strict=True))
+    figure.suptitle(caption.text, fontweight="bold")
+    figure.text(
+        0.5, 0.02, f"candidates by CLIP score\n{others}", ha="center", va="bottom", fontsize=8, family="monospace"
+    )
+    figure.subplots_adjust(bottom=0.2, top=0.88, left=0.02, right=0.98, wspace=0.04)
+    with atomic(out) as part:
+        figure.savefig(part, format="png", dpi=120)
+    plt.close(figure)

@@ -1,0 +1,83 @@
+"""The rows of metric files, by what they are about: what tables of metrics are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..metrics.bootstrap import aligned_statistics
+from ..metrics.metric_files import read_metrics
+from .table import Cell, Source, cell
+
+
+@dataclass(frozen=True)
+class Results:
+    """The metrics of one experiment, or of one way of answering, over its seeds.
+
+    Attributes:
+        about: trained, experiment or vqa_method, and tested.
+        whole: rows about all images or questions, or about a kind of questions.
+        items: rows about single images or questions.
+    """
+
+    about: dict[str, str]
+    whole: pd.DataFrame
+    items: pd.DataFrame
+
+    @property
+    def seeds(self) -> list[int | None]:
+        """The seeds in their order; that of predictions that others published is None."""
+        return [_plain(seed) for seed in self.whole.seed.drop_duplicates()]
+
+    def over_seeds(self, column: str, **row: Any) -> Cell | None:
+        """The cell of a column in the rows of all seeds that these values name; None where one lacks it."""
+        if column not in self.whole:
+            return None
+        own = self.whole
+        for name, value in row.items():
+            own = own[own[name].isna() if value is None else own[name] == value]
+        if own.empty or own[column].isna().any():
+            return None
+        names = [*self.about, "seed", *row]
+        lines = own[["file", *names]].to_dict("records")
+        sources = [Source(line["file"], column, {name: _plain(line[name]) for name in names}) for line in lines]
+        return cell([float(value) for value in own[column]], sources)
+
+    def statistics(self, metric: str) -> list[NDArray[np.float64]]:
+        """What each image adds to a metric, one array for each seed; see `aligned_statistics`."""
+        return aligned_statistics(self.by_seed(), metric)
+
+    def by_seed(self) -> list[pd.DataFrame]:
+        """The rows about single images or questions, one frame for each seed."""
+        return [rows for _, rows in self.items.groupby("seed", sort=False, dropna=False)]
+
+
+def read_results(files: Iterable[Path], cells: Sequence[Sequence[str]], kind: str = "experiment") -> list[Results]:
+    """The results of (trained, experiment or vqa_method, tested), in the order of `cells`.
+
+    Args:
+        kind: the column of the second name, `experiment` or `vqa_method`.
+    """
+    rows = read_metrics(files)
+    item = "image_id" if kind == "experiment" else "question_id"
+    columns = ["trained", kind, "tested"]
+    groups = dict(iter(rows.groupby(columns, sort=False)))
+    found = []
+    for names in cells:
+        own = groups[tuple(names)]
+        single = own[item].notna()
+        found.append(Results(dict(zip(columns, names, strict=True)), own[~single], own[single]))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: null for a missing one, whole numbers as such."""
+    if pd.isna(value):
+        return None
+    return int(value) if isinstance(value, (float, np.integer)) else value
