@@ -3,7 +3,7 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: install results test test-drivers test-paper test-slow lint
+.PHONY: install results schema test test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -19,7 +19,7 @@ results: install
 	$(RUN) snakemake --cores all
 
 test: install
-	$(RUN) python -m pytest
+	$(RUN) python -m pytest -n 2 --dist loadfile
 
 test-drivers: install
 	$(RUN) python -m pytest -m drivers
@@ -29,6 +29,9 @@ test-paper: install
 
 test-slow: install
 	$(RUN) python -m pytest -m slow
+
+schema: install
+	$(RUN) python -m maccap.graph.config_page
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@

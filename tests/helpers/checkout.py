@@ -13,7 +13,9 @@ import yaml
 
 from maccap import __version__
 from maccap.core.artifacts import sha256
-from maccap.lineage.crate_payload import SOURCES
+from maccap.core.project import read_config
+from maccap.core.records import Code
+from maccap.lineage.crate_files import SOURCES
 from tests.helpers import ROOT
 
 TINY = {
@@ -27,11 +29,14 @@ TINY = {
     "tables": {
         "in_domain": {"title": "In-domain", "kind": "captions", "pairs": ["coco-coco"], "experiments": ["maccap"]},
         "nearness": {"title": "Nearness", "kind": "nearness"},
+        "gap": None,
+        "gap_repairs": None,
     },
 }
 SMALLER = {
     "training": {"batch_size": 8, "copies": 1, "log_every": 2, "validate_every": 4, "checkpoint_every": 4},
-    "decoding": {"draws": 1, "subregions": 2, "beams": 1, "max_new_tokens": 6},
+    "generation": {"subregions": 2, "beams": 1, "max_new_tokens": 6},
+    "selection": {"draws": 1},
 }
 
 
@@ -98,6 +103,7 @@ class Checkout:
 
     def dvc_plan(self) -> set[str]:
         """Jobs that `dvc repro` would run if every stage changed its outputs: of those changed and all below them."""
+        self.sync("--check")
         changed = json.loads(self("dvc", "status", "--json"))
         stages = self.stages()
         makers = {out: name for name, stage in stages.items() for out in stage["outs"]}
@@ -113,11 +119,14 @@ class Checkout:
             stale |= below
 
     def stages(self, kind: str = "yaml") -> dict[str, Any]:
-        """All stages of the default profile, as its pipeline files (or, by `lock`, its lock files) have them."""
-        found: dict[str, Any] = {}
-        for path in [self.folder / f"dvc.{kind}", *self.folder.glob(f"stages/*/dvc.{kind}")]:
-            found |= yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        """All stages of the default profile, as its pipeline file (or, by `lock`, its lock file) has them."""
+        found = yaml.safe_load(self.text(f"dvc.{kind}"))["stages"]
         return {name: stage for name, stage in found.items() if name != "dag-check"}
+
+    def code(self, stage: str) -> str:
+        """The hashes of source files on which a stage depends; `sync --check` or the stage `dag-check` wrote them."""
+        [path] = [path for path in self.stages()[stage]["deps"] if path.startswith(".snakemake/dvc-")]
+        return self.text(path)
 
     def dvc_run(self, *arguments: str) -> set[str]:
         """Jobs that `dvc repro` ran, without its own check of the graph."""
@@ -149,12 +158,12 @@ def copy_sources(folder: Path) -> None:
             shutil.copy(ROOT / name, folder / name)
 
 
-def commit_everything(folder: Path) -> dict[str, Any]:
+def commit_everything(folder: Path) -> Code:
     """Make a folder a repository with one commit; the code version that records of its jobs then name."""
     checkout = Checkout(folder)
     checkout("git", "init", "--quiet")
     checkout.commit("start")
-    return {"package": __version__, "commit": checkout("git", "rev-parse", "HEAD").strip(), "dirty": False}
+    return Code(package=__version__, commit=checkout("git", "rev-parse", "HEAD").strip(), dirty=False)
 
 
 def jobs_of(stages: set[str]) -> set[str]:
@@ -179,9 +188,9 @@ def _snakemake_jobs(out: str) -> set[str]:
         if found := re.match(r"(?:local)?rule (\w+):", line):
             jobs.append([found[1]])
         elif found := re.match(r"    wildcards: (.*)", line):
-            jobs[-1] += [pair.split("=", 1)[1] for pair in found[1].split(", ")]
+            jobs[-1] += [value for pair in found[1].split(", ") if (value := pair.split("=", 1)[1])]
     assert jobs or "Nothing to be done" in out, out
-    return {re.sub(r"[^A-Za-z0-9-]+", "-", "-".join(job)) for job in jobs if job != ["all"]}
+    return {re.sub(r"[^A-Za-z0-9]+", "-", "-".join(job)) for job in jobs if job != ["all"]}
 
 
 def make_checkout(folder: Path) -> Checkout:
@@ -198,7 +207,7 @@ def make_checkout(folder: Path) -> Checkout:
             else:
                 target.write_bytes((ROOT / name).read_bytes())
     checkout = Checkout(folder)
-    config = yaml.safe_load(checkout.text("config/mini.yaml")) | TINY
+    config = read_config("mini", folder) | TINY
     for name, values in SMALLER.items():
         config[name] |= values
     (folder / "config/tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

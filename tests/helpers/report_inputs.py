@@ -2,27 +2,32 @@
 
 import io
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from PIL import Image
 
 from maccap.core.artifacts import write_json, write_text
 from maccap.core.dotted import leaves
 from maccap.core.job import Job
+from maccap.core.project import read_config
 from maccap.data.captions import Caption, ImageEntry, write_captions, write_images
 from maccap.data.features import write_store
+from maccap.data.predictions import write_answers, write_predictions
 from maccap.figures.figures import plt, save
 from maccap.figures.gap_legends import LEGENDS
+from maccap.metrics.metric_files import write_metrics
 from maccap.report.page import report_page
 from maccap.steps.runner import run_step
-from maccap.tables.table import Cell, Row, Table, write_table
+from maccap.tables.table import Cell, Row, Source, Table, write_table
 from tests.helpers import ROOT
 
 IMAGES = range(101, 121)
 GRID = 3
+SEED = 2401
 DATASETS = ("coco", "flickr30k")
 EXPERIMENTS = ("maccap", "capdec", "human")
 QUESTION = "Is there a <b>kite</b> & a boat?"
@@ -30,9 +35,10 @@ QUESTION = "Is there a <b>kite</b> & a boat?"
 
 def config(profile: str = "mini") -> dict:
     """A profile's, as the rule hands it over, with fewer attended tokens."""
-    content = yaml.safe_load((ROOT / f"config/{profile}.yaml").read_text(encoding="utf-8"))
-    content["decoding"]["subregions"] = 4
-    return leaves("", {key: value for key, value in content.items() if key != "pretraining"})
+    content = read_config(profile, ROOT)
+    content["generation"]["subregions"] = 4
+    asked = {"captioned": [*DATASETS], "asked": ["coco"], "shown": [*EXPERIMENTS, "magic"]}
+    return leaves("", {key: value for key, value in content.items() if key != "pretraining"}) | asked
 
 
 def caption_of(dataset: str, experiment: str, image_id: int) -> str:
@@ -45,8 +51,8 @@ def cider_of(experiment: str, image_id: int) -> float:
 
 def tables(results: Path) -> list[Path]:
     """A table of captions, one with texts and gaps, and one about the gap."""
-    metric = str(results / "metrics/captions/coco/maccap/coco/s2401.json")
-    numbers = [Cell(76.84, 6.01, 3, [metric]), Cell(12.5, None, 1, [metric]), None]
+    source = Source(str(results / "metrics/captions/coco.jsonl"), "CIDEr")
+    numbers = [Cell(76.84, 6.01, 3, [source] * 3), Cell(12.5, None, 1, [source]), None]
     about = {
         "in_domain": Table(
             "In-domain captioning", ["data set", "method"], ["CIDEr", "BLEU-4", "SPICE"],
@@ -59,7 +65,7 @@ def tables(results: Path) -> list[Path]:
              Row(["DeCap", "CIDEr"], ["42.1", None, "not run"])],
         ),
         "gap": Table(
-            "The gap", ["data set"], ["gap length"], [Row(["COCO"], [Cell(0.69, None, 1, [metric])])], digits=3
+            "The gap", ["data set"], ["gap length"], [Row(["COCO"], [Cell(0.69, None, 1, [source])])], digits=3
         ),
     }  # fmt: skip
     for name, table in about.items():
@@ -68,10 +74,10 @@ def tables(results: Path) -> list[Path]:
     return [results / f"tables/{name}.json" for name in about]
 
 
-def dataset(folder: Path, name: str) -> dict[str, Path]:
+def dataset(folder: Path, name: str) -> dict[str, list[Path]]:
     """Captions, pictures and their features of one test set."""
     data = folder / "artifacts/mini/data" / name
-    data.mkdir(parents=True)
+    data.mkdir(parents=True, exist_ok=True)
     rows = [Caption(i, f"{i}.jpg", "test", 10 * i + n, f"Reference {n} of {i}.") for i in IMAGES for n in range(2)]
     write_captions(data / "captions.test.jsonl", rows)
     write_images(data / "images.jsonl", [ImageEntry(i, f"{i}.jpg") for i in IMAGES])
@@ -82,14 +88,14 @@ def dataset(folder: Path, name: str) -> dict[str, Path]:
             Image.fromarray(noise.integers(0, 255, (60, 90, 3), dtype=np.uint8)).save(picture, "JPEG")
             archive.writestr(f"{i}.jpg", picture.getvalue())
     attention = torch.rand(len(IMAGES), GRID**2 + 1, GRID**2 + 1, generator=torch.Generator().manual_seed(0))
-    store = folder / f"artifacts/mini/features/{name}/images.test.1-of-1.safetensors"
-    write_store(store, {"attention": attention}, list(IMAGES), "float16")
-    return {"captions": data / "captions.test.jsonl", "images": data / "images.jsonl",
-            "pictures": data / "images.zip", "features": store}  # fmt: skip
+    store = folder / f"artifacts/mini/features/{name}/images.test.1.safetensors"
+    write_store(store, {"attention": attention}, {"ids": [*IMAGES]}, "float16")
+    files = {"captions": data / "captions.test.jsonl", "images": data / "images.jsonl", "store": data / "images.zip"}
+    return {f"{kind}_{name}": [path] for kind, path in (files | {"features": store}).items()}
 
 
 def questions(folder: Path) -> dict[str, list[Path]]:
-    """Questions about one data set with the answers of two answerers."""
+    """Questions about one data set with the answers of two VQA methods."""
     data, ids = folder / "artifacts/mini/data/coco", [1000 + i for i in IMAGES]
     header = {"info": {"version": "2.0"}}
     asked = [{"question_id": q, "image_id": i, "question": QUESTION} for q, i in zip(ids, IMAGES)]
@@ -100,48 +106,58 @@ def questions(folder: Path) -> dict[str, list[Path]]:
     ]  # fmt: skip
     write_json(data / "vqa_questions.test.json", header | {"questions": asked})
     write_json(data / "vqa_annotations.test.json", header | {"annotations": annotations})
-    found: dict[str, list[Path]] = {"answers": [], "answer_metrics": []}
-    for answerer in ("prefix", "majority"):
-        answers = folder / f"artifacts/mini/answers/coco/coco/{answerer}/s2401.1-of-1.json"
-        metrics = folder / f"results/mini/metrics/vqa/coco/{answerer}/coco/s2401.json"
-        write_json(answers, [{"question_id": q, "answer": f"{answerer} says {q}"} for q in ids])
-        write_json(metrics, {"per_question": {str(q): 100.0 if q % 2 else 30.0 for q in ids}})
-        found["answers"].append(answers)
-        found["answer_metrics"].append(metrics)
-    return found | {
-        "questions": [data / "vqa_questions.test.json"],
-        "annotations": [data / "vqa_annotations.test.json"],
+    answers, metrics = folder / "artifacts/mini/answers/coco/coco", folder / "results/mini/metrics/vqa/coco.jsonl"
+    said, scores = {}, []
+    for name in ("prefix", "majority"):
+        about = {"trained": "coco", "vqa_method": name, "tested": "coco", "seed": SEED}
+        said[answers / f"{name}.1.jsonl"] = [about | {"question_id": q, "answer": f"{name} says {q}"} for q in ids]
+        scores.append(about | {"question_id": None, "accuracy": 65.0})
+        scores += [about | {"question_id": q, "accuracy": 100.0 if q % 2 else 30.0} for q in ids]
+    for path, rows in said.items():
+        write_answers(path, rows)
+    write_metrics(metrics, scores)
+    return {
+        "answers": [*said],
+        "answer_metrics": [metrics],
+        "questions_coco": [data / "vqa_questions.test.json"],
+        "annotations_coco": [data / "vqa_annotations.test.json"],
     }
+
+
+def add_captions(
+    inputs: dict[str, list[Path]], folder: Path, dataset: str, experiment: str, images: Iterable[int], **extras: Any
+) -> None:
+    """Write the captions of an experiment and their metrics below `folder`, and add them to the inputs."""
+    about = {"trained": dataset, "experiment": experiment, "tested": dataset, "seed": SEED}
+    about |= {"seed": None} if "published" in extras else {}
+    rows = [about | {"image_id": i, "caption": caption_of(dataset, experiment, i)} | extras for i in images]
+    if experiment != "human":
+        rows = [row | {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]} for row in rows]
+    scores = [about | {"image_id": i, "CIDEr": cider_of(experiment, i)} for i in images]
+    predictions = folder / f"artifacts/mini/predictions/{dataset}/{experiment}.1.jsonl"
+    metrics = folder / f"results/mini/metrics/captions/{dataset}.{experiment}.jsonl"
+    write_predictions(predictions, rows)
+    write_metrics(metrics, [about | {"image_id": None, "CIDEr": 50.0}, *scores])
+    inputs.setdefault("predictions", []).append(predictions)
+    inputs.setdefault("metrics", []).append(metrics)
 
 
 def make_inputs(folder: Path) -> dict[str, list[Path]]:
     """All named inputs of the steps `samples` and `report`, below `folder`."""
     results = folder / "results/mini"
     methods = [ROOT / f"maccap/methods/{name}.py" for name in ("maccap", "capdec")]
-    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods}
+    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods} | questions(folder)
     for name in DATASETS:
-        for kind, path in dataset(folder, name).items():
-            inputs.setdefault(kind, []).append(path)
+        inputs |= dataset(folder, name)
         for experiment in EXPERIMENTS:
-            rows = [
-                {"image_id": i, "caption": caption_of(name, experiment, i)}
-                | ({"candidates": ["Another.", caption_of(name, experiment, i)], "scores": [0.1, 0.25]}
-                   if experiment != "human" else {})
-                for i in IMAGES
-            ]  # fmt: skip
-            predictions = folder / f"artifacts/mini/predictions/{name}/{experiment}/{name}/s2401.1-of-1.json"
-            metrics = results / f"metrics/captions/{name}/{experiment}/{name}/s2401.json"
-            write_json(predictions, rows)
-            write_json(metrics, {"per_item": {str(i): {"CIDEr": cider_of(experiment, i)} for i in IMAGES}})
-            inputs.setdefault("predictions", []).append(predictions)
-            inputs.setdefault("metrics", []).append(metrics)
+            add_captions(inputs, folder, name, experiment, IMAGES)
     figures = results / "figures"
     for name in (*LEGENDS, "training"):
         files = [figures / f"{name}.png", figures / f"{name}.svg"]
         save(plt.figure(), files)
         inputs.setdefault("figures", []).extend(files)
     (figures / "training.csv").write_text("step,loss\n")
-    return inputs | questions(folder)
+    return inputs
 
 
 def make_page(inputs: dict[str, list[Path]], folder: Path, cfg: dict) -> Path:

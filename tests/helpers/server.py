@@ -16,7 +16,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -99,7 +99,7 @@ class Server:
         """A model repository at one commit; `*.bin` and `*.safetensors` lie in large-file storage, by redirect."""
         siblings = []
         for name, body in files.items():
-            entry: dict[str, Any] = {"rfilename": name, "size": len(body), "blobId": hashlib.sha1(body).hexdigest()}
+            entry: dict[str, Any] = {"rfilename": name, "size": len(body), "blobId": git_id(body)}
             headers = {"X_Repo_Commit": commit}
             if name.endswith((".bin", ".safetensors")):
                 digest = hashlib.sha256(body).hexdigest()
@@ -112,6 +112,11 @@ class Server:
         about = json.dumps({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings}).encode()
         for path in [f"api/models/{repo}/revision/{commit}", *([f"api/models/{repo}"] if main else [])]:
             self.add(path, about, Content_Type="application/json")
+
+
+def git_id(body: bytes) -> str:
+    """The name of a file's content in git."""
+    return hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -131,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(trick(answer, page, seen) if trick else answer, seen)
 
     def _send(self, answer: Answer, seen: Seen | None) -> None:
+        body = answer.body[: answer.cut if answer.cut is not None else answer.stall]
+        if seen:
+            seen.status, seen.sent = answer.status, len(body)
         self.send_response(answer.status)
         for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
             if value:
@@ -138,9 +146,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        body = answer.body[: answer.cut if answer.cut is not None else answer.stall]
-        if seen:
-            seen.status, seen.sent = answer.status, len(body)
         try:
             self.wfile.write(body)
             self.wfile.flush()
@@ -174,41 +179,23 @@ def always(trick: Trick) -> list[Trick]:
 
 def cut(after: int) -> Trick:
     """Close the connection after so many bytes of the body, which Content-Length says is longer."""
-
-    def trick(answer: Answer, page: Page, seen: Seen) -> Answer:
-        answer.cut = after
-        return answer
-
-    return trick
+    return lambda answer, page, seen: replace(answer, cut=after)
 
 
 def stall(after: int) -> Trick:
     """Fall silent after so many bytes."""
-
-    def trick(answer: Answer, page: Page, seen: Seen) -> Answer:
-        answer.stall = after
-        return answer
-
-    return trick
+    return lambda answer, page, seen: replace(answer, stall=after)
 
 
 def status(code: int, **headers: str) -> Trick:
     """Answer with an error."""
-
-    def trick(answer: Answer, page: Page, seen: Seen) -> Answer:
-        return Answer(code, {name.replace("_", "-"): value for name, value in headers.items()}, b"out of order\n")
-
-    return trick
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda answer, page, seen: Answer(code, named, b"out of order\n")
 
 
 def header(name: str, value: str) -> Trick:
     """Send another value of one header, or none ("")."""
-
-    def trick(answer: Answer, page: Page, seen: Seen) -> Answer:
-        answer.headers[name] = value
-        return answer
-
-    return trick
+    return lambda answer, page, seen: replace(answer, headers=answer.headers | {name: value})
 
 
 def ignore_range(answer: Answer, page: Page, seen: Seen) -> Answer:
@@ -233,17 +220,15 @@ def change(body: bytes) -> Trick:
 
 def html(content_type: str = "text/html; charset=utf-8") -> Trick:
     """An error page that calls itself a success."""
-
-    def trick(answer: Answer, page: Page, seen: Seen) -> Answer:
-        return Answer(200, {"Content-Type": content_type}, b"\n<!DOCTYPE html><html><body>Please log in</body></html>")
-
-    return trick
+    page_body = b"\n<!DOCTYPE html><html><body>Please log in</body></html>"
+    return lambda answer, page, seen: Answer(200, {"Content-Type": content_type}, page_body)
 
 
 def redirect(to: str) -> Trick:
     """Send the client elsewhere."""
+    return lambda answer, page, seen: Answer(302, page.headers | {"Location": to}, b"")
 
-    def trick(answer: Answer, page: Page, seen: Seen) -> Answer:
-        return Answer(302, page.headers | {"Location": to}, b"")
 
-    return trick
+def both(first: Trick, second: Trick) -> Trick:
+    """Two tricks on one answer."""
+    return lambda answer, page, seen: second(first(answer, page, seen), page, seen)

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from transformers import OPTConfig, OPTForCausalLM
 
-from maccap.core.settings import DecodingSettings, TrainingSettings
+from maccap.core.settings import GenerationSettings, SelectionSettings, TrainingSettings
 from maccap.data.captions import Caption, write_captions
-from maccap.data.features import write_store
+from maccap.data.features import ids_of, write_store
 from maccap.models.language_model import LanguageModel
 from maccap.world.pretraining import opt_tokenizer, pretrain_clip, pretrain_lm, sample_texts
 from tests.helpers import ROOT
@@ -26,10 +26,8 @@ TRAINING = TrainingSettings(
     noise_variance=0.016, copies=4, queries=4, layers=1, dropout=0.1, memory_gain=1.0, dropout_first_epoch_only=True,
     count_padding=True, precision="no", log_every=2, validate_every=4, checkpoint_every=3,
 )  # fmt: skip
-DECODING = DecodingSettings(
-    batch_size=3, beams=2, max_new_tokens=6, draws=3, subregions=5, patch_weight=1.0, double_softmax=True,
-    noise_variance=0.016, rerank_characters=80, clean=True, prompt="", clipscore_prompt="",
-)  # fmt: skip
+GENERATION = GenerationSettings(batch_size=3, beams=2, max_new_tokens=6, subregions=5)
+SELECTION = SelectionSettings(draws=3, clipscore_prompt="")
 
 
 def tiny_lm(seed: int = 0) -> LanguageModel:
@@ -49,7 +47,7 @@ def text_files(folder: Path, features: torch.Tensor, texts: list[str], shards: i
     write_captions(table, [Caption(i, f"{i}.jpg", "train", 1000 + i, text) for i, text in enumerate(texts)])
     paths = [folder / f"captions.train.{i + 1}-of-{shards}.safetensors" for i in range(shards)]
     for path, rows in zip(paths, torch.arange(len(features)).tensor_split(shards)):
-        write_store(path, {"features": features[rows]}, (1000 + rows).tolist(), "float32")
+        write_store(path, {"train": features[rows]}, {ids_of("train"): (1000 + rows).tolist()}, "float32")
     return paths, table
 
 

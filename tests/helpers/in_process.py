@@ -1,0 +1,64 @@
+"""All jobs of a profile of this project, planned by Snakemake and run one after the other in this process.
+
+So the rules and the steps are those of the workflow, but no process has to be started for each job.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from maccap.core.job import Job
+from maccap.graph.snakemake_graph import Graph, GraphJob, read_graph
+from maccap.steps.runner import run_step
+from tests.helpers import ROOT
+
+LINKED = ("maccap", "workflow", "Snakefile")  # what planning reads
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def make_project(folder: Path, profile: dict[str, Any]) -> None:
+    """A project's folder with this project's workflow and one profile, which is the default one.
+
+    What lies there already, such as a copy of the package, stays.
+    """
+    (folder / "config").mkdir(parents=True)
+    for name in LINKED:
+        if not (folder / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "config/base.yaml", folder / "config/base.yaml")
+    (folder / "config/config.yaml").write_text(f"profile: {profile['profile']}\n")
+    (folder / f"config/{profile['profile']}.yaml").write_text(yaml.safe_dump(profile, sort_keys=False))
+
+
+def run_all(folder: Path) -> Graph:
+    """Run every job of the default target of a project's default profile."""
+    with working_in(folder):
+        graph = read_graph(yaml.safe_load(Path("config/config.yaml").read_text())["profile"])
+        for job in graph.jobs:
+            own = as_job(job)
+            run_step(job.step, own.inputs, own.outputs, own.cfg, [])
+    return graph
+
+
+def job_of(graph: Graph, rule: str, **settings: Any) -> Job:
+    """The first job of a rule whose settings have these values, to be run again."""
+    return as_job(next(job for job in graph.jobs if job.rule == rule and settings.items() <= job.settings.items()))
+
+
+def as_job(job: GraphJob) -> Job:
+    inputs = {name: [Path(path) for path in paths] for name, paths in job.named.items()}
+    return Job(inputs, [Path(path) for path in job.outputs], job.settings)
