@@ -106,6 +106,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "maccap", "export", "predictions", str(tmp_path / "p.jsonl"), "--output", "x"],
         cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # workers of pytest-xdist ignore it
     )  # fmt: skip
     writer = os.open(tmp_path / "p.jsonl", os.O_WRONLY)  # waits until the command has opened it
     process.send_signal(signal.SIGINT)
