@@ -78,8 +78,8 @@ def stage_name(job: GraphJob) -> str:
 
 
 def _needed_first(jobs: list[GraphJob]) -> dict[str, list[str]]:
-    """By its provenance record, each job's inputs without the source files that a job above it has too: their change
-    reaches it from there."""
+    """By its provenance record, each job's inputs without the sources, such as weights, that a job above it has too:
+    their change reaches it from there."""
     made = {path for job in jobs for path in job.outputs}
     covered: dict[str, set[str]] = {}
     needed = {}
