@@ -31,12 +31,12 @@ class Paired:
     @property
     def comparable(self) -> bool:
         """Whether they have the same seeds and images; predictions that others published may have neither."""
-        runs = [frozenset(rows.image_id) for results in (self.ours, self.base) for rows in results.by_seed()]
+        runs = [frozenset(rows.image_id) for results in (self.ours, self.base) for rows in results.by_seed]
         return len(self.ours.seeds) == len(self.base.seeds) and len(set(runs)) == 1
 
     def interval(self, metric: str) -> tuple[float, float]:
         """The 95 % interval of the difference of means over seeds, in percent."""
-        rows = aligned_statistics([*self.ours.by_seed(), *self.base.by_seed()], metric)
+        rows = aligned_statistics([*self.ours.by_seed, *self.base.by_seed], metric)
         count = len(self.ours.seeds)
         ours, base = (resampled(metric, part, RESAMPLES, self.seed) for part in (rows[:count], rows[count:]))
         return difference_interval(ours, base, self.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ class Results:
 
     def statistics(self, metric: str) -> list[NDArray[np.float64]]:
         """What each image adds to a metric, one array for each seed; see `aligned_statistics`."""
-        return aligned_statistics(self.by_seed(), metric)
+        return aligned_statistics(self.by_seed, metric)
 
+    @cached_property
     def by_seed(self) -> list[pd.DataFrame]:
         """The rows about single images or questions, one frame for each seed."""
         return [rows for _, rows in self.items.groupby("seed", sort=False, dropna=False)]
