@@ -59,6 +59,18 @@ class TextFeatures:
         return found
 
 
+def features_of(paths: Sequence[Path | str], split: str, caption_ids: list[int]) -> torch.Tensor:
+    """All text features of a split, float32 [N, d], one for each of these captions.
+
+    Raises:
+        DataError: a file is missing or damaged, or was made from other captions.
+    """
+    features = TextFeatures(paths, split)
+    if features.ids.tolist() != caption_ids:
+        raise DataError(f"{paths[0]}: was made from other captions; delete it and run again")
+    return features[torch.arange(len(features))]
+
+
 def ids_of(split: str) -> str:
     """The name of the column with the caption ids of a split's text features."""
     return f"{split} ids"

@@ -59,14 +59,20 @@ def _encode(encoder: Encoder, blocks: list[Any] | None, images: list, each: Call
     return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
 
 
+def encoded_batches(
+    encoder: Encoder, store: Path | str, files: Sequence[str], batch_size: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """The named images of a folder or archive, in their order, as `encode_images` gives them batch by batch."""
+    opened = read_images(store, files)
+    for begin in progress(range(0, len(files), batch_size), "image features", -(-len(files) // batch_size)):
+        yield encode_images(encoder, [next(opened) for _ in files[begin : begin + batch_size]])
+
+
 def extract_image_features(
     encoder: Encoder, store: Path | str, images: Sequence[ImageEntry], out: Path | str, batch_size: int, dtype: str
 ) -> None:
     """Encode the images of a folder or archive, in the order of `images`, and write their store."""
-    opened = read_images(store, [image.file_name for image in images])
-    parts = []
-    for begin in progress(range(0, len(images), batch_size), "image features", -(-len(images) // batch_size)):
-        batch = [next(opened) for _ in range(min(batch_size, len(images) - begin))]
-        parts.append([part.to(getattr(torch, dtype)) for part in encode_images(encoder, batch)])
+    batches = encoded_batches(encoder, store, [image.file_name for image in images], batch_size)
+    parts = [[part.to(getattr(torch, dtype)) for part in batch] for batch in batches]
     columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
     write_store(out, columns, {"ids": [image.image_id for image in images]}, dtype)

@@ -6,10 +6,9 @@ from pathlib import Path
 import torch
 
 from ..core.artifacts import write_json
-from ..core.errors import DataError
 from ..core.job import Job
 from ..data.captions import read_captions
-from ..data.features import ImageFeatures, TextFeatures, read_image_features
+from ..data.features import ImageFeatures, TextFeatures, features_of, read_image_features
 from ..data.text_corpus import memory_rows
 from ..gap.report import gap_report
 from ..gap.settings import GapSettings
@@ -19,10 +18,7 @@ BATCH = 256  # images
 
 def run(job: Job) -> None:
     rows = read_captions(job.input("captions"))
-    features = TextFeatures(job.inputs["text_features"], "test")
-    if features.ids.tolist() != [row.caption_id for row in rows]:
-        raise DataError(f"{job.inputs['text_features'][0]}: was made from other captions; delete it and run again")
-    text = features[torch.arange(len(features))]
+    text = features_of(job.inputs["text_features"], "test", [row.caption_id for row in rows])
     ids = torch.cat([read_image_features([path]).ids for path in job.inputs["images"]])
     row_of = {int(image_id): row for row, image_id in enumerate(ids)}
     image_row = torch.tensor([row_of[row.image_id] for row in rows])
