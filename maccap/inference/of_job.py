@@ -11,8 +11,7 @@ from ..core.job import Job
 from ..core.settings import GenerationSettings, SelectionSettings, settings
 from ..data.features import write_store
 from ..data.predictions import write_predictions
-from ..methods.base import TrainedMethod
-from ..methods.of_job import method_of
+from ..methods.base import CaptioningMethod, TrainedMethod
 from ..models.encoder import Encoder
 from ..models.language_model import LanguageModel
 from .captioning import Captioner, load_adaptor
@@ -28,10 +27,20 @@ def decoding_settings(job: Job, experiment: str) -> tuple[GenerationSettings, Se
 
 
 def run_captioner(
-    job: Job, encoder: Encoder, lm: LanguageModel, generation: GenerationSettings, draws: int, seed: int
+    job: Job,
+    encoder: Encoder,
+    lm: LanguageModel,
+    method: CaptioningMethod,
+    generation: GenerationSettings,
+    draws: int,
+    seed: int,
 ) -> Captioner:
-    """The captioner of one seed of the job's run."""
-    method, adaptor = method_of(job), None
+    """The captioner of one seed of the job's run.
+
+    Args:
+        method: that of the run, the same for all seeds: its memory may be large.
+    """
+    adaptor = None
     if isinstance(method, TrainedMethod):
         weights = job.inputs["adaptors"][job.seeds.index(seed)]
         adaptor = load_adaptor(method, weights, encoder.dim, lm.dim)

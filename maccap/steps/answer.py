@@ -13,6 +13,7 @@ from ..data.predictions import read_predictions, write_answers
 from ..data.vqa import read_questions
 from ..inference.answering import answer_questions
 from ..inference.of_job import decoding_settings, run_captioner
+from ..methods.of_job import method_of
 from ..models.of_job import language_model, text_encoder
 
 
@@ -25,11 +26,11 @@ def run(job: Job) -> None:
     about = {"trained": job.cfg["trained"], "vqa_method": name, "tested": job.cfg["tested"]}
     prefix = job.cfg[f"vqa_methods.{name}.context"] == "prefix"
     generation, selection = decoding_settings(job, job.cfg["experiment"])
-    encoder = text_encoder(job) if prefix else None
+    encoder, method = (text_encoder(job), method_of(job)) if prefix else (None, None)
     rows: list[dict[str, Any]] = []
     for seed in job.seeds:
-        if encoder:
-            captioner = run_captioner(job, encoder, lm, generation, selection.draws, seed)
+        if encoder and method:
+            captioner = run_captioner(job, encoder, lm, method, generation, selection.draws, seed)
             answers = answer_questions(lm, questions, answering, (captioner, images))
         else:
             answers = answer_questions(lm, questions, answering, captions_of(job, seed))

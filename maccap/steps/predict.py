@@ -8,18 +8,19 @@ from ..core.settings import GenerationSettings, SelectionSettings
 from ..data.features import read_image_features
 from ..inference.captioning import choose
 from ..inference.of_job import Predictions, decoding_settings, run_captioner
+from ..methods.of_job import method_of
 from ..models.of_job import language_model, text_encoder
 
 
 def run(job: Job) -> None:
-    encoder, lm = text_encoder(job), language_model(job)
+    encoder, lm, method = text_encoder(job), language_model(job), method_of(job)
     made = Predictions()
     for tested, store, decoded in zip(job.cfg["tested"], job.inputs["images"], job.cfg["decoded"], strict=True):
         images = read_image_features([store])
         for seed in job.seeds:
             for generation, experiments in _sharing_candidates(job, decoded).items():
                 draws = max(selection.draws for selection in experiments.values())
-                captioner = run_captioner(job, encoder, lm, generation, draws, seed)
+                captioner = run_captioner(job, encoder, lm, method, generation, draws, seed)
                 candidates = captioner.candidates(images)
                 for experiment, selection in experiments.items():
                     rows = choose(captioner.encoded, images, candidates, selection)
