@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -55,12 +55,13 @@ def score_sets(
 
 
 def score_pairs(
-    pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]], features: Sequence[Features] | None = None
+    pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
+    features: Sequence[Callable[[], Features]] | None = None,
 ) -> list[CaptionScores[Id]]:
     """Like `score_sets`, each prediction set with references of its own; one object is prepared once.
 
     Args:
-        features: of each set, in the order of its references, for the metrics that need them.
+        features: what makes those of each set, in the order of its references, for the metrics that need them.
     """
     captions: list[str] = []
     for number, (references, predictions) in enumerate(pairs, start=1):

@@ -24,7 +24,7 @@ class TestSet:
     """What predictions of a test set are scored against: by image id its captions, their features, its own feature."""
 
     references: dict[int, list[str]]
-    texts: dict[int, list[np.ndarray]]
+    texts: dict[int, np.ndarray]
     images: dict[int, np.ndarray]
 
     @classmethod
@@ -38,7 +38,7 @@ class TestSet:
         for path in image_features:
             store = load_file(path)
             images |= dict(zip(map(int, store["ids"]), store["global"], strict=True))
-        return cls(references(rows), texts, images)
+        return cls(references(rows), {image_id: np.stack(own) for image_id, own in texts.items()}, images)
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,19 @@ class Evaluation:
         left_out = self.left_out
         if not left_out:
             return self.test.references
-        return {i: _without(texts, left_out.get(i)) for i, texts in self.test.references.items()}
+        return {
+            image_id: [text for number, text in enumerate(texts) if number != left_out.get(image_id)]
+            for image_id, texts in self.test.references.items()
+        }
 
-    @property
     def features(self) -> Features:
-        """In the order of `references`."""
+        """Of images, captions and references, in the order of `references`."""
         rows = {image_id: row for row, image_id in enumerate(self.captions)}
         test, left_out, ids = self.test, self.left_out, list(self.references)
         return Features(
             np.stack([test.images[i] for i in ids]),
             self.caption_features[[rows[i] for i in ids]],
-            [np.stack(_without(test.texts[i], left_out.get(i))) for i in ids],
+            [np.delete(test.texts[i], left_out[i], axis=0) if i in left_out else test.texts[i] for i in ids],
         )
 
 
@@ -125,7 +127,3 @@ def _rows(evaluation: Evaluation, scores: CaptionScores[int]) -> Iterator[dict[s
         values = {name: round(value, 4) for name, value in scores.per_item[image_id].items()}
         statistics = {f"{name} statistics": value for name, value in scores.statistics[image_id].items()}
         yield evaluation.about | {"image_id": image_id} | values | statistics
-
-
-def _without(values: list[Any], index: int | None) -> list[Any]:
-    return values if index is None else values[:index] + values[index + 1 :]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from .overlap import References
+from .overlap import References, Score
 
 FOLDER = Path(__file__).parent / "caption_metrics"
 
@@ -34,11 +34,14 @@ class Features:
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """What one set of captions is scored by: tokenised references and N captions, and features where there are any."""
+    """What one set of captions is scored by: tokenised references and N captions, and features where there are any.
+
+    Features are made when they are asked for, so that those of one set alone are in memory.
+    """
 
     references: References
     captions: Sequence[str]
-    features: Features | None
+    features: Callable[[], Features] | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,14 @@ class SetScores:
         statistics: for each image what it adds to the metric, summed up by `Metric.of_totals`; None for a mean.
     """
 
-    scores: dict[str, tuple[float, Sequence[float]]]
+    scores: dict[str, Score]
     statistics: list[list[int]] | None = None
+
+    @classmethod
+    def in_percent(cls, scores: dict[str, Score], statistics: list[list[int]] | None = None) -> SetScores:
+        """Scores that are fractions, such as pycocoevalcap's."""
+        percent = {name: (100 * whole, [100 * item for item in items]) for name, (whole, items) in scores.items()}
+        return cls(percent, statistics)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,7 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
     found = []
     for of_set in sets:
         scores, rows = of_set.references.bleu(of_set.captions)
-        named = zip(NAMES, scores, strict=True)
-        found.append(
-            SetScores({name: (100 * whole, [100 * item for item in own]) for name, (whole, own) in named}, rows)
-        )
+        found.append(SetScores.in_percent(dict(zip(NAMES, scores, strict=True)), rows))
     return found
 
 

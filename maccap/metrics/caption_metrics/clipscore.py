@@ -11,8 +11,8 @@ from ..registry import CaptionSet, Metric, SetScores
 def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
     found = []
     for of_set in sets:
-        features = of_set.features
-        assert features
+        assert of_set.features
+        features = of_set.features()
         clip = 100 * clip_scores(features.images, features.captions)
         ref_clip = 100 * ref_clip_scores(features.images, features.captions, features.references)
         pairs = {"CLIPScore": clip, "RefCLIPScore": ref_clip}

@@ -12,10 +12,7 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
     questions = [
         [(own, *of) for of, own in zip(of_set.references.captions, of_set.captions, strict=True)] for of_set in sets
     ]
-    return [
-        SetScores({"METEOR": (100 * whole, [100 * item for item in items])}, rows)
-        for whole, items, rows in meteor_scores(questions)
-    ]
+    return [SetScores.in_percent({"METEOR": (whole, items)}, rows) for whole, items, rows in meteor_scores(questions)]
 
 
 METRIC = Metric("METEOR", ("METEOR",), 20, score, of_totals=lambda _, totals: 100 * meteor_of_totals(totals))

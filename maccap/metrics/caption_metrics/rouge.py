@@ -8,11 +8,7 @@ from ..registry import CaptionSet, Metric, SetScores
 
 
 def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
-    found = []
-    for of_set in sets:
-        whole, items = of_set.references.rouge(of_set.captions)
-        found.append(SetScores({"ROUGE-L": (100 * whole, [100 * item for item in items])}))
-    return found
+    return [SetScores.in_percent({"ROUGE-L": of_set.references.rouge(of_set.captions)}) for of_set in sets]
 
 
 METRIC = Metric("ROUGE-L", ("ROUGE-L",), 30, score)
