@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from PIL import Image
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..core.progress import progress
-from ..models.clip_features import encode_text
+from ..models.clip_features import embed_patches, encode_text
 from .drawing import draw
-from .scenes import GROUNDS, caption, document, draw_scene, scenes
+from .scenes import (
+    COLOURS, GROUNDS, NOUNS, NUMBERS, Scene, caption_and_exchanged, document, draw_scene, scenes,
+)  # fmt: skip
 
 
 def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
@@ -73,7 +77,9 @@ def _optimise(
     recent: list[float] = []
     model.train()
     for step in progress(range(steps), name, steps):
-        loss = loss_of_step(step)
+        # In bfloat16 on a CPU, the fused attention's backward pass takes three times as long as the plain one's.
+        with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
+            loss = loss_of_step(step)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -111,45 +117,135 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
     return {"loss": loss, "parameters": sum(p.numel() for p in model.parameters())}
 
 
-def pretrain_clip(out: Path, vocabulary: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
-    """Train the CLIP contrastively, two fresh captions for each image each time; write it as an open_clip folder.
+def clip_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
+    """Lower-case byte-level BPE with CLIP's marks around each text; the end mark has the highest id."""
+    from transformers import PreTrainedTokenizerFast
+
+    begin, end = "<start_of_text>", "<end_of_text>"
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - 2, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([begin, end])
+    marks = [(mark, tokenizer.token_to_id(mark)) for mark in (begin, end)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{begin} $A {end}", special_tokens=marks)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=begin, eos_token=end, pad_token="<pad>", unk_token="<unk>"
+    )
+
+
+def draw_all(found: Sequence[tuple[Scene, np.random.Generator]], side: int) -> torch.Tensor:
+    """The scenes' pictures as the encoder sees them, uint8 [N, 3, side, side]."""
+    drawn = torch.empty((len(found), 3, side, side), dtype=torch.uint8)
+    for i, (scene, rng) in enumerate(progress(found, "drawing", len(found))):
+        small = draw(scene, rng).resize((side, side), Image.Resampling.BICUBIC)
+        drawn[i] = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
+    return drawn
+
+
+NAMED = {"noun": len(NOUNS), "colour": len(COLOURS), "count": len(NUMBERS), "size": 2}
+
+
+def labels_of(scene: Scene) -> np.ndarray:
+    """What stands in each of the six places, int [6, 4]: number of its noun, colour, count and size; -100 is nothing."""
+    labels = np.full((6, len(NAMED)), -100, dtype=np.int64)
+    for g in scene.groups:
+        labels[3 * g.row + g.column] = (
+            NOUNS.index(g.noun), COLOURS.index(g.colour), g.count - 1, int(g.size == "large"),
+        )  # fmt: skip
+    return labels
+
+
+class Naming(torch.nn.Module):
+    """Names what stands in each place, from the class token and from the mean of the patches there.
+
+    It teaches the image tower to see shapes, as labels of single things taught the towers of old; it is not kept.
+    """
+
+    def __init__(self, width: int, grid: int) -> None:
+        super().__init__()
+        outputs = sum(NAMED.values())
+        self.of_scene = torch.nn.Linear(width, 6 * outputs)
+        self.of_place = torch.nn.Linear(width, outputs)
+        at = (torch.arange(grid) + 0.5) / grid
+        place = (3 * (at * 2).long()[:, None] + (at * 3).long()[None]).flatten()
+        within = F.one_hot(place, 6).T.float()
+        self.register_buffer("mean", within / within.sum(1, keepdim=True))
+
+    def forward(self, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of tokens [B, 1 + patches, width] and labels [B, 6, 4], where there is something."""
+        losses = [
+            F.cross_entropy(part.float().flatten(0, 1), labels[..., kind].flatten())
+            for logits in self.logits(tokens)
+            for kind, part in enumerate(logits.split(list(NAMED.values()), dim=-1))
+        ]
+        return torch.stack(losses).mean()
+
+    def logits(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both [B, 6, 33]: from the class token, and from the patches."""
+        return self.of_scene(tokens[:, 0]).unflatten(1, (6, -1)), self.of_place(self.mean @ tokens[:, 1:])
+
+
+def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """CLIP's loss with further texts for each image, which say the same with one word exchanged.
 
     Args:
-        vocabulary: folder of a transformers tokenizer whose end token has the highest id.
+        images: L2-normalised, [B, d].
+        texts: L2-normalised, [B, 1 + n, d]: each image's caption, then its exchanged ones.
+        spoken: bool [B, 1 + n]: which texts there are.
+    """
+    rows = torch.arange(len(images))
+    everything = scale * images @ texts.flatten(0, 1).T
+    everything = everything.masked_fill(~spoken.flatten(), -torch.inf)
+    own = scale * torch.einsum("bd,bnd->bn", images, texts).masked_fill(~spoken, -torch.inf)
+    back = scale * texts[:, 0] @ images.T
+    return (
+        F.cross_entropy(everything, rows * texts.shape[1])
+        + F.cross_entropy(back, rows)
+        + F.cross_entropy(own, torch.zeros_like(rows))
+    ) / 3
+
+
+def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
+    """Train the CLIP; write it as an open_clip folder.
+
+    In the first `naming_steps` its image tower learns to name what stands where. Then it learns to tell each picture's
+    caption from others and from the same caption with one word exchanged; every caption is a fresh one.
     """
     import open_clip
-    from open_clip.loss import ClipLoss
     from safetensors.torch import save_file
-    from transformers import AutoTokenizer
 
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = AutoTokenizer.from_pretrained(vocabulary)
+    tokenizer = clip_tokenizer(sample_texts(seed, 4000), settings["vocab_size"])
     tokenizer.save_pretrained(out)
+    side, width = settings["image_size"], settings["width"]
     model_cfg = {
         "embed_dim": settings["embed_dim"],
         "vision_cfg": {
-            "image_size": settings["image_size"], "patch_size": settings["patch_size"],
-            "width": settings["width"], "layers": settings["vision_layers"], "head_width": 32,
+            "image_size": side, "patch_size": settings["patch_size"],
+            "width": width, "layers": settings["vision_layers"], "head_width": 32,
         },
         "text_cfg": {
-            "context_length": settings["context"], "vocab_size": len(tokenizer), "width": settings["width"],
-            "heads": settings["width"] // 32, "layers": settings["text_layers"], "hf_tokenizer_name": ".",
+            "context_length": settings["context"], "vocab_size": len(tokenizer), "width": width,
+            "heads": width // 32, "layers": settings["text_layers"], "hf_tokenizer_name": ".",
         },
     }  # fmt: skip
     half = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
     card = {"model_cfg": model_cfg, "preprocess_cfg": half}
     (out / "open_clip_config.json").write_text(json.dumps(card, indent=2) + "\n")
     model = open_clip.create_model(f"local-dir:{out}", require_pretrained=False)
+    naming = Naming(width, side // settings["patch_size"])
 
     pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
-    side = settings["image_size"]
-    drawn = torch.empty((len(pairs), 3, side, side), dtype=torch.uint8)
-    for i, (scene, rng) in enumerate(progress(pairs, "drawing", len(pairs))):
-        small = draw(scene, rng).resize((side, side), 3)
-        drawn[i] = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
+    drawn = draw_all(pairs, side)
+    labels = torch.from_numpy(np.stack([labels_of(scene) for scene, _ in pairs]))
     rng = np.random.default_rng(seed)
-    contrast = ClipLoss()
     order = np.empty(0, dtype=int)
 
     def loss_of_step(step: int) -> torch.Tensor:
@@ -157,17 +253,48 @@ def pretrain_clip(out: Path, vocabulary: Path, settings: dict[str, Any], seed: i
         if len(order) < settings["batch_size"]:
             order = rng.permutation(len(pairs))
         rows, order = order[: settings["batch_size"]], order[settings["batch_size"] :]
-        images = drawn[rows].float() / 127.5 - 1
-        image_features = F.normalize(model.encode_image(images), dim=-1)
-        texts = [caption(pairs[i][0], rng) for _ in range(2) for i in rows]
+        moved = shifted(drawn[rows].float() / 127.5 - 1, rng)
+        tokens = image_tokens(model.visual, moved)
+        named = naming(tokens, labels[rows])
+        if step < settings["naming_steps"]:
+            return named
+        image_features = F.normalize((tokens[:, 0] @ model.visual.proj).float(), dim=-1)
+        texts, spoken = captions_and_exchanged([pairs[i][0] for i in rows], rng)
         ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids
-        both = F.normalize(encode_text(model, ids), dim=-1).chunk(2)
-        scale = model.logit_scale.exp()
-        loss = torch.stack([contrast(image_features, text_features, scale) for text_features in both]).mean()
+        text_features = F.normalize(encode_text(model, ids).float(), dim=-1).unflatten(0, spoken.shape)
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
-        return loss
+        with torch.autocast("cpu", enabled=False):
+            return contrast(image_features, text_features, spoken, model.logit_scale.exp()) + named
 
-    loss = _optimise(model, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_clip")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, out / "open_clip_model.safetensors")
+    both = torch.nn.ModuleList([model, naming])
+    loss = _optimise(both, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_clip")
+    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, out / "open_clip_model.safetensors")
     return {"loss": loss, "parameters": sum(p.numel() for p in model.parameters())}
+
+
+def image_tokens(visual: Any, images: torch.Tensor) -> torch.Tensor:
+    """All tokens of an open_clip ViT before its projection, class token first, [B, T, width]."""
+    return visual.ln_post(visual.transformer(embed_patches(visual, images)))
+
+
+def shifted(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """The images moved by up to three pixels, all in the same way, so that shapes are not learnt at fixed pixels."""
+    across, down = rng.integers(0, 7, 2).tolist()
+    side = images.shape[-1]
+    return F.pad(images, (3, 3, 3, 3), mode="reflect")[..., down : down + side, across : across + side]
+
+
+EXCHANGED = ("noun", "noun", "colour")  # and one of the others, by chance
+
+
+def captions_and_exchanged(of: Sequence[Scene], rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
+    """For each scene a fresh caption and the same with words exchanged, in a row, and which there are, bool [B, 5]."""
+    texts: list[str] = []
+    spoken: list[list[bool]] = []
+    for scene in of:
+        other = ("count", "size", "place")[rng.integers(3)]
+        text, others = caption_and_exchanged(scene, rng, (*EXCHANGED, other))
+        texts += [text, *(said or text for said in others)]
+        spoken.append([True, *(said is not None for said in others)])
+    return texts, torch.tensor(spoken)

@@ -1,6 +1,6 @@
 """The embedded world: scenes, their captions and their questions, all from one seed.
 
-A scene is a ground with two or three groups of objects on it. Two domains share the objects
+A scene is a ground with three to six groups of objects on it. Two domains share the objects
 but differ in look, grounds and wording: `coco` (filled shapes in daylight) and `flickr30k`
 (chalk outlines on dark surfaces). A third, `reworded`, has the scenes of `coco` in the words of
 `flickr30k`; no model was pretrained on it. Each caption tells only part of its scene.
@@ -9,27 +9,16 @@ but differ in look, grounds and wording: `coco` (filled shapes in daylight) and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 NOUNS = (
-    "ball",
-    "boat",
-    "box",
-    "crown",
-    "fish",
-    "flower",
-    "heart",
-    "house",
-    "kite",
-    "moon",
-    "mushroom",
-    "star",
-    "tent",
-    "tree",
-)
+    "ball", "bell", "bird", "boat", "box", "car", "crown", "cup", "fish", "flower", "heart", "house", "key", "kite",
+    "moon", "mushroom", "star", "tent", "tree", "umbrella",
+)  # fmt: skip
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 COLUMNS = ("left", "middle", "right")
 GROUNDS = {
@@ -55,9 +44,15 @@ ON_GROUND = {
     },
 }  # fmt: skip
 RELATIONS = {
-    "coco": {"above": "above", "below": "below", "left": "to the left of", "right": "to the right of"},
-    "flickr30k": {"above": "over", "below": "under", "left": "just left of", "right": "just right of"},
-}
+    "coco": {
+        "above": "above", "below": "below", "left": "to the left of", "right": "to the right of",
+        "beside": "next to", "between": "between",
+    },
+    "flickr30k": {
+        "above": "over", "below": "under", "left": "just left of", "right": "just right of",
+        "beside": "beside", "between": "in between",
+    },
+}  # fmt: skip
 RELATIONS["reworded"] = RELATIONS["flickr30k"]
 # Shares, in percent, of the space of scenes; a scene belongs to one split for every seed.
 SPLIT_SHARES = {"pretrain": 60, "train": 25, "val": 5, "test": 10}
@@ -106,19 +101,19 @@ class Scene:
 
 
 def draw_scene(domain: str, rng: np.random.Generator) -> Scene:
-    """One random scene: two or three groups of different nouns in different places."""
-    n = 2 if rng.random() < 0.35 else 3
+    """One random scene: three to six groups of different nouns in different places."""
+    n = min(int(rng.choice((3, 4, 5, 6), p=(0.3, 0.3, 0.25, 0.15))), len(NOUNS))
     nouns = rng.choice(len(NOUNS), n, replace=False)
     places = rng.choice(6, n, replace=False)
-    groups = []
+    found = []
     for noun, place in zip(nouns, places, strict=True):
         size = "large" if rng.random() < 0.5 else "small"
-        count = int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15))) if size == "small" else 1
+        count = int(rng.choice((1, 2, 3), p=(0.5, 0.28, 0.22))) if size == "small" else 1
         colour = COLOURS[rng.integers(len(COLOURS))]
-        groups.append(Group(NOUNS[noun], colour, size, count, int(place % 3), int(place // 3)))
+        found.append(Group(NOUNS[noun], colour, size, count, int(place % 3), int(place // 3)))
     grounds = GROUNDS[LOOKS[domain]]
     ground = grounds[rng.integers(len(grounds))]
-    return Scene(domain, ground, tuple(groups))
+    return Scene(domain, ground, tuple(found))
 
 
 def scenes(domain: str, split: str, count: int, seed: int) -> Iterator[tuple[Scene, np.random.Generator]]:
@@ -133,7 +128,7 @@ def scenes(domain: str, split: str, count: int, seed: int) -> Iterator[tuple[Sce
 
 def _phrase(group: Group, domain: str, rng: np.random.Generator) -> str:
     words = [NUMBERS[group.count]]
-    if group.count == 1 and rng.random() < 0.6:
+    if rng.random() < 0.6 and group.count == 1:
         words.append(SIZES[domain][group.size])
     words += [group.colour, group.name]
     if words[0] == "a" and words[1][0] in "aeiou":
@@ -155,29 +150,113 @@ def relation(a: Group, b: Group) -> str:
     return "above" if a.row < b.row else "below"
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """One sentence about one, two or (seldom) all groups of the scene."""
-    domain = scene.domain
-    order = [scene.groups[i] for i in rng.permutation(len(scene.groups))]
-    a, b = order[:2]
-    on_ground = ON_GROUND[domain][scene.ground]
-    first, second = _phrase(a, domain, rng), _phrase(b, domain, rng)
+@dataclass(frozen=True)
+class Told:
+    """What a caption is about: one group and its place, two or three and how they stand, or a list of them."""
+
+    kind: str  # place, list, beside, between, or a side (left, right, above, below)
+    groups: tuple[Group, ...]
+
+
+OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
+
+
+def tell(scene: Scene, rng: np.random.Generator) -> Told:
+    """Choose one to three groups of the scene to speak of."""
+    order = tuple(scene.groups[i] for i in rng.permutation(len(scene.groups)))
+    a, b, c = order[:3]
     kind = rng.random()
-    if kind < 0.25:
-        place = _place(a, domain)
-        text = f"{first} {place} {on_ground}" if rng.random() < 0.5 else f"{first} {place}"
+    if kind < 0.2:
+        return Told("place", (a,))
+    if kind < 0.55:
+        neighbours = a.row == b.row and abs(a.column - b.column) == 1
+        return Told("beside" if neighbours and rng.random() < 0.5 else relation(a, b), (a, b))
+    if kind < 0.75:
+        return Told("list", (a, b))
+    row = sorted((g for g in order if g.row == a.row), key=lambda g: g.column)
+    if kind < 0.87 and len(row) == 3:
+        return Told("between", (row[1], row[0], row[2]))
+    return Told("list", (a, b, c))
+
+
+def word(told: Told, scene: Scene, rng: np.random.Generator) -> str:
+    """Say it in one sentence; each call finds its own words."""
+    domain, groups = scene.domain, list(told.groups)
+    on_ground = f" {ON_GROUND[domain][scene.ground]}"
+    kind = told.kind
+    if kind in ("list", "beside"):
+        groups = [groups[i] for i in rng.permutation(len(groups))]
+    elif kind in OPPOSITE and rng.random() < 0.5:
+        kind, groups = OPPOSITE[kind], groups[::-1]
+    elif kind == "between" and rng.random() < 0.5:
+        groups = [groups[0], groups[2], groups[1]]
+    first, *others = (_phrase(group, domain, rng) for group in groups)
+    if kind == "place":
+        text = f"{first} {_place(groups[0], domain)}" + (on_ground if rng.random() < 0.5 else "")
         if rng.random() < 0.3:
-            text = f"there {'is' if a.count == 1 else 'are'} {text}" if domain == "coco" else f"someone drew {text}"
-    elif kind < 0.65:
-        text = f"{first} {RELATIONS[domain][relation(a, b)]} {second}"
-        if rng.random() < 0.6:
-            text += f" {on_ground}"
-    elif kind < 0.9 or len(order) == 2:
-        text = f"{first} and {second} {on_ground}"
+            text = f"there {'is' if groups[0].count == 1 else 'are'} {text}" if domain == "coco" else f"someone drew {text}"
+    elif kind == "list" and len(groups) == 3:
+        text = f"{first}, {others[0]} and {others[1]}"
+        text = f"{text}{on_ground}" if domain == "coco" else f"a drawing of {text}"
+    elif kind == "list":
+        text = f"{first} and {others[0]}{on_ground}"
     else:
-        text = f"{first}, {second} and {_phrase(order[2], domain, rng)}"
-        text = f"{text} {on_ground}" if domain == "coco" else f"a drawing of {text}"
+        text = f"{first} {RELATIONS[domain][kind]} {' and '.join(others)}" + (on_ground if rng.random() < 0.5 else "")
     return text[0].upper() + text[1:] + "."
+
+
+EXCHANGES = ("noun", "colour", "count", "size", "place")
+
+
+def exchange(told: Told, scene: Scene, kind: str, rng: np.random.Generator) -> Told | None:
+    """The same with one noun or colour that is not in the scene, another count, size or place; None if there is none."""
+    which = int(rng.integers(len(told.groups)))
+    group = told.groups[which]
+    change: dict[str, Any]
+    if kind == "place":
+        if told.kind in OPPOSITE:
+            return Told(OPPOSITE[told.kind], told.groups)
+        if told.kind == "between":
+            return Told(told.kind, (told.groups[1], told.groups[0], told.groups[2]))
+        if told.kind != "place":
+            return None
+        # Not the middle of the same row: `near the top` would stay true.
+        elsewhere = [(r, c) for r in (0, 1) for c in (0, 1, 2) if r != group.row or c not in (1, group.column)]
+        row, column = elsewhere[rng.integers(len(elsewhere))]
+        change = {"column": column, "row": row}
+    elif kind == "size":
+        change = {"size": "small" if group.size == "large" else "large"}
+    elif kind == "count":
+        change = {"count": int(rng.choice([n for n in NUMBERS if n != group.count]))}
+    else:
+        there = {getattr(g, kind) for g in scene.groups}
+        absent = [w for w in (NOUNS if kind == "noun" else COLOURS) if w not in there]
+        if not absent:
+            return None
+        change = {kind: absent[rng.integers(len(absent))]}
+    groups = list(told.groups)
+    groups[which] = replace(group, **change)
+    return Told(told.kind, tuple(groups))
+
+
+def caption_and_exchanged(
+    scene: Scene, rng: np.random.Generator, kinds: Sequence[str] = EXCHANGES
+) -> tuple[str, list[str | None]]:
+    """A caption, and for each kind the same sentence with one such word exchanged; None where it has no such word."""
+    told = tell(scene, rng)
+    wording = int(rng.integers(2**32))
+    text = word(told, scene, np.random.default_rng(wording))
+    others: list[str | None] = []
+    for kind in kinds:
+        other = exchange(told, scene, kind, rng)
+        said = word(other, scene, np.random.default_rng(wording)) if other else text
+        others.append(said if said != text else None)
+    return text, others
+
+
+def caption(scene: Scene, rng: np.random.Generator) -> str:
+    """One sentence about one, two or three groups of the scene."""
+    return word(tell(scene, rng), scene, rng)
 
 
 @dataclass(frozen=True)
@@ -248,15 +327,34 @@ def tags(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def document(scene: Scene, rng: np.random.Generator) -> list[str]:
-    """Texts about one scene in a row, as the language model is pretrained on: tags, captions, answered questions."""
-    texts = [caption(scene, rng) for _ in range(int(rng.integers(1, 4)))]
-    for _ in range(int(rng.integers(1, 3))):
+    """Texts about one scene in a row, as the language model is pretrained on: tags, captions, answered questions.
+
+    Most texts say again what the text before them or, less often, an earlier one said, in the same or in other words;
+    so that a model learns to be told what to say by what stands before.
+    """
+    texts = [tags(scene, rng)] if rng.random() < 0.4 else []
+    told = [tell(scene, rng)]
+    said = [word(told[0], scene, rng)]
+    for _ in range(int(rng.integers(1, 8))):
+        kind = rng.random()
+        if kind < 0.45:
+            told, said = [*told, told[-1]], [*said, said[-1]]
+        elif kind < 0.55:
+            which = int(rng.integers(len(said)))
+            told, said = [*told, told[which]], [*said, said[which]]
+        elif kind < 0.65:
+            told = [*told, told[-1]]
+            said = [*said, word(told[-1], scene, rng)]
+        else:
+            told = [*told, tell(scene, rng)]
+            said = [*said, word(told[-1], scene, rng)]
+    texts += said
+    for _ in range(int(rng.integers(0, 3))):
         asked = question(scene, rng)
         answered = f"Question: {asked.text} Short answer: {asked.answer}"
+        where = int(rng.integers(len(texts)))
         if rng.random() < 0.5:
-            texts.append(answered)
+            texts.insert(where + 1, answered)
         else:
-            where = int(rng.integers(len(texts)))
             texts[where] = f"{texts[where]} {answered}"
-    texts = [texts[i] for i in rng.permutation(len(texts))]
-    return [tags(scene, rng), *texts] if rng.random() < 0.7 else texts
+    return texts
