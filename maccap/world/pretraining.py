@@ -148,7 +148,34 @@ def draw_all(found: Sequence[tuple[Scene, np.random.Generator]], side: int) -> t
     return drawn
 
 
+def whiten_patches(visual: Any, images: torch.Tensor) -> None:
+    """Let the image tower begin by reading the principal components of its patches, each with variance 1.
+
+    Args:
+        images: float [N, 3, H, W], normalised. Colour makes up nearly all the variance of a patch and outlines little
+            of it, so that from a random start shapes go unnoticed for long (whitening as in arXiv 2404.00498).
+    """
+    kernel = visual.conv1.weight
+    side, width = kernel.shape[-1], len(kernel)
+    patches = images.unfold(2, side, side).unfold(3, side, side).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2)
+    values, vectors = torch.linalg.eigh(torch.cov(patches.T))
+    with torch.no_grad():
+        kernel.copy_((vectors[:, -width:] / (values[-width:] + 1e-4).sqrt()).T.reshape(kernel.shape))
+
+
+def place_patches(visual: Any) -> None:
+    """Let the patches' learnt positions begin as sines and cosines of their row and column (arXiv 2205.01580)."""
+    table = visual.positional_embedding
+    side, quarter = math.isqrt(len(table) - 1), table.shape[1] // 4
+    angles = torch.arange(side)[:, None] / 100.0 ** (torch.arange(quarter) / quarter)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
+    down, across = waves[:, None].expand(-1, side, -1), waves[None].expand(side, -1, -1)
+    with torch.no_grad():
+        table[1:] = torch.cat([down, across], dim=2).flatten(0, 1)
+
+
 NAMED = {"noun": len(NOUNS), "colour": len(COLOURS), "count": len(NUMBERS), "size": 2}
+WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses: shapes are what is hard to learn
 
 
 def labels_of(scene: Scene) -> np.ndarray:
@@ -177,18 +204,22 @@ class Naming(torch.nn.Module):
         within = F.one_hot(place, 6).T.float()
         self.register_buffer("mean", within / within.sum(1, keepdim=True))
 
-    def forward(self, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy of tokens [B, 1 + patches, width] and labels [B, 6, 4], where there is something."""
+    def forward(self, tokens: torch.Tensor, labels: torch.Tensor, both: bool) -> torch.Tensor:
+        """Cross-entropy of tokens [B, 1 + patches, width] and labels [B, 6, 4], where there is something.
+
+        Args:
+            both: from the class token, too. At first it would only disturb: no shapes are seen that it could name.
+        """
         losses = [
-            F.cross_entropy(part.float().flatten(0, 1), labels[..., kind].flatten())
-            for logits in self.logits(tokens)
-            for kind, part in enumerate(logits.split(list(NAMED.values()), dim=-1))
+            weight * F.cross_entropy(part.float().flatten(0, 1), labels[..., kind].flatten())
+            for logits in self.logits(tokens)[: 2 if both else 1]
+            for kind, (part, weight) in enumerate(zip(logits.split(list(NAMED.values()), dim=-1), WEIGHTS, strict=True))
         ]
-        return torch.stack(losses).mean()
+        return torch.stack(losses).sum()
 
     def logits(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both [B, 6, 33]: from the class token, and from the patches."""
-        return self.of_scene(tokens[:, 0]).unflatten(1, (6, -1)), self.of_place(self.mean @ tokens[:, 1:])
+        """Both [B, 6, 33]: from the patches, and from the class token."""
+        return self.of_place(self.mean @ tokens[:, 1:]), self.of_scene(tokens[:, 0]).unflatten(1, (6, -1))
 
 
 def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -244,6 +275,8 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
 
     pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
     drawn = draw_all(pairs, side)
+    whiten_patches(model.visual, drawn[:: max(1, len(drawn) // 500)].float() / 127.5 - 1)
+    place_patches(model.visual)
     labels = torch.from_numpy(np.stack([labels_of(scene) for scene, _ in pairs]))
     rng = np.random.default_rng(seed)
     order = np.empty(0, dtype=int)
@@ -255,7 +288,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
         rows, order = order[: settings["batch_size"]], order[settings["batch_size"] :]
         moved = shifted(drawn[rows].float() / 127.5 - 1, rng)
         tokens = image_tokens(model.visual, moved)
-        named = naming(tokens, labels[rows])
+        named = naming(tokens, labels[rows], both=step >= settings["naming_steps"])
         if step < settings["naming_steps"]:
             return named
         image_features = F.normalize((tokens[:, 0] @ model.visual.proj).float(), dim=-1)
