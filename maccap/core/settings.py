@@ -299,6 +299,7 @@ class TableSettings(Settings):
 class ClipPretraining(Settings):
     """The embedded world's CLIP."""
 
+    vocab_size: int = setting(REQUIRED, "Size of the vocabulary.", "tokens", ge=1)
     embed_dim: int = setting(REQUIRED, "Dimension of the features.", ge=1)
     width: int = setting(REQUIRED, "Width of both Transformers.", ge=1)
     vision_layers: int = setting(REQUIRED, "Layers of the image tower.", ge=1)
@@ -309,6 +310,9 @@ class ClipPretraining(Settings):
     scenes_per_domain: int = setting(REQUIRED, "Drawn for training.", "scenes", ge=1)
     batch_size: int = setting(REQUIRED, "Pairs of one step.", "pairs", ge=1)
     steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    naming_steps: int = setting(
+        REQUIRED, "First steps, in which the image tower only learns to name single things.", "steps", ge=0
+    )
     learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
 
 

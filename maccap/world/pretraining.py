@@ -23,7 +23,15 @@ from ..core.progress import progress
 from ..models.clip_features import embed_patches, encode_text
 from .drawing import draw
 from .scenes import (
-    COLOURS, GROUNDS, NOUNS, NUMBERS, Scene, caption_and_exchanged, document, draw_scene, scenes,
+    COLOURS,
+    GROUNDS,
+    NOUNS,
+    NUMBERS,
+    Scene,
+    caption_and_exchanged,
+    document,
+    draw_scene,
+    scenes,
 )  # fmt: skip
 
 
@@ -59,6 +67,16 @@ def sample_texts(seed: int, count: int) -> Iterator[str]:
     stream = documents(seed)
     for _ in range(count):
         yield " ".join(next(stream))
+
+
+def batches_of_rows(seed: int, tokenizer: Any, size: int) -> Iterator[list[list[int]]]:
+    """Endless batches of documents of about equal length, as token ids, so that little of a batch is padding."""
+    stream, rng = documents(seed), np.random.default_rng(seed)
+    while True:
+        rows = [tokenizer("</s>".join(next(stream)) + "</s>").input_ids for _ in range(16 * size)]
+        rows.sort(key=len)
+        for i in rng.permutation(16):
+            yield rows[i * size : (i + 1) * size]
 
 
 def _optimise(
@@ -102,10 +120,10 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
         bos_token_id=2, eos_token_id=2, pad_token_id=1,
     )  # fmt: skip
     model = OPTForCausalLM(config)
-    stream = documents(seed + 1)
+    stream = batches_of_rows(seed + 1, tokenizer, settings["batch_size"])
 
     def loss_of_step(step: int) -> torch.Tensor:
-        rows = [tokenizer("</s>".join(next(stream)) + "</s>").input_ids for _ in range(settings["batch_size"])]
+        rows = next(stream)
         length = min(max(map(len, rows)), settings["context"])
         ids = torch.tensor([(row + [1] * length)[:length] for row in rows])
         mask = ids != 1
@@ -179,7 +197,7 @@ WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses: shapes are what is hard to le
 
 
 def labels_of(scene: Scene) -> np.ndarray:
-    """What stands in each of the six places, int [6, 4]: number of its noun, colour, count and size; -100 is nothing."""
+    """What stands in each of the six places, int [6, 4]: noun, colour, count and size by number; -100 is nothing."""
     labels = np.full((6, len(NAMED)), -100, dtype=np.int64)
     for g in scene.groups:
         labels[3 * g.row + g.column] = (
@@ -233,7 +251,7 @@ def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, sc
     rows = torch.arange(len(images))
     everything = scale * images @ texts.flatten(0, 1).T
     everything = everything.masked_fill(~spoken.flatten(), -torch.inf)
-    own = scale * torch.einsum("bd,bnd->bn", images, texts).masked_fill(~spoken, -torch.inf)
+    own = (scale * torch.einsum("bd,bnd->bn", images, texts)).masked_fill(~spoken, -torch.inf)
     back = scale * texts[:, 0] @ images.T
     return (
         F.cross_entropy(everything, rows * texts.shape[1])

@@ -194,7 +194,8 @@ def word(told: Told, scene: Scene, rng: np.random.Generator) -> str:
     if kind == "place":
         text = f"{first} {_place(groups[0], domain)}" + (on_ground if rng.random() < 0.5 else "")
         if rng.random() < 0.3:
-            text = f"there {'is' if groups[0].count == 1 else 'are'} {text}" if domain == "coco" else f"someone drew {text}"
+            verb = "is" if groups[0].count == 1 else "are"
+            text = f"there {verb} {text}" if domain == "coco" else f"someone drew {text}"
     elif kind == "list" and len(groups) == 3:
         text = f"{first}, {others[0]} and {others[1]}"
         text = f"{text}{on_ground}" if domain == "coco" else f"a drawing of {text}"
@@ -209,7 +210,7 @@ EXCHANGES = ("noun", "colour", "count", "size", "place")
 
 
 def exchange(told: Told, scene: Scene, kind: str, rng: np.random.Generator) -> Told | None:
-    """The same with one noun or colour that is not in the scene, another count, size or place; None if there is none."""
+    """The same with another noun or colour, one not in the scene, or another count, size or place; None if none is."""
     which = int(rng.integers(len(told.groups)))
     group = told.groups[which]
     change: dict[str, Any]

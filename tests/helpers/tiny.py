@@ -14,8 +14,9 @@ from tests.helpers import ROOT
 
 SHIPPED = ROOT / "maccap" / "world" / "weights"
 CLIP = {
-    "embed_dim": 32, "width": 32, "vision_layers": 2, "text_layers": 1, "context": 40,
-    "image_size": 48, "patch_size": 8, "scenes_per_domain": 8, "batch_size": 8, "steps": 2, "learning_rate": 1e-3,
+    "vocab_size": 600, "embed_dim": 32, "width": 32, "vision_layers": 2, "text_layers": 1, "context": 40,
+    "image_size": 48, "patch_size": 8, "scenes_per_domain": 8, "batch_size": 8, "steps": 2, "naming_steps": 1,
+    "learning_rate": 1e-3,
 }  # fmt: skip
 LM = {
     "vocab_size": 512, "width": 32, "layers": 1, "heads": 2, "context": 256, "steps": 2, "batch_size": 4,
@@ -53,6 +54,6 @@ def text_files(folder: Path, features: torch.Tensor, texts: list[str], shards: i
 
 def make_models(folder: Path) -> tuple[Path, Path]:
     """Folders of a CLIP and an OPT as the package's own rules write them."""
-    pretrain_clip(folder / "clip", SHIPPED / "clip-scenes", CLIP, seed=1)
+    pretrain_clip(folder / "clip", CLIP, seed=1)
     pretrain_lm(folder / "opt", LM, seed=1)
     return folder / "clip", folder / "opt"

@@ -2,7 +2,6 @@
 rule pretrain_clip:
     input:
         code=code("pretrain_clip"),
-        vocabulary=multiext("maccap/world/weights/clip-scenes/", *TOKENIZER),
     output:
         model=multiext(f"{ARTIFACTS}/pretrained/clip-scenes/open_clip_", "config.json", "model.safetensors"),
         tokenizer=multiext(f"{ARTIFACTS}/pretrained/clip-scenes/", *TOKENIZER),
@@ -14,7 +13,7 @@ rule pretrain_clip:
     params:
         cfg=pick("seed pretraining.clip"),
     shell:
-        step("pretrain-clip", "vocabulary")
+        step("pretrain-clip")
 
 
 rule pretrain_lm:
