@@ -1,0 +1,102 @@
+"""The parts of the recipe against what a loop over everything finds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from maccap.world import pretraining
+from maccap.world.scenes import COLOURS, NOUNS, scenes
+
+
+def features(*shape: int) -> torch.Tensor:
+    return F.normalize(torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape))), dim=-1)
+
+
+def test_the_loss_is_clips_with_the_exchanged_captions_as_further_texts() -> None:
+    images, texts, scale = features(5, 8), features(5, 3, 8), 7.0
+    spoken = torch.tensor([[True, True, n % 2 == 0] for n in range(5)])
+
+    def surprise(image: torch.Tensor, own: torch.Tensor, among: list[torch.Tensor]) -> float:
+        return -scale * float(image @ own) + math.log(sum(math.exp(scale * float(image @ text)) for text in among))
+
+    everything = [texts[i, j] for i in range(5) for j in range(3) if spoken[i, j]]
+    total = 0.0
+    for i in range(5):
+        total += surprise(images[i], texts[i, 0], everything)
+        total += surprise(texts[i, 0], images[i], list(images))
+        total += surprise(images[i], texts[i, 0], [texts[i, j] for j in range(3) if spoken[i, j]])
+    found = pretraining.contrast(images, texts, spoken, torch.tensor(scale))
+    assert float(found) == pytest.approx(total / 15, rel=1e-5)
+
+
+def test_texts_that_are_missing_leave_every_gradient_finite() -> None:
+    images, texts = features(4, 8).requires_grad_(), features(4, 3, 8).requires_grad_()
+    scale = torch.tensor(5.0, requires_grad=True)
+    spoken = torch.tensor([[True, True, False]] * 4)
+    pretraining.contrast(images, texts, spoken, scale).backward()
+    assert all(part.grad is not None and part.grad.isfinite().all() for part in (images, texts, scale))
+
+
+def test_labels_say_what_stands_in_each_place() -> None:
+    for scene, _ in scenes("coco", "pretrain", 20, 3):
+        labels = pretraining.labels_of(scene)
+        for place in range(6):
+            there = [g for g in scene.groups if (g.row, g.column) == divmod(place, 3)]
+            if not there:
+                assert (labels[place] == -100).all()
+                continue
+            noun, colour, count, size = labels[place]
+            group = there[0]
+            assert (NOUNS[noun], COLOURS[colour], count + 1) == (group.noun, group.colour, group.count)
+            assert ("small", "large")[size] == group.size
+
+
+def test_each_place_is_named_by_the_mean_of_the_patches_inside_it() -> None:
+    grid = 8
+    naming = pretraining.Naming(16, grid)
+    patches = torch.randn(1, grid * grid, 16, generator=torch.Generator().manual_seed(0))
+    of_place = naming.mean @ patches
+    for place in range(6):
+        row, column = divmod(place, 3)
+        inside = [
+            patches[0, y * grid + x]
+            for y in range(grid)
+            for x in range(grid)
+            if int((y + 0.5) / grid * 2) == row and int((x + 0.5) / grid * 3) == column
+        ]
+        torch.testing.assert_close(of_place[0, place], torch.stack(inside).mean(0))
+
+
+def test_whitened_patches_have_variance_1_and_are_uncorrelated() -> None:
+    import open_clip
+
+    vision = {"image_size": 24, "patch_size": 4, "width": 32, "layers": 1, "head_width": 32}
+    text = {"context_length": 8, "vocab_size": 16, "width": 32, "heads": 1, "layers": 1}
+    visual = open_clip.CLIP(16, vision, text).visual
+    images = torch.rand(400, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    pretraining.whiten_patches(visual, images)
+    with torch.no_grad():
+        read = visual.conv1(images).flatten(2).transpose(1, 2).flatten(0, 1)
+    torch.testing.assert_close(torch.cov(read.T), torch.eye(32), atol=0.03, rtol=0)
+
+
+def test_the_end_token_of_clips_vocabulary_has_the_highest_id() -> None:
+    tokenizer = pretraining.clip_tokenizer(pretraining.sample_texts(1, 50), 600)
+    ids = tokenizer("Two red Stars.").input_ids
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids[-1] == tokenizer.eos_token_id == len(tokenizer) - 1
+    assert tokenizer.decode(ids, skip_special_tokens=True).strip() == "two red stars."
+
+
+def test_captions_come_with_exchanged_ones_and_a_missing_one_is_marked() -> None:
+    found = [scene for scene, _ in scenes("coco", "pretrain", 30, 5)]
+    texts, spoken = pretraining.captions_and_exchanged(found, np.random.default_rng(2))
+    assert len(texts) == spoken.numel() == 30 * 5
+    for n in range(30):
+        own, *others = texts[5 * n : 5 * n + 5]
+        assert spoken[n].tolist() == [True, *(other != own for other in others)]
