@@ -206,38 +206,63 @@ def labels_of(scene: Scene) -> np.ndarray:
     return labels
 
 
-class Naming(torch.nn.Module):
-    """Names what stands in each place, from the class token and from the mean of the patches there.
+def labels_told(of: Sequence[Scene], captions: Sequence[str]) -> torch.Tensor:
+    """`labels_of` each scene, int [B, 6, 4], without what its caption does not speak of."""
+    labels = np.stack([labels_of(scene) for scene in of])
+    for row, (scene, caption) in enumerate(zip(of, captions, strict=True)):
+        words = set(caption.lower().replace(",", "").rstrip(".").split())
+        for group in scene.groups:
+            if group.name not in words:
+                labels[row, 3 * group.row + group.column] = -100
+    return torch.from_numpy(labels)
 
-    It teaches the image tower to see shapes, as labels of single things taught the towers of old; it is not kept.
+
+class Naming(torch.nn.Module):
+    """Names what stands in each place, by the mean of the patches there, and what a feature speaks of.
+
+    It teaches the image tower to see shapes, as labels of single things taught the towers of old, and both towers the
+    same names; it is not kept. Patches are read before the last block, so that the class token can gather from them.
     """
 
-    def __init__(self, width: int, grid: int) -> None:
+    def __init__(self, width: int, grid: int, dim: int) -> None:
         super().__init__()
         outputs = sum(NAMED.values())
-        self.of_scene = torch.nn.Linear(width, 6 * outputs)
+        self.norm = torch.nn.LayerNorm(width)
+        self.of_feature = torch.nn.Linear(dim, len(NOUNS) + len(NOUNS) * len(COLOURS))
         self.of_place = torch.nn.Linear(width, outputs)
         at = (torch.arange(grid) + 0.5) / grid
         place = (3 * (at * 2).long()[:, None] + (at * 3).long()[None]).flatten()
         within = F.one_hot(place, 6).T.float()
         self.register_buffer("mean", within / within.sum(1, keepdim=True))
 
-    def forward(self, tokens: torch.Tensor, labels: torch.Tensor, both: bool) -> torch.Tensor:
-        """Cross-entropy of tokens [B, 1 + patches, width] and labels [B, 6, 4], where there is something.
+    def of_places(self, tokens: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Loss of naming noun, colour, count and size in each place where there is something.
 
         Args:
-            both: from the class token, too. At first it would only disturb: no shapes are seen that it could name.
+            tokens: before the last block, [B, 1 + patches, width].
+            labels: int [B, 6, 4], see `labels_of`.
         """
+        logits = self.of_place(self.mean @ self.norm(tokens[:, 1:])).float()
+        parts = logits.split(list(NAMED.values()), dim=-1)
         losses = [
-            weight * F.cross_entropy(part.float().flatten(0, 1), labels[..., kind].flatten())
-            for logits in self.logits(tokens)[: 2 if both else 1]
-            for kind, (part, weight) in enumerate(zip(logits.split(list(NAMED.values()), dim=-1), WEIGHTS, strict=True))
+            weight * F.cross_entropy(part.flatten(0, 1), labels[..., kind].flatten())
+            for kind, (part, weight) in enumerate(zip(parts, WEIGHTS, strict=True))
         ]
         return torch.stack(losses).sum()
 
-    def logits(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both [B, 6, 33]: from the patches, and from the class token."""
-        return self.of_place(self.mean @ tokens[:, 1:]), self.of_scene(tokens[:, 0]).unflatten(1, (6, -1))
+    def of_all(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Loss of naming all nouns and coloured nouns in L2-normalised features [B, d] of images or texts."""
+        logits = self.of_feature(10 * features)
+        nouns, coloured = logits.split([len(NOUNS), len(NOUNS) * len(COLOURS)], dim=-1)
+        noun, colour = labels[..., 0], labels[..., 1]
+        return held(nouns, noun) + held(coloured, noun * len(COLOURS) + colour)
+
+
+def held(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of logits [B, n] with each of the things that there are, labels [B, 6]; below 0 is none."""
+    there = labels >= 0
+    found = logits.log_softmax(-1).gather(1, labels.clamp(min=0))
+    return -(found * there).sum() / there.sum()
 
 
 def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -289,7 +314,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
     card = {"model_cfg": model_cfg, "preprocess_cfg": half}
     (out / "open_clip_config.json").write_text(json.dumps(card, indent=2) + "\n")
     model = open_clip.create_model(f"local-dir:{out}", require_pretrained=False)
-    naming = Naming(width, side // settings["patch_size"])
+    naming = Naming(width, side // settings["patch_size"], settings["embed_dim"])
 
     pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
     drawn = draw_all(pairs, side)
@@ -305,28 +330,28 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
             order = rng.permutation(len(pairs))
         rows, order = order[: settings["batch_size"]], order[settings["batch_size"] :]
         moved = shifted(drawn[rows].float() / 127.5 - 1, rng)
-        tokens = image_tokens(model.visual, moved)
-        named = naming(tokens, labels[rows], both=step >= settings["naming_steps"])
+        *before, last = model.visual.transformer.resblocks
+        tokens = embed_patches(model.visual, moved)
+        for block in before:
+            tokens = block(tokens)
+        named = naming.of_places(tokens, labels[rows])
         if step < settings["naming_steps"]:
             return named
-        image_features = F.normalize((tokens[:, 0] @ model.visual.proj).float(), dim=-1)
+        image_features = F.normalize((model.visual.ln_post(last(tokens)[:, 0]) @ model.visual.proj).float(), dim=-1)
         texts, spoken = captions_and_exchanged([pairs[i][0] for i in rows], rng)
         ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids
         text_features = F.normalize(encode_text(model, ids).float(), dim=-1).unflatten(0, spoken.shape)
+        told = labels_told([pairs[i][0] for i in rows], texts[:: spoken.shape[1]])
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
         with torch.autocast("cpu", enabled=False):
+            named = named + naming.of_all(image_features, labels[rows]) + naming.of_all(text_features[:, 0], told)
             return contrast(image_features, text_features, spoken, model.logit_scale.exp()) + named
 
     both = torch.nn.ModuleList([model, naming])
     loss = _optimise(both, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_clip")
     save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, out / "open_clip_model.safetensors")
     return {"loss": loss, "parameters": sum(p.numel() for p in model.parameters())}
-
-
-def image_tokens(visual: Any, images: torch.Tensor) -> torch.Tensor:
-    """All tokens of an open_clip ViT before its projection, class token first, [B, T, width]."""
-    return visual.ln_post(visual.transformer(embed_patches(visual, images)))
 
 
 def shifted(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -336,11 +361,11 @@ def shifted(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return F.pad(images, (3, 3, 3, 3), mode="reflect")[..., down : down + side, across : across + side]
 
 
-EXCHANGED = ("noun", "noun", "colour")  # and one of the others, by chance
+EXCHANGED = ("noun", "colour")  # and one of the others, by chance
 
 
 def captions_and_exchanged(of: Sequence[Scene], rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
-    """For each scene a fresh caption and the same with words exchanged, in a row, and which there are, bool [B, 5]."""
+    """For each scene a fresh caption and the same with words exchanged, in a row, and which there are, bool [B, 4]."""
     texts: list[str] = []
     spoken: list[list[bool]] = []
     for scene in of:

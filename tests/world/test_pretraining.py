@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from maccap.world import pretraining
-from maccap.world.scenes import COLOURS, NOUNS, scenes
+from maccap.world.scenes import COLOURS, NOUNS, scenes, tell, word
 
 
 def features(*shape: int) -> torch.Tensor:
@@ -58,7 +58,7 @@ def test_labels_say_what_stands_in_each_place() -> None:
 
 def test_each_place_is_named_by_the_mean_of_the_patches_inside_it() -> None:
     grid = 8
-    naming = pretraining.Naming(16, grid)
+    naming = pretraining.Naming(16, grid, 8)
     patches = torch.randn(1, grid * grid, 16, generator=torch.Generator().manual_seed(0))
     of_place = naming.mean @ patches
     for place in range(6):
@@ -96,7 +96,27 @@ def test_the_end_token_of_clips_vocabulary_has_the_highest_id() -> None:
 def test_captions_come_with_exchanged_ones_and_a_missing_one_is_marked() -> None:
     found = [scene for scene, _ in scenes("coco", "pretrain", 30, 5)]
     texts, spoken = pretraining.captions_and_exchanged(found, np.random.default_rng(2))
-    assert len(texts) == spoken.numel() == 30 * 5
+    assert len(texts) == spoken.numel() == 30 * 4
     for n in range(30):
-        own, *others = texts[5 * n : 5 * n + 5]
+        own, *others = texts[4 * n : 4 * n + 4]
         assert spoken[n].tolist() == [True, *(other != own for other in others)]
+
+
+def test_labels_of_a_caption_are_those_of_the_groups_that_it_names() -> None:
+    found = [scene for scene, _ in scenes("flickr30k", "pretrain", 30, 6)]
+    rng = np.random.default_rng(4)
+    told = [tell(scene, rng) for scene in found]
+    captions = [word(about, scene, rng) for about, scene in zip(told, found, strict=True)]
+    for scene, about, labels in zip(found, told, pretraining.labels_told(found, captions), strict=True):
+        whole = pretraining.labels_of(scene)
+        for place in range(6):
+            named = any((g.row, g.column) == divmod(place, 3) for g in about.groups)
+            assert labels[place].tolist() == (whole[place].tolist() if named else [-100] * 4)
+
+
+def test_naming_what_is_held_is_the_mean_over_all_that_is_there() -> None:
+    logits = torch.randn(3, 7, generator=torch.Generator().manual_seed(2))
+    labels = torch.tensor([[0, -100, 3], [-100, -100, -1], [6, 6, 1]])
+    shares = logits.softmax(-1)
+    losses = [-math.log(float(shares[row, n])) for row in range(3) for n in labels[row].tolist() if n >= 0]
+    assert float(pretraining.held(logits, labels)) == pytest.approx(sum(losses) / len(losses), rel=1e-5)
