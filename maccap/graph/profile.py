@@ -7,6 +7,7 @@ takes long, because every call of Snakemake reads this.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..core.dotted import leaves
@@ -205,25 +206,28 @@ class Profile:
         """In how many files the test images' features come."""
         return int(self.datasets[dataset].get("shards", {}).get("images", 1))
 
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, str], PredictionGroup]:
+        """All groups by trained on, name and tier."""
+        groups: dict[tuple[str, str, str], PredictionGroup] = {}
+        for tier in ("", EXTENDED):
+            for trained, experiment, tested in self.predicted(extended=bool(tier)):
+                run = self.run_of(experiment)
+                if run is None:
+                    name = experiment if "published" in self.experiments[experiment] else BASELINES_NAME
+                else:
+                    name = run if self.config["predictions"] == "run" else experiment
+                group = groups.setdefault((trained, name, tier), PredictionGroup(trained, name, tier, run))
+                group.experiments.setdefault(tested, []).append(experiment)
+        return groups
+
     def groups(self, *, extended: bool = False) -> list[PredictionGroup]:
         """What makes captions, one entry for each job (or, of sharded test sets, each job of one shard)."""
-        groups: dict[tuple[str, str], PredictionGroup] = {}
-        for trained, experiment, tested in self.predicted(extended=extended):
-            run = self.run_of(experiment)
-            if run is None:
-                name = experiment if "published" in self.experiments[experiment] else BASELINES_NAME
-            else:
-                name = run if self.config["predictions"] == "run" else experiment
-            group = groups.setdefault((trained, name), PredictionGroup(trained, name, EXTENDED * extended, run))
-            group.experiments.setdefault(tested, []).append(experiment)
-        return list(groups.values())
+        return [group for group in self._groups.values() if bool(group.tier) == extended]
 
     def group(self, trained: str, name: str, tier: str) -> PredictionGroup:
         """The group of these names."""
-        (found,) = [
-            group for group in self.groups(extended=tier == EXTENDED) if (group.trained, group.name) == (trained, name)
-        ]
-        return found
+        return self._groups[trained, name, tier]
 
     def shards_of(self, group: PredictionGroup) -> int:
         """How many files a group's predictions come in: as many as its test set with most shards has."""
