@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import ConfigError
 from ..fetch.registry import DOWNLOADS, Asset, HubAsset, looks_like_a_path, slug
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
-from .sources import closure, members
+from .sources import digest, members
 
 TIERS = ("", EXTENDED)  # at the end of names: of the target `all`, and of what only `extended` makes
 RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
@@ -26,13 +26,17 @@ METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables 
 Wildcards = Any
 
 
-def code(step: str, *modules: str) -> list[str]:
-    """Source files that a step runs, as an input of its rule: editing one of them reruns the step.
+def code(step: str, *modules: str) -> str:
+    """Which source files a step runs, as a parameter of its rule: editing one of them reruns the step.
 
     Args:
         modules: those that the step imports by the names in its settings, such as `methods.maccap`.
+
+    Returns:
+        The names of the modules, and a hash over them and all that they import.
     """
-    return closure("steps.runner", f"steps.{step}", *modules)
+    names = ("steps.runner", f"steps.{step}", *modules)
+    return " ".join([*names, digest(names)])
 
 
 class Files:
@@ -213,7 +217,7 @@ class Files:
             "adaptors": self.run(trained, run, "adaptor.safetensors") if "adaptor" in needed else [],
         }
 
-    def code_of_run(self, step: str, run: str) -> list[str]:
+    def code_of_run(self, step: str, run: str) -> str:
         """As `code`, with the method of a run."""
         return code(step, f"methods.{self.config['runs'][run]['method']}")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from ..core.artifacts import sha256
 from ..core.errors import ConfigError
 from .snakemake_graph import Graph, GraphJob
 
@@ -28,18 +27,16 @@ def check_file(profile: str) -> str:
 
 
 def code_folder(profile: str) -> str:
-    """Where the first stage leaves the hashes of source files; a stage depends on the file with those of its step.
+    """Where the first stage leaves the hash of each stage's source files, which the stage depends on.
 
-    So a stage names one file in place of many, and is stale when one of its source files has changed, and only then.
+    So a stage is stale when one of its source files has changed, and only then.
     """
     return f".snakemake/dvc-{profile}-code"
 
 
 def code_hashes(graph: Graph) -> dict[str, str]:
-    """{name in `code_folder`: text} of every list of source files."""
-    lists = {job.code_digest: job.code for job in graph.jobs}
-    digests = {path: sha256(path) for path in {path for paths in lists.values() for path in paths}}
-    return {name: "".join(f"{digests[path]}  {path}\n" for path in paths) for name, paths in lists.items()}
+    """{name in `code_folder`: text} of every stage."""
+    return {stage_name(jobs[0]): jobs[0].code + "\n" for jobs in _together(graph.jobs)}
 
 
 def render(graph: Graph, profile: str, default: str) -> str:
@@ -135,8 +132,8 @@ def _together(jobs: list[GraphJob]) -> list[list[GraphJob]]:
 
 def _adds_nothing(job: GraphJob, stage: list[GraphJob]) -> bool:
     first = stage[0]
-    known = {*first.inputs, *first.code, *(path for other in stage for path in other.outputs)}
-    return known.issuperset([*job.inputs, *job.code]) and all(
+    known = {*first.inputs, *first.code.split(), *(path for other in stage for path in other.outputs)}
+    return known.issuperset([*job.inputs, *job.code.split()[:-1]]) and all(
         set(keys) <= set(first.keys.get(file, ())) for file, keys in job.keys.items()
     )
 
@@ -149,7 +146,7 @@ def _stage(
     config = f"--configfile config/{profile}.yaml " if own else ""
     rules, targets, digests = map(" ".join, zip(*((job.rule, job.outputs[0], job.digest) for job in jobs), strict=True))
     run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
-    code = f"{code_folder(profile)}/{first.code_digest}"
+    code = f"{code_folder(profile)}/{stage_name(first)}"
     deps = [*_gathered([*inputs, *first.upstream], folders), code]
     stage: dict[str, Any] = {"cmd": f"{run}  # rule {digests}", "deps": _Short(deps)}
     if first.keys:

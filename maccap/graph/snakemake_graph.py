@@ -26,8 +26,8 @@ class GraphJob:
     rule: str
     step: str  # the step that it runs
     wildcards: list[str]
-    inputs: list[str]  # but for the code
-    code: list[str]  # source files of the step
+    inputs: list[str]
+    code: str  # the step's source modules, and their hash; see `files.code`
     outputs: list[str]
     named: dict[str, list[str]]  # the inputs that the step is given, by name
     settings: dict[str, Any]  # what the step is given besides
@@ -36,11 +36,6 @@ class GraphJob:
     records: list[str]  # Snakemake's own record of each output
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
     stale: bool = False  # Snakemake would run it now (known only to a graph that was read with `stale`)
-
-    @property
-    def code_digest(self) -> str:
-        """A name for the list of source files: jobs with the same list share it."""
-        return f"{self.rule}-{hashlib.sha256(repr(self.code).encode()).hexdigest()[:8]}"
 
     @property
     def provenance(self) -> str:
@@ -99,18 +94,17 @@ def _job(job: Any, planner: Any, values: Values, stale: bool) -> GraphJob:
     store = planner.persistence
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
-    code = {str(path) for path in job.input.get("code", [])}
     cfg = dict(job.params.get("cfg", {}))
     command = str(job.rule.shellcmd).partition("maccap step ")[2]
     keys, others = _keys(cfg, values)
-    others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
+    others |= {f"params.{name}": value for name, value in job.params.items() if name not in ("cfg", "code")}
     unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items()), list(cfg)]
     return GraphJob(
         rule=job.rule.name,
         step=command.split()[0].replace("-", "_"),
         wildcards=[str(value) for value in job.wildcards],
-        inputs=sorted({str(path) for path in job.input} - code),
-        code=sorted(code),
+        inputs=sorted({str(path) for path in job.input}),
+        code=job.params.code,
         outputs=outputs,
         named={
             name: [str(path) for path in _listed(job.input[name])] for name in re.findall(r"--input (\w+)", command)

@@ -124,7 +124,7 @@ class Checkout:
         return {name: stage for name, stage in found.items() if name != "dag-check"}
 
     def code(self, stage: str) -> str:
-        """The hashes of source files on which a stage depends; `sync --check` or the stage `dag-check` wrote them."""
+        """The source modules of a stage and their hash, which `sync --check` or the stage `dag-check` wrote."""
         [path] = [path for path in self.stages()[stage]["deps"] if path.startswith(".snakemake/dvc-")]
         return self.text(path)
 
