@@ -13,7 +13,7 @@ from ..core.artifacts import sha256, write_text
 from ..core.errors import ConfigError, DataError, EnvironmentProblem
 from ..core.project import default_profile
 from ..core.records import read_record
-from ..graph.pipeline import check_file, code_folder, code_hashes, pipeline_file, render
+from ..graph.pipeline import check_file, decided_by, decisions, pipeline_file, render
 from ..graph.snakemake_graph import Graph, read_graph
 
 
@@ -58,8 +58,8 @@ def check(graph: Graph, profile: str, default: str) -> None:
         changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["not a stage"]
         names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
         raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync`")
-    for name, text in code_hashes(graph).items():
-        write_text(f"{code_folder(profile)}/{name}", text)
+    for name, text in decisions(graph).items():
+        write_text(f"{decided_by(profile)}/{name}", text)
     write_text(check_file(profile), f"the pipeline of profile {profile} matches the Snakemake graph\n")
 
 

@@ -123,10 +123,10 @@ class Checkout:
         found = yaml.safe_load(self.text(f"dvc.{kind}"))["stages"]
         return {name: stage for name, stage in found.items() if name != "dag-check"}
 
-    def code(self, stage: str) -> str:
-        """The source modules of a stage and their hash, which `sync --check` or the stage `dag-check` wrote."""
+    def decisions(self, stage: str) -> list[dict[str, Any]]:
+        """What decides each job of a stage beside its files; `sync --check` or the stage `dag-check` wrote it."""
         [path] = [path for path in self.stages()[stage]["deps"] if path.startswith(".snakemake/dvc-")]
-        return self.text(path)
+        return json.loads(self.text(path))
 
     def dvc_run(self, *arguments: str) -> set[str]:
         """Jobs that `dvc repro` ran, without its own check of the graph."""
