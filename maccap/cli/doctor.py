@@ -12,9 +12,8 @@ from ..core.dotted import leaves
 from ..core.errors import ConfigError
 from ..core.project import default_profile, profiles, read_config
 from ..fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
-from ..graph.estimate import estimate
+from ..graph.estimate import ASSUMED, estimate, missing_assets
 from ..graph.profile import Profile
-from ..graph.work import missing_assets, work
 from ..metrics.java import SPICE_VERSIONS
 from .machine import Machine, examine
 
@@ -122,9 +121,9 @@ def needs(name: str, machine: Machine) -> list[Finding]:
     findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in to_ask.items()]
     disk = SMALL_PROFILE
     if "estimate" in config:
-        expected = estimate(work(profile, missing))
+        expected = estimate(profile, missing)
         disk = expected.download_bytes + expected.feature_bytes
-        hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {expected.throughput})"
+        hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {ASSUMED})"
         findings.append(_gpus(config["gpus"], machine, hours))
         if missing:
             unknown = len(expected.of_unknown_size)
