@@ -26,7 +26,8 @@ def run(job: Job) -> None:
         write_store(job.outputs[out], features, ids, job.cfg["encoder.dtype"])
 
     table = CaptionTable(job.input("train"))
-    write(0, iter([("train", table[shard_rows(**job.cfg["shard"], count=len(table))])]))
+    rows = shard_rows(**job.cfg["shard"], count=len(table))
+    write(0, iter([("train", [table[row] for row in rows])]))
     if len(job.outputs) > 1:
         held_out = ((split, job.input(split)) for split in ("val", "test") if job.inputs.get(split))
-        write(1, ((split, CaptionTable(path)[:]) for split, path in held_out if path.stat().st_size))
+        write(1, ((split, list(CaptionTable(path))) for split, path in held_out if path.stat().st_size))

@@ -196,7 +196,7 @@ def test_json_comes_back_as_it_was_written(tmp_path: Path, indent: int | None) -
 
 
 def test_json_that_is_missing_is_named_with_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.json: no such file; run the rule") as caught:
+    with pytest.raises(DataError, match=r"none\.json: no such file; check the path, or run the rule") as caught:
         read_json(tmp_path / "none.json")
     assert f"snakemake {tmp_path / 'none.json'}" in str(caught.value)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maccap.core.errors import ConfigError, DataError
-from maccap.data.formats import format_names, format_of, read_splits
+from maccap.data.formats import format_of, formats, read_splits
 from tests.helpers import ROOT
 
 
@@ -20,8 +20,8 @@ def coco_file(path: Path, first: int) -> Path:
 
 
 def test_the_formats_are_the_files_that_declare_one():
-    assert format_names() == ["coco", "conceptual", "karpathy", "scenes", "vqa"]
-    for name in format_names():
+    assert list(formats()) == ["coco", "conceptual", "karpathy", "scenes", "vqa"]
+    for name in formats():
         assert format_of(name).name == name
         assert format_of(name).description
 
@@ -76,7 +76,7 @@ def test_what_a_config_lacks_is_named():
 
 def test_asking_for_formats_loads_no_reader_and_no_library():
     code = (
-        "import sys; from maccap.data.formats import format_names; format_names(); "
+        "import sys; from maccap.data.formats import formats; formats(); "
         "print(*sorted({'torch', 'numpy', 'pandas', 'maccap.data.coco', 'maccap.data.captions'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == ""

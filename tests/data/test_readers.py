@@ -188,7 +188,7 @@ def test_official_coco_captions_are_read_in_the_order_of_the_annotations(tmp_pat
     [
         (lambda c: c["annotations"][1].update(image_id=5), ["annotation 787980", "image 5", "not listed", "remove"]),
         (lambda c: c["annotations"][1].update(id=48), ["caption id 48", "2 times", "must be unique"]),
-        (lambda c: c["images"][1].update(id=57870), ["image id 57870", "more than once", "must be unique"]),
+        (lambda c: c["images"][1].update(id=57870), ["image id 57870", "2 times", "must be unique"]),
         (lambda c: c["annotations"][0].update(caption=" \n"), ["48", "384029", "empty", "remove or fill"]),
         (lambda c: c["annotations"][0].pop("caption"), ["annotation 48", "'caption'", "take captions_*.json"]),
         (lambda c: c["annotations"][0].pop("image_id"), ["annotation 48", "'image_id'", "COCO captions"]),
