@@ -24,7 +24,7 @@ from maccap.data.captions import (
     write_captions,
     write_images,
 )
-from tests.helpers.damage import refuses
+from tests.helpers.files import refuses
 
 TABLE = [
     Caption(5, "val2014/a.jpg", "train", 10, "A dog."), Caption(5, "val2014/a.jpg", "train", 11, "A big dog."),
