@@ -72,7 +72,7 @@ COLUMNS = ("left", "middle", "right")
 
 
 def stands(a: Group, b: Group, side: str) -> bool:
-    """Whether `a` is on that side of `b`, by their places in the picture."""
+    """Whether `a` is on that side of `b`, by their places in the image."""
     return {
         "left": a.column < b.column, "right": a.column > b.column, "above": a.row < b.row, "below": a.row > b.row,
     }[side]  # fmt: skip
@@ -196,7 +196,7 @@ def test_a_scene_and_what_is_drawn_from_it_do_not_depend_on_the_count(split: str
     assert len({content(s) for s, _ in many}) == 5
 
 
-def test_more_scenes_leave_the_texts_and_pictures_of_the_others_as_they_were(
+def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(
     written: tuple[str, Path], tmp_path: Path
 ) -> None:
     domain, folder = written
@@ -405,7 +405,7 @@ def test_the_multiple_choice_answer_is_the_most_frequent_of_the_ten_as_in_vqa(tm
         assert counts[row["multiple_choice_answer"]] == max(counts.values()), row
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------
+# --- images --------------------------------------------------------------------------------------------------------
 HUES = {"red": 0, "orange": 31, "yellow": 51, "green": 134, "blue": 221, "purple": 277, "pink": 330}
 
 
@@ -426,11 +426,11 @@ def of_colour(pixels: np.ndarray, colour: str) -> np.ndarray:
     return (apart < 9) & vivid & (value > (0.72 if colour == "red" else 0.5))
 
 
-def cell_of(picture: np.ndarray, row: int, column: int) -> np.ndarray:
-    return picture[row * 84 : (row + 1) * 84, column * 56 : (column + 1) * 56]
+def cell_of(image: np.ndarray, row: int, column: int) -> np.ndarray:
+    return image[row * 84 : (row + 1) * 84, column * 56 : (column + 1) * 56]
 
 
-def test_pictures_are_small_rgb_and_show_every_colour_at_its_place_and_nowhere_else(tmp_path: Path) -> None:
+def test_images_are_small_rgb_and_show_every_colour_at_its_place_and_nowhere_else(tmp_path: Path) -> None:
     for domain in DOMAINS:
         write_world(tmp_path, domain, {"train": 1, "val": 1, "test": 16}, 1, seed=21)
         images = [i for i in text_of(tmp_path / "dataset.json")["images"] if i["split"] == "test"]
@@ -467,7 +467,7 @@ def test_each_group_is_drawn_inside_its_own_place_and_large_is_larger_than_small
     assert np.mean(area["large"]) > 2 * np.mean(area["small"])
 
 
-def test_the_archive_holds_pictures_of_val_and_test_scenes_only(written: tuple[str, Path]) -> None:
+def test_the_archive_holds_images_of_val_and_test_scenes_only(written: tuple[str, Path]) -> None:
     _, folder = written
     images = text_of(folder / "dataset.json")["images"]
     expected = {i["filename"] for i in images if i["split"] != "train"}
@@ -488,8 +488,8 @@ def test_the_readers_of_the_real_data_sets_read_the_files(written: tuple[str, Pa
     assert references(table) == {i[id_key]: [s["raw"] for s in i["sentences"]] for i in raw["images"]}
     assert [row.caption_id for row in table] == [sentid for i in raw["images"] for sentid in i["sentids"]]
     assert Counter(row.split for row in table) == {split: 5 * count for split, count in COUNTS.items()}
-    pictured = list(dict.fromkeys(row.file_name for row in table if row.split != "train"))
-    assert all(isinstance(p, Image.Image) for p in read_images(folder / "images.zip", pictured))
+    with_image = list(dict.fromkeys(row.file_name for row in table if row.split != "train"))
+    assert all(isinstance(p, Image.Image) for p in read_images(folder / "images.zip", with_image))
     for split in ("train", "test"):
         questions = read_questions(folder / f"vqa_questions.{split}.json")
         annotations = read_annotations(folder / f"vqa_annotations.{split}.json", questions)["annotations"]
