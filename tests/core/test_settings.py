@@ -19,6 +19,7 @@ import yaml
 from pydantic import ValidationError
 
 from maccap.cli.step import STEPS
+from maccap.core.dotted import leaves
 from maccap.core.errors import ConfigError
 from maccap.core.project import read_config
 from maccap.core.settings import (
@@ -75,7 +76,10 @@ def test_a_later_section_overrides_an_earlier_one_and_nothing_else() -> None:
         settings(TrainingSettings, cfg | {"runs.a.training.copies": "ten"}, "training", "runs.a.training")
 
 
-def test_a_section_is_what_lies_below_one_name() -> None:
+def test_dotted_keys_are_all_values_of_a_config_and_a_section_is_what_lies_below_one_name() -> None:
+    config = {"seed": 1, "training": {"epochs": 2, "noise": {"copies": None}}, "gap": {}}
+    assert leaves("", config) == {"seed": 1, "training.epochs": 2, "training.noise.copies": None}
+    assert leaves("training.epochs", 2) == {"training.epochs": 2}
     cfg = {"a.b": 1, "a.c.d": 2, "ab.c": 3, "a": 4, "b.a.c": 5}
     assert section(cfg, "a") == {"b": 1, "c.d": 2}
     assert section(cfg, "a.c") == {"d": 2}

@@ -2,8 +2,8 @@
 
 `build(folder, registry)` writes a mirror (`MACCAP_MIRROR`) for the assets of the real registry and the registry that
 pins its files: images, captions and questions of the embedded world under the names of COCO and Flickr30k, captions of
-the web, published predictions, CLIP ViT-B/32 at full size with random weights in OpenAI's archive format, a tiny OPT
-that has learned the captions and an untrained tiny T5, in the hub's files.
+the web, published predictions, CLIP ViT-B/32 at full size with random weights in OpenAI's archive format, the embedded
+world's OPT and an untrained tiny T5, in the hub's files.
 """
 
 import hashlib
@@ -18,13 +18,14 @@ import open_clip
 import torch
 import yaml
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import OPTForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from maccap.fetch.hub import mirror_folder
 from maccap.fetch.registry import HubAsset, read_registry
 from maccap.world.scene_files import write_world
 from maccap.world.scenes import caption, scenes
 from tests.helpers.files import tarred, zipped
+from tests.helpers.tiny import SHIPPED
 from tests.models.test_encoder import Holder
 
 COUNTS = {"train": 22, "val": 4, "test": 12}
@@ -52,7 +53,7 @@ def build(folder: Path, registry: Path) -> Path:
         **_published({"coco": coco, "flickr30k": flickr}, assets),
     }
     texts = [sentence["raw"] for image in coco["images"] for sentence in image["sentences"]]
-    hub = {"facebook/opt-1.3b": _opt(texts), "google/flan-t5-xl": _t5(texts)}
+    hub = {"facebook/opt-1.3b": _opt(), "google/flan-t5-xl": _t5(texts)}
     entries = yaml.safe_load(registry.read_text(encoding="utf-8"))
     for name, asset in assets.items():
         if isinstance(asset, HubAsset):
@@ -149,57 +150,25 @@ def _write_model(folder: Path, files: dict[str, bytes]) -> None:
     (folder / "index.json").write_text(json.dumps(index))
 
 
-def _opt(texts: list[str]) -> dict[str, bytes]:
-    """The files of facebook/opt-1.3b: pickled weights, and the tokenizer as vocabulary and merges."""
-    tokenizer = Tokenizer(models.BPE(unk_token="</s>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
-    tokenizer.train_from_iterator(texts, trainer)
-    model = json.loads(tokenizer.to_str())["model"]
+def _opt() -> dict[str, bytes]:
+    """The files of facebook/opt-1.3b: the embedded world's OPT, its tokenizer as vocabulary and merges."""
+    lm = OPTForCausalLM.from_pretrained(SHIPPED / "opt-scenes", dtype=torch.float16)
+    model = json.loads((SHIPPED / "opt-scenes/tokenizer.json").read_bytes())["model"]
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
-    torch.manual_seed(0)
-    ids = {"bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
-    config = OPTConfig(
-        vocab_size=len(model["vocab"]), hidden_size=64, word_embed_proj_dim=64, ffn_dim=128, num_hidden_layers=2,
-        num_attention_heads=4, max_position_embeddings=128, **ids,
-        dtype="float16", architectures=["OPTForCausalLM"],
-    )  # fmt: skip
-    lm = OPTForCausalLM(config)
-    _teach(lm, [[2, *tokenizer.encode(text).ids, 2] for text in texts])
     special = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
+    weights = io.BytesIO()
+    torch.save(lm.state_dict(), weights)
     return {
-        "config.json": config.to_json_string().encode(),
-        "generation_config.json": _json({"_from_model_config": True} | ids),
+        "config.json": lm.config.to_json_string().encode(),
+        "generation_config.json": (SHIPPED / "opt-scenes/generation_config.json").read_bytes(),
         "vocab.json": _json(model["vocab"]),
         "merges.txt": "\n".join(["#version: 0.2", *merges, ""]).encode(),
         "tokenizer_config.json": _json(special | {
             "errors": "replace", "add_prefix_space": False, "add_bos_token": True, "tokenizer_class": "GPT2Tokenizer",
         }),
         "special_tokens_map.json": _json(special),
-        "pytorch_model.bin": _saved({name: value.half() for name, value in lm.state_dict().items()}),
+        "pytorch_model.bin": weights.getvalue(),
     }  # fmt: skip
-
-
-def _teach(lm: OPTForCausalLM, rows: list[list[int]], steps: int = 120) -> None:
-    """Let a language model learn a few sentences, so that it says something."""
-    ids = torch.tensor([(row + [1] * 40)[:40] for row in rows])
-    optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-3)
-    for step in range(steps):
-        batch = ids[torch.arange(step * 16, step * 16 + 16) % len(ids)]
-        labels = batch.masked_fill(batch == 1, -100)
-        lm(input_ids=batch, attention_mask=(batch != 1).long(), labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    lm.eval()
-
-
-def _saved(state: dict[str, torch.Tensor]) -> bytes:
-    data = io.BytesIO()
-    torch.save(state, data)
-    return data.getvalue()
 
 
 def _t5(texts: list[str]) -> dict[str, bytes]:
