@@ -9,6 +9,7 @@ import json
 import statistics
 import zipfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,11 @@ def derive(job: Job) -> None:
 
 
 def predict(job: Job) -> None:
+    about = product(job.cfg["experiment"], job.cfg["tested"], SEEDS, (1, 2))
     rows = [
         {"trained": "coco", "experiment": experiment, "tested": tested, "seed": seed, "image_id": image,
          "caption": "a" * (len(experiment) * seed + 2 * image + len(tested))}
-        for experiment in job.cfg["experiment"] for tested in job.cfg["tested"] for seed in SEEDS for image in (1, 2)
+        for experiment, tested, seed, image in about
     ]  # fmt: skip
     write_lines(job.outputs[0], rows)
 
