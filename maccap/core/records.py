@@ -122,7 +122,7 @@ def write_record(step: str, job: Job, started: datetime) -> Path:
         step=step,
         outputs={str(out): OutputFile(sha256=sha256(out), size=size_of(out)) for out in job.outputs},
         inputs={name: {str(source): hashes[source] for source in paths} for name, paths in job.inputs.items() if paths},
-        settings=job.cfg,
+        settings=job.settings,
         command=f"maccap step --again {path}",
         code=code_version(),
         python=platform.python_version(),

@@ -38,7 +38,7 @@ def run_all(folder: Path) -> Graph:
         graph = read_graph(yaml.safe_load(Path("config/config.yaml").read_text())["profile"])
         for job in graph.jobs:
             own = as_job(job)
-            run_step(job.step, own.inputs, own.outputs, own.cfg, [])
+            run_step(job.step, own.inputs, own.outputs, own.settings, [])
     return graph
 
 
