@@ -41,7 +41,7 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.again:
         record = read_record(parsed.again)
         name, job = record.step, record.job
-        inputs, outputs, settings = job.inputs, job.outputs, job.cfg
+        inputs, outputs, settings = job.inputs, job.outputs, job.settings
     else:
         name = (parsed.name or "").replace("-", "_")
         inputs = {kind: [Path(path) for path in paths] for kind, *paths in parsed.input}

@@ -31,16 +31,10 @@ class Settings(BaseModel):
 def changes(kind: type[Settings]) -> type[Settings]:
     """The same keys, each of them optional: what an entry of its own says in place of the profile's section."""
     fields: dict[str, Any] = {
-        name: (field.annotation | None, Field(None, description=field.description, **_bounds(field.metadata)))  # type: ignore[operator]
+        name: (field.rebuild_annotation() | None, Field(None, description=field.description))
         for name, field in kind.model_fields.items()
     }
     return create_model(kind.__name__.replace("Settings", "Changes"), __base__=Settings, **fields)
-
-
-def _bounds(metadata: list[Any]) -> dict[str, Any]:
-    """The arguments of `Field` that gave this metadata."""
-    names = ("gt", "ge", "lt", "le", "pattern")
-    return {name: getattr(rule, name) for rule in metadata for name in names if getattr(rule, name, None) is not None}
 
 
 class TrainingSettings(Settings):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..core.artifacts import atomic
+from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
 
 
@@ -100,21 +99,12 @@ def read_store(path: Path | str) -> dict[str, torch.Tensor]:
     Raises:
         DataError: the file is missing or damaged.
     """
-    try:
+    with reading(path, "not a feature store", "delete it and run again"):
         return load_file(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a feature store ({error}); delete it and run again") from error
 
 
 def read_image_features(paths: Sequence[Path | str]) -> ImageFeatures:
-    """The images of some shards, in their order."""
+    """The images of some shards, in their order; those of a single shard stay memory-mapped."""
     stores = [read_store(path) for path in paths]
-    ids, *columns = (_joined(stores, name) for name in ("ids", "global", "tokens", "attention"))
-    return ImageFeatures(ids, *columns)
-
-
-def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
-    """One column over all stores; that of a single store stays memory-mapped."""
-    return stores[0][name] if len(stores) == 1 else torch.cat([store[name] for store in stores])
+    columns = ([store[name] for store in stores] for name in ("ids", "global", "tokens", "attention"))
+    return ImageFeatures(*(parts[0] if len(parts) == 1 else torch.cat(parts) for parts in columns))

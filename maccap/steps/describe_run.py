@@ -9,7 +9,7 @@ from ..training.run_file import Memory, describe_run, write_run
 
 
 def run(job: Job) -> None:
-    settings = {name: section(job.cfg, name) for name in ("generation", "selection", "answering")}
+    settings = {name: section(job.settings, name) for name in ("generation", "selection", "answering")}
     models = {name: job.folder(f"{name}_files") for name in ("encoder", "language_model")}
     memory = None
     if job.inputs.get("memory"):

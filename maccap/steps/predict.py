@@ -15,7 +15,9 @@ from ..models.of_job import language_model, text_encoder
 def run(job: Job) -> None:
     encoder, lm, method = text_encoder(job), language_model(job), method_of(job)
     made = Predictions()
-    for tested, store, decoded in zip(job.cfg["tested"], job.inputs["images"], job.cfg["decoded"], strict=True):
+    for tested, store, decoded in zip(
+        job.settings["tested"], job.inputs["images"], job.settings["decoded"], strict=True
+    ):
         images = read_image_features([store])
         for seed in job.seeds:
             for generation, experiments in _sharing_candidates(job, decoded).items():
@@ -26,7 +28,12 @@ def run(job: Job) -> None:
                     rows = choose(captioner.encoded, images, candidates, selection)
                     texts = [selection.clipscore_prompt + row["caption"] for row in rows]
                     features = captioner.encoded.features(texts)
-                    about = {"trained": job.cfg["trained"], "experiment": experiment, "tested": tested, "seed": seed}
+                    about = {
+                        "trained": job.settings["trained"],
+                        "experiment": experiment,
+                        "tested": tested,
+                        "seed": seed,
+                    }
                     made.add(about, rows, features)
     made.write(job)
 

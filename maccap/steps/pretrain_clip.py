@@ -7,5 +7,8 @@ from ..world.pretraining import pretrain_clip
 
 def run(job: Job) -> None:
     pretrain_clip(
-        job.outputs[0].parent, job.inputs["vocabulary"][0].parent, section(job.cfg, "pretraining.clip"), job.cfg["seed"]
+        job.outputs[0].parent,
+        job.inputs["vocabulary"][0].parent,
+        section(job.settings, "pretraining.clip"),
+        job.settings["seed"],
     )

@@ -8,4 +8,4 @@ from ..tables.table import write_table
 
 def run(job: Job) -> None:
     captions, answers = (job.inputs.get(name, []) for name in ("metrics", "answer_metrics"))
-    write_table(reported_table(captions, answers, read_reported(job.input("reported")), job.cfg), job.outputs)
+    write_table(reported_table(captions, answers, read_reported(job.input("reported")), job.settings), job.outputs)

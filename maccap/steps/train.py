@@ -16,8 +16,11 @@ def run(job: Job) -> None:
         TextSet.read(job.inputs[f"{split}_features"], job.input(f"{split}_captions"), split)
         for split in ("train", "val")
     )
-    identity = {"trained": job.cfg["trained"], "run": job.cfg["run"]}
-    about = identity | {"encoder": section(job.cfg, "encoder"), "language_model": section(job.cfg, "language_model")}
+    identity = {"trained": job.settings["trained"], "run": job.settings["run"]}
+    about = identity | {
+        "encoder": section(job.settings, "encoder"),
+        "language_model": section(job.settings, "language_model"),
+    }
     method = method_of(job, train)
     assert isinstance(method, TrainedMethod), "only these are trained"
     folders = dict.fromkeys(out.parent for out in job.outputs)

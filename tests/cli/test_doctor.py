@@ -24,7 +24,7 @@ GOOD = Machine(
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A project's folder with two profiles, the user's own picture archive in place."""
+    """A project's folder with two profiles, the user's own image archive in place."""
     for name in ("config", "workflow", "maccap", "Snakefile", "requirements.lock"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "config").unlink()

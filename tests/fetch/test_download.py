@@ -418,13 +418,13 @@ def test_the_step_reads_the_asset_from_its_parameters(server, tmp_path, options,
     wanted = asset(server.add("a.bin", BODY), sha256=None)
     paths = {"lock": str(options.lock.path), "registry": "my/assets.yaml"}
     out = tmp_path / "down/data/a.bin"
-    download.run(Job(outputs=[out], cfg=wanted.parameters() | paths))
+    download.run(Job(outputs=[out], settings=wanted.parameters() | paths))
     assert out.read_bytes() == BODY
     assert options.lock.entry("a") == {"sha256": sha(BODY)}
     with pytest.raises(ConfigError, match=r"must end with data/a\.bin"):
-        download.run(Job(outputs=[tmp_path / "b.bin"], cfg=wanted.parameters() | paths))
+        download.run(Job(outputs=[tmp_path / "b.bin"], settings=wanted.parameters() | paths))
     monkeypatch.setenv("MACCAP_PROFILE", "config/theirs.yaml")
     for url, told in [((), r"in config/theirs\.yaml"), ((server.add("b.bin", OTHER),), r"of a in my/assets\.yaml")]:
         wrong = asset(*url, file="b.bin", ask=None if url else "Ask.")
         with pytest.raises(DataError, match=told):
-            download.run(Job(outputs=[tmp_path / "b.bin"], cfg=wrong.parameters() | paths))
+            download.run(Job(outputs=[tmp_path / "b.bin"], settings=wrong.parameters() | paths))

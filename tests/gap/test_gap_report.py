@@ -188,12 +188,12 @@ def test_the_verdicts_follow_the_measures():
 # --- the command -----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def own(tmp_path):
-    """Arguments of `maccap gap` for 24 random pictures with two captions each, in the COCO format."""
+    """Arguments of `maccap gap` for 24 random images with two captions each, in the COCO format."""
     noise = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     for i in range(24):
-        picture = noise.integers(0, 255, (50, 60, 3), dtype=np.uint8)
-        Image.fromarray(picture).save(tmp_path / f"images/{i}.png")
+        image = noise.integers(0, 255, (50, 60, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"images/{i}.png")
     images = [{"id": i, "file_name": f"{i}.png"} for i in range(24)]
     annotations = [{"id": n, "image_id": n % 24, "caption": f"{n} boats on the grass"} for n in range(48)]
     (tmp_path / "captions.json").write_text(json.dumps({"images": images, "annotations": annotations}))

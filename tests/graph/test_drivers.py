@@ -215,7 +215,7 @@ def test_touching_every_file_changes_nothing(built, tmp_path):
 
 
 def replace_image(checkout: Checkout) -> None:
-    """Another picture in the data set, accepted by DVC as what its stage made."""
+    """Another image in the data set, accepted by DVC as what its stage made."""
     path = checkout.folder / "artifacts/tiny/data/coco/images.zip"
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()

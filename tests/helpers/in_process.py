@@ -3,10 +3,8 @@
 So the rules and the steps are those of the workflow, but no process has to be started for each job.
 """
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,6 @@ from maccap.steps.runner import run_step
 from tests.helpers import ROOT
 
 LINKED = ("maccap", "workflow", "Snakefile")  # what planning reads
-
-
-@contextmanager
-def working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def make_project(folder: Path, profile: dict[str, Any]) -> None:
@@ -46,11 +34,11 @@ def make_project(folder: Path, profile: dict[str, Any]) -> None:
 
 def run_all(folder: Path) -> Graph:
     """Run every job of the default target of a project's default profile."""
-    with working_in(folder):
+    with chdir(folder):
         graph = read_graph(yaml.safe_load(Path("config/config.yaml").read_text())["profile"])
         for job in graph.jobs:
             own = as_job(job)
-            run_step(job.step, own.inputs, own.outputs, own.cfg, [])
+            run_step(job.step, own.inputs, own.outputs, own.settings, [])
     return graph
 
 

@@ -21,7 +21,7 @@ def example() -> dict:
 
 
 def write_coco(folder: Path, world: Path) -> None:
-    """A drawn world as caption files in COCO's format and a folder of pictures, as the page shows them."""
+    """A drawn world as caption files in COCO's format and a folder of images, as the page shows them."""
     images = json.loads((world / "dataset.json").read_text())["images"]
     folder.mkdir(parents=True)
     for split in ("train", "val", "test"):

@@ -277,7 +277,7 @@ def test_captions_do_not_depend_on_the_shards(world, first, tmp_path):
     """The same images in one shard get the same captions as in three."""
     store, table = tmp_path / "images.safetensors", tmp_path / "maccap.jsonl"
     shard = job_of(world[2], "image_features", shard={"number": 1, "of": 3})
-    image_features.run(Job(shard.inputs, [store], shard.cfg | {"shard": {"number": 1, "of": 1}}))
+    image_features.run(Job(shard.inputs, [store], shard.settings | {"shard": {"number": 1, "of": 1}}))
     job = job_of(world[2], "predict")
     predict.run(replace(job, inputs=job.inputs | {"images": [store]}, outputs=[table, tmp_path / "f.safetensors"]))
     whole = read_predictions([table])
