@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "bf16", "fp16", "no")
 
 
+def plain() -> bool:
+    """Whether the environment variable MACCAP_PLAIN is 1, which turns all faster equals of a plain path off."""
+    return os.environ.get("MACCAP_PLAIN") == "1"
+
+
 def pick_device(gpus: int) -> torch.device:
     """The CPU for `gpus` 0; else this process's GPU, or the CPU with a warning where there is none.
 

@@ -23,7 +23,6 @@ from transformers import (
 
 from maccap.core.errors import ConfigError
 from maccap.core.job import Job
-from maccap.models.fast.beam_cache import shared_prompts
 from maccap.models.language_model import FILES, LanguageModel, load_language_model, save_language_model
 from maccap.steps import language_model as step
 from maccap.training.loss import reconstruction_loss
@@ -251,14 +250,11 @@ def test_beam_search_gives_the_texts_of_transformers_own_and_leaves_the_model_as
 
 
 def test_the_beams_of_a_row_share_its_prompt_in_memory():
-    lm = make("opt")
-    embedded, mask = lm.embed(soft_tokens(lm), [""] * 3)
-    with shared_prompts(lm.model, embedded, mask, beams=4, room=5) as cache:
-        lm.model.generate(
-            inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, num_beams=4, max_new_tokens=5
-        )
+    lm, caches = make("opt"), []
+    lm.model.register_forward_hook(lambda _, __, output: caches.append(output.past_key_values))
+    lm.generate(soft_tokens(lm), [""] * 3, beams=4, max_new_tokens=5)
     heads = lm.model.config.num_attention_heads
-    assert [tuple(layer.keys.shape) for layer in cache.layers] == [(3, heads, 5 + 4 * 4, lm.dim // heads)] * 2
+    assert [tuple(layer.keys.shape) for layer in caches[-1].layers] == [(3, heads, 5 + 4 * 4, lm.dim // heads)] * 2
 
 
 @pytest.mark.parametrize("family", CAUSAL)
