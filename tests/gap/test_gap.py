@@ -10,10 +10,17 @@ from scipy import stats
 from torch.nn import functional as F
 
 from maccap.gap import similarity
-from maccap.gap.measures import Vectors, hotelling_f, mardia, mean_measures, normal_distance, spread_measures
-from maccap.gap.separability import deal, separability
-from maccap.gap.similarity import Pairs, exceedance, first_captions, pair_cosines, recall_at
-from maccap.gap.statistics import gap_measures, gap_statistics
+from maccap.gap.similarity import Pairs, deal, exceedance, first_captions, pair_cosines, recall_at, separability
+from maccap.gap.statistics import (
+    Vectors,
+    gap_measures,
+    gap_statistics,
+    hotelling_f,
+    mardia,
+    mean_measures,
+    normal_distance,
+    spread_measures,
+)
 
 ROWS = torch.tensor([1, 0, 0, 2, 1, 3, 2, 2, 4, 1])  # the image of each caption
 
