@@ -142,32 +142,30 @@ def _spectrum(reports: Reports) -> Any:
 def _repairs(reports: Reports) -> Any:
     names = list(dict.fromkeys(name for report in reports.values() for name in report["repairs"]))
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.6), sharey=True, layout="constrained")
-    (cosine, recall), (separable, mean) = panels
+    cosine, _, separable, mean = panels.flat
+    measured: dict[str, Callable[[Any], float]] = {
+        "Cosine to captions": lambda about: about["similarity"]["image, its own caption"]["mean"],
+        "R@1 (%)": lambda about: 100 * about["retrieval"]["R@1"],
+        "Separability (%)": lambda about: 100 * about["separability"],
+        "Mean gap, norm": lambda about: about["gap"]["mean_norm"],
+    }
     for number, (label, report, colour, mark) in enumerate(_styles(reports)):
         place = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * 0.3
-        found = [report["repairs"].get(name) for name in names]
-
-        def values(of: Callable[[Any], float], found: list[Any] = found) -> list[float]:
-            return [np.nan if about is None else of(about) for about in found]
-
+        place = place[[name in report["repairs"] for name in names]]
+        found = [report["repairs"][name] for name in names if name in report["repairs"]]
         style = {"color": colour, "markersize": 4, "linestyle": "none", "marker": mark}
-        cosine.plot(values(lambda a: a["similarity"]["image, its own caption"]["mean"]), place, **style)
-        other = values(lambda a: a["similarity"]["image, a caption of another image"]["mean"])
-        cosine.plot(other, place, **style, fillstyle="none")
-        recall.plot(values(lambda a: 100 * a["retrieval"]["R@1"]), place, **style, label=label)
-        separable.plot(values(lambda a: 100 * a["separability"]), place, **style)
-        mean.plot(values(lambda a: a["gap"]["mean_norm"]), place, **style)
-    for axes, title in (
-        (cosine, "Cosine to captions"), (recall, "R@1 (%)"), (separable, "Separability (%)"),
-        (mean, "Mean gap, norm"),
-    ):  # fmt: skip
+        for axes, value in zip(panels.flat, measured.values(), strict=True):
+            axes.plot([value(about) for about in found], place, **style, label=label)
+        others = [about["similarity"]["image, a caption of another image"]["mean"] for about in found]
+        cosine.plot(others, place, **style, fillstyle="none")
+    for axes, title in zip(panels.flat, measured, strict=True):
         axes.set_title(title)
         axes.set_yticks(np.arange(len(names)), names)
         axes.grid(axis="y", linewidth=0.3)
     cosine.invert_yaxis()
     separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
     mean.set_xlim(left=0)
-    figure.legend(loc="outside lower center", ncols=len(reports))
+    figure.legend(*mean.get_legend_handles_labels(), loc="outside lower center", ncols=len(reports))
     return figure
 
 
