@@ -124,15 +124,12 @@ def test_without_tokens_and_memory_the_rest_is_measured(world):
     assert list(report["nearness"]) == ["global", CAPTIONS]
 
 
-@pytest.mark.parametrize(
-    ("keep", "words"), [(slice(0, 4), "too few"), (slice(0, 59), "no caption")], ids=["few", "bare"]
-)
-def test_too_few_images_or_an_image_without_captions_are_refused(world, keep, words):
+@pytest.mark.parametrize(("count", "captioned", "words"), [(4, 4, "too few"), (60, 59, "no caption")])
+def test_too_few_images_or_an_image_without_captions_are_refused(world, count, captioned, words):
     images, text, rows, memory = world
-    there = rows < keep.stop
-    extra = images.rows(slice(0, keep.stop if words == "too few" else 60))
+    there = rows < captioned
     with pytest.raises(DataError, match=words):
-        gap_report([extra], text[there], rows[there], memory, SETTINGS)
+        gap_report([images.rows(slice(0, count))], text[there], rows[there], memory, SETTINGS)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
