@@ -41,24 +41,16 @@ def caption_scores(references: Mapping[Id, Sequence[str]], predictions: Mapping[
     `references` maps each image id to its captions, `predictions` the same ids to one caption each; an empty
     prediction scores 0. Raises DataError when the ids differ, EnvironmentProblem when Java fails.
     """
-    return score_sets(references, [predictions])[0].corpus
-
-
-def score_sets(
-    references: Mapping[Id, Sequence[str]], prediction_sets: Sequence[Mapping[Id, str]]
-) -> list[CaptionScores[Id]]:
-    """Score several prediction sets against the same references, with one start of each Java program for all.
-
-    Each set as in `caption_scores`, with the same errors; the scores come in the order of the sets.
-    """
-    return score_pairs([(references, predictions) for predictions in prediction_sets])
+    return score_pairs([(references, predictions)])[0].corpus
 
 
 def score_pairs(
     pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
     features: Sequence[Callable[[], Features]] | None = None,
 ) -> list[CaptionScores[Id]]:
-    """Like `score_sets`, each prediction set with references of its own; one object is prepared once.
+    """Score pairs of references and predictions, each as in `caption_scores`, with one start of Java for all.
+
+    References that several pairs share, as one object, are prepared once.
 
     Args:
         features: what makes those of each set, in the order of its references, for the metrics that need them.

@@ -45,9 +45,8 @@ class References:
         self._unknown = self._inverse(0)
         inverse = {number: self._inverse(number) for number in set(images.values())}
         self._idf: dict[Gram, float] = {gram: inverse[number] for gram, number in images.items()}
-        self._prepared = [[Caption(of, self._norms(self._weights(of)), _bigrams(of)) for of in own] for own in counts]
-        self._bleu = cache(self._bleu_counts)
-        self._rouge, self._cider = cache(self._rouge_score), cache(self._cider_score)
+        self._prepared = [[Caption(of, _norms(self._weights(of)), _bigrams(of)) for of in own] for own in counts]
+        self._bleu, self._rouge, self._cider = map(cache, (self._bleu_counts, self._rouge_score, self._cider_score))
 
     def bleu(self, candidates: Sequence[str]) -> tuple[list[Score], list[list[int]]]:
         """BLEU-1 to BLEU-4 as fractions, of the corpus and of each candidate, and the rows behind them.
@@ -73,24 +72,28 @@ class References:
         """CIDEr-D (Vedantam et al., 2015), 10 at most; document frequencies are those of these references."""
         return _mean([self._cider(place, text) for place, text in enumerate(candidates)])
 
-    def _bleu_counts(self, place: int, candidate: str) -> dict[str, Any]:
+    def _bleu_counts(self, place: int, candidate: str) -> Any:
         """What BLEU counts in a candidate for the image at this place."""
-        counts: dict[str, Any] = bleu_scorer.cook_test(candidate, self._cooked[place])
-        return counts
+        return bleu_scorer.cook_test(candidate, self._cooked[place])
 
     def _rouge_score(self, place: int, candidate: str) -> float:
-        return _rouge(candidate.split(" "), self._words[place])
+        words, references = candidate.split(" "), self._words[place]
+        common = [_common_length(words, reference) for reference in references]
+        precision = max(length / len(words) for length in common)
+        recall = max(length / len(reference) for length, reference in zip(common, references, strict=True))
+        if not precision or not recall:
+            return 0.0
+        return ((1 + BETA**2) * precision * recall) / (recall + BETA**2 * precision)
 
     def _cider_score(self, place: int, candidate: str) -> float:
-        references = self._prepared[place]
         counts = precook(candidate, ORDERS)
         weights = self._weights(counts)
-        caption = Caption(weights, self._norms(weights), _bigrams(counts))
+        caption = Caption(weights, _norms(weights), _bigrams(counts))
         totals = [0.0] * ORDERS
-        for reference in references:
+        for reference in self._prepared[place]:
             similar = self._similarity(caption, reference)
             totals = [total + part for total, part in zip(totals, similar, strict=True)]
-        return sum(totals) / ORDERS / len(references) * 10.0
+        return sum(totals) / ORDERS / len(self._prepared[place]) * 10.0
 
     def _inverse(self, images: int) -> float:
         """Inverse document frequency of what stands in so many images' references."""
@@ -99,12 +102,6 @@ class References:
     def _weights(self, counts: Mapping[Gram, int]) -> dict[Gram, float]:
         """tf-idf."""
         return {gram: count * self._idf.get(gram, self._unknown) for gram, count in counts.items()}
-
-    def _norms(self, weights: Mapping[Gram, float]) -> list[float]:
-        squares = [0.0] * ORDERS
-        for gram, weight in weights.items():
-            squares[len(gram) - 1] += weight**2
-        return list(map(math.sqrt, squares))
 
     def _similarity(self, candidate: Caption, reference: Caption) -> list[float]:
         """Clipped cosine similarity of each order, less where the lengths differ."""
@@ -120,11 +117,9 @@ class References:
 
 def _most(captions: Sequence[Mapping[Gram, int]]) -> dict[Gram, int]:
     """How often each n-gram stands in the one of some captions that has most of it."""
-    most: dict[Gram, int] = {}
+    most: Counter[Gram] = Counter()
     for counts in captions:
-        for gram, count in counts.items():
-            if count > most.get(gram, 0):
-                most[gram] = count
+        most |= Counter(counts)  # the larger of each
     return most
 
 
@@ -132,13 +127,11 @@ def _bigrams(counts: Mapping[Gram, int]) -> int:
     return sum(count for gram, count in counts.items() if len(gram) == 2)
 
 
-def _rouge(candidate: list[str], references: list[list[str]]) -> float:
-    common = [_common_length(candidate, reference) for reference in references]
-    precision = max(length / len(candidate) for length in common)
-    recall = max(length / len(reference) for length, reference in zip(common, references, strict=True))
-    if not precision or not recall:
-        return 0.0
-    return ((1 + BETA**2) * precision * recall) / (recall + BETA**2 * precision)
+def _norms(weights: Mapping[Gram, float]) -> list[float]:
+    squares = [0.0] * ORDERS
+    for gram, weight in weights.items():
+        squares[len(gram) - 1] += weight**2
+    return list(map(math.sqrt, squares))
 
 
 def _common_length(one: list[str], other: list[str]) -> int:
