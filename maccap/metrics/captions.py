@@ -12,8 +12,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from ..core.errors import DataError, EnvironmentProblem
 from .java import ensure_java
-from .overlap import References
-from .registry import CaptionSet, Features, SetScores, metrics
+from .registry import CaptionSet, Features, References, SetScores, metrics
 
 SENTINEL = "sentinel"
 SHOWN_IDS = 5

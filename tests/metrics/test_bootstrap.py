@@ -10,8 +10,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from maccap.core.errors import DataError
 from maccap.metrics.bootstrap import VQA, aligned_statistics, corpus_score, interval
-from maccap.metrics.overlap import References
-from maccap.metrics.registry import CaptionSet, metric_named
+from maccap.metrics.registry import CaptionSet, References, metric_named
 
 TRUTH = {
     0: ["a man rides a brown horse on a beach", "someone on a horse"],

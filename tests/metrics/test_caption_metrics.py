@@ -20,8 +20,7 @@ from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.metrics import caption_scores, captions, check_coverage, score_pairs, spice_available
 from maccap.metrics.bootstrap import aligned_statistics, corpus_score
 from maccap.metrics.captions import CaptionScores
-from maccap.metrics.overlap import References
-from maccap.metrics.registry import CaptionSet, metric_named
+from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
 from tests.helpers import ROOT, SHARED
 
 PUBLISHED = SHARED / "real" / "published_predictions"
@@ -92,10 +91,16 @@ def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored:
 
 
 def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
-    references = References([["a dog runs on the beach", "the dog", "a cat sat on the mat now"]])
-    _, rows = references.bleu(["a dog on the the"])
+    scores = scored_by(
+        "BLEU-1", [["a dog runs on the beach", "the dog", "a cat sat on the mat now"]], ["a dog on the the"]
+    )
     # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
-    assert rows == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
+    assert scores.statistics == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
+
+
+def scored_by(metric: str, references: list[list[str]], texts: list[str]) -> SetScores:
+    [scores] = metric_named(metric).score([CaptionSet(References(references), texts, None)])
+    return scores
 
 
 def some_captions(draw: random.Random) -> list[str]:
@@ -108,12 +113,12 @@ def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytes
     draw = random.Random(images)
     truth = {image: some_captions(draw) for image in range(images)}
     candidates = {image: some_captions(draw)[:1] for image in truth}
-    references, texts = References(list(truth.values())), [text for (text,) in candidates.values()]
-    bleu, items = Bleu(4).compute_score(truth, candidates)
-    assert references.bleu(texts)[0] == list(zip(bleu, items, strict=True))
-    for ours, theirs in ((references.rouge, Rouge()), (references.cider, Cider())):
-        whole, items = theirs.compute_score(truth, candidates)
-        assert ours(texts) == (whole, list(items))
+    theirs = dict(zip(NAMES, zip(*Bleu(4).compute_score(truth, candidates), strict=True)))
+    theirs |= {"ROUGE-L": Rouge().compute_score(truth, candidates), "CIDEr": Cider().compute_score(truth, candidates)}
+    texts = [text for (text,) in candidates.values()]
+    for name, (whole, items) in theirs.items():
+        ours = scored_by(name, list(truth.values()), texts).scores[name]
+        assert ours == (100 * whole, [100 * item for item in items])
 
 
 @pytest.mark.parametrize(
@@ -142,8 +147,7 @@ def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPat
             return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
 
     monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
-    [scores] = metric_named("SPICE").score([CaptionSet(References([["a"], ["b"]]), ["a", ""], None)])
-    assert scores.scores == {"SPICE": (25.0, [50.0, 0.0])}
+    assert scored_by("SPICE", [["a"], ["b"]], ["a", ""]).scores == {"SPICE": (25.0, [50.0, 0.0])}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
