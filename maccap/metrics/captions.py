@@ -80,9 +80,7 @@ def score_pairs(
 
 def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[Id, str], source: str) -> None:
     """Raise DataError unless every image has references and exactly one prediction, naming `source` (a file)."""
-    bare = [
-        id_ for id_, captions in references.items() if isinstance(captions, str) or not any(map(str.strip, captions))
-    ]
+    bare = [id_ for id_, own in references.items() if isinstance(own, str) or not any(map(str.strip, own))]
     if bare or not references:
         raise DataError(
             f"{source}: {_some(bare, 'image') if bare else 'all images'} without a list of reference captions. "
