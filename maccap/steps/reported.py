@@ -1,8 +1,7 @@
 """Metric files and the table of published numbers -> the comparison, in every format."""
 
 from ..core.job import Job
-from ..tables.published import read_reported
-from ..tables.published_table import reported_table
+from ..tables.published import read_reported, reported_table
 from ..tables.table import write_table
 
 

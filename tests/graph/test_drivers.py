@@ -264,7 +264,7 @@ CHANGES = {
     "the module of the caption metrics": (comment("maccap/metrics/captions.py"),
                                           down("evaluate-coco", "table-nearness")),
     "the module of the tables": (comment("maccap/tables/build.py"), down("table-in-domain", "table-nearness")),
-    "the module of one table": (comment("maccap/tables/published_table.py"), down("reported")),
+    "the module of one table": (comment("maccap/tables/published.py"), down("reported")),
     "the module of the report": (comment("maccap/report/page.py"), down("report")),
     "a module under everything": (comment("maccap/core/artifacts.py"), EVERYTHING),
     "a label": (edit("config/tiny.yaml", "label: MacCap\n", "label: Ours\n"), LABELLED),
