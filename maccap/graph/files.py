@@ -242,6 +242,15 @@ class Files:
         """The image features that a job of one shard decodes."""
         return [self.image_shard(tested, wildcards.shard) for tested in self.tests(wildcards)]
 
+    def given_references(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """Captions and their features of the test sets of a group, if it has experiments that are given references."""
+        experiments = [self.config["experiments"][name] for name in self.group(wildcards).names]
+        tests = self.tests(wildcards) if any("given" in about for about in experiments) else []
+        return {
+            "captions": [f"{self.artifacts}/data/{tested}/captions.test.jsonl" for tested in tests],
+            "features": [path for tested in tests for path in self.text_features(tested, "test")],
+        }
+
     def group_tables(self, wildcards: Wildcards) -> list[str]:
         """The tables of images that published captions are about."""
         return [f"{self.artifacts}/data/{tested}/images.jsonl" for tested in self.tests(wildcards)]
@@ -249,7 +258,10 @@ class Files:
     def decoding_keys(self, wildcards: Wildcards) -> list[str]:
         """Keys of what a group's experiments, and the data of its run, set for themselves."""
         own = [f"experiments.{name}" for name in self.group(wildcards).names]
-        return [f"datasets.{wildcards.trained}.training", *(f"{key}.{part}" for key in own for part in DECODING)]
+        return [
+            f"datasets.{wildcards.trained}.training",
+            *(f"{key}.{part}" for key in own for part in (*DECODING, "given")),
+        ]
 
     def decoded(self, wildcards: Wildcards) -> list[list[str]]:
         """The experiments to decode on each test set of `tests`."""
