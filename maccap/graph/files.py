@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
+from ..data.folders import KNOWN, folder_hash
 from ..fetch.registry import DOWNLOADS, Asset, HubAsset, looks_like_a_path, slug
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
 from .sources import digest, members
@@ -99,9 +100,14 @@ class Files:
         return self.source(about["images"]) if "images" in about else f"{folder}/images.zip"
 
     def image_archive(self, wildcards: Wildcards) -> str | list[str]:
-        """The same as an input, if it is an archive; a user's own folder is named in the settings alone."""
+        """The same as an input, if it is an archive; a user's own folder is named in the settings, with its hash."""
         store = self.image_store(wildcards)
         return [] if Path(store).is_dir() else store
+
+    def image_folder(self, wildcards: Wildcards) -> str | None:
+        """The hash of a user's own folder of images; None for an archive."""
+        store = self.image_store(wildcards)
+        return folder_hash(store, KNOWN) if Path(store).is_dir() else None
 
     def questions(self, part: str, split: str) -> Any:
         """An input function: the questions or annotations of a split of the data set that is asked about."""
