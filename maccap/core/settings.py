@@ -231,6 +231,11 @@ class ExperimentSettings(Settings):
 
     label: str = setting(REQUIRED, "Its name in tables.")
     run: str | None = setting(None, "The run that makes its captions.")
+    given: Literal["reference"] | None = setting(
+        None,
+        "`reference`: the run is given a reference's own text embedding in place of the image (repeat i: reference i), "
+        "and its caption is scored against the others: what the method could reach without a modality gap.",
+    )
     published: dict[Pair, str] | None = setting(
         None, "Predictions that others published: an asset for each pair, trained on - tested on."
     )

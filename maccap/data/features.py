@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
+from .captions import Caption
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,29 @@ class ImageFeatures:
         return ImageFeatures(
             self.ids[rows], self.global_[rows].float(), self.tokens[rows].float(), self.attention[rows].float()
         )
+
+
+def references_as_images(
+    images: ImageFeatures, captions: Sequence[Caption], features: torch.Tensor, number: int
+) -> tuple[ImageFeatures, list[int]]:
+    """Images as if the encoder saw one of their references: global feature and all tokens are its text embedding.
+
+    Args:
+        captions: of the whole test set.
+        features: of these captions, [N, d].
+        number: which reference of each image, counted round where an image has fewer.
+
+    Returns:
+        The same images, and the number of the reference of each.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, caption in enumerate(captions):
+        rows.setdefault(caption.image_id, []).append(row)
+    own = [rows[image_id] for image_id in images.ids.tolist()]
+    numbers = [number % len(references) for references in own]
+    text = features[[references[n] for references, n in zip(own, numbers)]]
+    tokens = text.unsqueeze(1).expand(-1, images.tokens.shape[1], -1)
+    return ImageFeatures(images.ids, text, tokens, images.attention), numbers
 
 
 class TextFeatures:

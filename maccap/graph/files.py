@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
+from ..data.folders import KNOWN, folder_hash
 from ..fetch.registry import DOWNLOADS, Asset, HubAsset, looks_like_a_path, slug
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
 from .sources import digest, members
@@ -99,9 +100,14 @@ class Files:
         return self.source(about["images"]) if "images" in about else f"{folder}/images.zip"
 
     def image_archive(self, wildcards: Wildcards) -> str | list[str]:
-        """The same as an input, if it is an archive; a user's own folder is named in the settings alone."""
+        """The same as an input, if it is an archive; a user's own folder is named in the settings, with its hash."""
         store = self.image_store(wildcards)
         return [] if Path(store).is_dir() else store
+
+    def image_folder(self, wildcards: Wildcards) -> str | None:
+        """The hash of a user's own folder of images; None for an archive."""
+        store = self.image_store(wildcards)
+        return folder_hash(store, KNOWN) if Path(store).is_dir() else None
 
     def questions(self, part: str, split: str) -> Any:
         """An input function: the questions or annotations of a split of the data set that is asked about."""
@@ -242,6 +248,15 @@ class Files:
         """The image features that a job of one shard decodes."""
         return [self.image_shard(tested, wildcards.shard) for tested in self.tests(wildcards)]
 
+    def given_references(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """Captions and their features of the test sets of a group, if it has experiments that are given references."""
+        experiments = [self.config["experiments"][name] for name in self.group(wildcards).names]
+        tests = self.tests(wildcards) if any("given" in about for about in experiments) else []
+        return {
+            "captions": [f"{self.artifacts}/data/{tested}/captions.test.jsonl" for tested in tests],
+            "features": [path for tested in tests for path in self.text_features(tested, "test")],
+        }
+
     def group_tables(self, wildcards: Wildcards) -> list[str]:
         """The tables of images that published captions are about."""
         return [f"{self.artifacts}/data/{tested}/images.jsonl" for tested in self.tests(wildcards)]
@@ -249,7 +264,10 @@ class Files:
     def decoding_keys(self, wildcards: Wildcards) -> list[str]:
         """Keys of what a group's experiments, and the data of its run, set for themselves."""
         own = [f"experiments.{name}" for name in self.group(wildcards).names]
-        return [f"datasets.{wildcards.trained}.training", *(f"{key}.{part}" for key in own for part in DECODING)]
+        return [
+            f"datasets.{wildcards.trained}.training",
+            *(f"{key}.{part}" for key in own for part in (*DECODING, "given")),
+        ]
 
     def decoded(self, wildcards: Wildcards) -> list[list[str]]:
         """The experiments to decode on each test set of `tests`."""

@@ -67,6 +67,8 @@ class Profile:
                 self._known(about["run"], self.config["runs"], f"experiments.{name}.run")
             elif "published" not in about and name not in BASELINES:
                 raise ConfigError(f"experiments.{name}: needs `run` or `published` (only {BASELINES} go without)")
+            if "given" in about and "adaptor" not in (self.needs(about["run"]) if "run" in about else ()):
+                raise ConfigError(f"experiments.{name}.given: needs a run whose method trains an adaptor")
         for name, about in self.vqa_methods.items():
             if "experiment" in about:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
@@ -87,6 +89,8 @@ class Profile:
             raise ConfigError(
                 f"{key}: {about['experiment']!r} has no run, so nothing of it can stand before a question"
             )
+        if "given" in self.experiments[about["experiment"]]:
+            raise ConfigError(f"{key}: {about['experiment']!r} sees references; name one that sees the image")
         if about["context"] == "prefix" and "adaptor" not in self.needs(run):
             raise ConfigError(
                 f"{key}: the method of {about['experiment']!r} makes no soft tokens; use context: caption"

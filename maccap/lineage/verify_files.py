@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.artifacts import stays_inside
 from ..core.records import Record, record_path, size_of
+from ..data.folders import folder_hash
 from .snakemake_records import snakemake_record
 from .verify_project import Outcome, Project
 
@@ -50,6 +51,11 @@ def inputs(project: Project) -> Outcome:
                 outcome.fault(name, f"has changed since the job of {path} read it")
             elif made is None and digest is None and not project.is_left_out(name, expected):
                 outcome.fault(name, f"is missing; the job of {path} read it")
+        store = record.settings.get("store", "")
+        if "store_hash" in record.settings and project.checkout:
+            outcome.files.add(store)
+            if folder_hash(project.path(store)) != record.settings["store_hash"]:
+                outcome.fault(store, f"holds other images than when the job of {path} read it")
     return outcome
 
 

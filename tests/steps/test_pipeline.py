@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 
+from maccap import caption_scores, load_run
 from maccap.cli.main import main
 from maccap.core.errors import DataError
 from maccap.core.job import Job
 from maccap.core.records import Records
+from maccap.data.captions import read_captions
+from maccap.data.features import ImageFeatures
 from maccap.data.predictions import read_answers, read_predictions
 from maccap.figures.gap_legends import LEGENDS
 from maccap.metrics.metric_files import read_metrics
@@ -39,6 +43,7 @@ def profile(clip: Path, opt: Path) -> dict:
                 "label": "light", "run": "maccap", "generation": {"patch_weight": 0.0}, "selection": {"draws": 2},
                 "lowers": "subregions help",
             },
+            "ceiling": {"label": "ceiling", "run": "maccap", "given": "reference"},
             "blind": {"label": "blind"}, "human": {"label": "human"},
         },
         "vqa_methods": {
@@ -49,7 +54,7 @@ def profile(clip: Path, opt: Path) -> dict:
         "tables": {
             "in_domain": {
                 "title": "In-domain", "kind": "captions", "pairs": ["coco-coco"], "reference": "maccap",
-                "experiments": ["maccap", "light", "blind", "human"],
+                "experiments": ["maccap", "light", "ceiling", "blind", "human"],
             },
             "ablation": {
                 "title": "Ablation", "kind": "comparison", "pairs": ["coco-coco"], "reference": "maccap",
@@ -138,7 +143,7 @@ def test_the_table_is_the_mean_and_deviation_of_its_metrics(first):
             assert len(values) == cell["n"] == 2
             assert cell["value"] == pytest.approx(np.mean(values))
             assert cell["sd"] == pytest.approx(np.std(values, ddof=1))
-    assert [row["labels"][1] for row in table["rows"]] == ["MacCap", "light", "blind", "human"]
+    assert [row["labels"][1] for row in table["rows"]] == ["MacCap", "light", "ceiling", "blind", "human"]
 
 
 def value_of(source: dict) -> float:
@@ -164,7 +169,7 @@ def test_the_samples_show_every_image_and_question(first):
     (images,), (questions,) = samples["images"], samples["questions"]
     assert len({image["image_id"] for image in images["images"]}) == 6
     labels = {said["label"] for image in images["images"] for said in image["captions"]}
-    assert labels == {"MacCap", "light", "blind", "human"}
+    assert labels == {"MacCap", "light", "ceiling", "blind", "human"}
     assert all(sum(c["chosen"] for c in image["candidates"]) == 1 for image in images["images"])
     assert len(questions["questions"]) == 12
     assert Path("results/small/samples.html").read_text().count("<article") == 6 + 12
@@ -221,6 +226,31 @@ def test_human_leaves_its_own_reference_out(first):
     metrics = read_metrics(["results/small/metrics/captions/coco.jsonl"])
     whole = metrics[(metrics.experiment == "human") & metrics.image_id.isna()]
     assert (whole["BLEU-4"] < 100).all()
+
+
+def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_others(first):
+    rows = read_predictions(sorted(Path("artifacts/small/predictions/coco").glob("maccap.*.jsonl")))
+    ceiling = rows[(rows.experiment == "ceiling") & (rows.seed == SEEDS[1])]
+    assert ceiling.left_out_reference.tolist() == [1] * 6
+
+    captions = read_captions(Path("artifacts/small/data/coco/captions.test.jsonl"))
+    run = load_run(Path(f"artifacts/small/runs/coco/maccap/s{SEEDS[1]}"))
+    for row in ceiling.itertuples():
+        text = [caption.caption for caption in captions if caption.image_id == row.image_id][1]
+        feature = run.captioner.encoder.text_features([text]).half().float()
+        image = ImageFeatures(torch.tensor([row.image_id]), feature, feature.repeat(1, 5, 1), torch.ones(1, 5, 5) / 5)
+        [alone] = run.captioner.caption(image, SELECTION)
+        assert (alone["caption"], alone["candidates"]) == (row.caption, row.candidates)
+
+    metrics = read_metrics(["results/small/metrics/captions/coco.jsonl"])
+    others: dict[int, list[str]] = {}
+    for caption in captions:
+        others.setdefault(caption.image_id, []).append(caption.caption)
+    others = {image_id: own[:1] + own[2:] for image_id, own in others.items()}
+    found = caption_scores(others, dict(zip(ceiling.image_id, ceiling.caption)))
+    whole = metrics[(metrics.experiment == "ceiling") & (metrics.seed == SEEDS[1]) & metrics.image_id.isna()].iloc[0]
+    for name in ("CIDEr", "BLEU-4", "METEOR"):
+        assert whole[name] == pytest.approx(found[name], abs=1e-3)
 
 
 def test_every_question_is_answered_once_by_each_way_and_seed(first):

@@ -99,6 +99,6 @@ rule pack_images:
         "../../environment.yml"
     params:
         code=code("pack_images"),
-        cfg=pick(store=FILES.image_store),
+        cfg=pick(store=FILES.image_store, store_hash=FILES.image_folder),
     shell:
         step("pack-images", "images", "store")

@@ -79,6 +79,6 @@ rule pair_statistics:
         gpu=min(1, config["gpus"]),
     params:
         code=code("pair_statistics"),
-        cfg=pick("gpus encoder", store=FILES.image_store),
+        cfg=pick("gpus encoder", store=FILES.image_store, store_hash=FILES.image_folder),
     shell:
         step("pair-statistics", "encoder", "captions", "text_features", "store")

@@ -9,6 +9,8 @@ rule predict:
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
         images=FILES.group_images,
+        reference_captions=lambda wildcards: FILES.given_references(wildcards)["captions"],
+        reference_features=lambda wildcards: FILES.given_references(wildcards)["features"],
     output:
         multiext(f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}", *PREDICTIONS),
     log:
@@ -32,7 +34,7 @@ rule predict:
             decoded=FILES.decoded,
         ),
     shell:
-        step("predict", "encoder", "language_model", "images", *RESOURCES)
+        step("predict", "encoder", "language_model", "images", "reference_captions", "reference_features", *RESOURCES)
 
 
 # The two ends of the scale: the language model alone, and a reference against the others.
