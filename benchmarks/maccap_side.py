@@ -51,7 +51,7 @@ def text_set(encoder: Encoder, folder: Path, captions: list[str]) -> TextSet:
     rows = [Caption(i, f"{i}.jpg", "train", i, text) for i, text in enumerate(captions)]
     write_captions(folder / "captions.train.jsonl", rows)
     store = folder / "captions.train.1-of-1.safetensors"
-    write_store(store, {"train": encoder.text_features(captions)}, {"train ids": list(range(len(rows)))}, "float16")
+    write_store(store, {"features": encoder.text_features(captions)}, list(range(len(rows))), "float16")
     return TextSet.read([store], folder / "captions.train.jsonl")
 
 
@@ -79,7 +79,7 @@ def encode(folder: Path, count: int) -> dict[str, float]:
         size = GENERATION.batch_size
         parts = [encode_images(encoder, list(images[: len(rows)][i : i + size])) for i in range(0, len(rows), size)]
         columns = dict(zip(("global", "tokens", "attention"), map(torch.cat, zip(*parts, strict=True)), strict=True))
-        write_store(folder / STORE, columns, {"ids": list(rows)}, "float32")
+        write_store(folder / STORE, columns, list(rows), "float32")
 
     work(range(2))
     return measured(lambda: work(range(count)), count)

@@ -18,6 +18,7 @@ from ..core.settings import GenerationSettings, SelectionSettings
 from ..data.features import ImageFeatures
 from ..methods.base import CaptioningMethod, TrainedMethod
 from ..models.encoder import EncodedOnce, Encoder
+from ..models.fast.matrix_products import onednn
 from ..models.language_model import LanguageModel
 
 
@@ -79,6 +80,7 @@ class Captioner:
         return adaptor(inputs.flatten(0, 1).to(self.lm.device)).unflatten(0, inputs.shape[:2])
 
     @torch.inference_mode()
+    @onednn()
     def candidates(self, images: ImageFeatures) -> list[list[str]]:
         """The method's captions of each image, as generated, batch by batch."""
         size, found = self.generation.batch_size, []

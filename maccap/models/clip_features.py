@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from ..core.errors import EncoderError
-from .devices import plain
+from .attention_block import Block, is_standard
+from .fast import plain, short_texts
 
 
 def encode_text(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """`model.encode_text(tokens)`, [B, d], not normalised, of token ids int64 [B, context].
-
-    What stands behind a batch's longest text is not computed where it changes nothing: in a tower like CLIP's, which is
-    causal and reads its feature at the end token, the one with the highest id.
-    """
-    if plain() or getattr(model, "text_pool_type", None) != "argmax" or not _is_standard(model.transformer):
+    """Text features [B, d], not normalised, of token ids int64 [B, context]."""
+    if plain() or not short_texts.applies(model):
         return model.encode_text(tokens)
-    ends = tokens.argmax(dim=-1)
-    length = int(ends.max()) + 1
-    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
-    x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-    x = model.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]
-    projection = model.text_projection
-    return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    return short_texts.encode_text(model, tokens)
 
 
-def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def image_tokens_and_attention(
+    model: Any, images: torch.Tensor, blocks: Sequence[Any] | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Global features, projected tokens and the last block's attention of an open_clip ViT.
+
+    All blocks are open_clip's own, except the last: it is written out, since its attention is needed.
 
     Args:
         model: an open_clip model whose image tower is a ViT with a class token.
         images: float [B, 3, H, W], already normalised by the model's transform.
+        blocks: faster ones in place of the model's own (`fast.fused_blocks.image_blocks`).
 
     Returns:
         global features [B, d] as the image tower returns them; all tokens [B, T, d], class token first, after
@@ -46,21 +42,23 @@ def image_tokens_and_attention(model: Any, images: torch.Tensor) -> tuple[torch.
     """
     visual: Any = getattr(model, "visual", None)
     require_class_token(visual)
-    patches = visual.conv1(images).flatten(2).transpose(1, 2)
-    class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-    x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
-    x = visual.ln_pre(visual.patch_dropout(x))
-    *blocks, last = visual.transformer.resblocks
-    for block in blocks:
+    x = embed_patches(visual, images)
+    *before, last = blocks or visual.transformer.resblocks
+    for block in before:
         x = block(x)
-    normalised = last.ln_1(x)
-    attended, attention = last.attn(normalised, normalised, normalised)
-    x = x + last.ls_1(attended)
-    x = x + last.ls_2(last.mlp(last.ln_2(x)))
+    x, attention = (last if isinstance(last, Block) else Block(last)).with_attention(x)
     tokens = visual.ln_post(x)
     if visual.proj is not None:
         tokens = tokens @ visual.proj
-    return tokens[:, 0], F.normalize(tokens, dim=-1), attention
+    return tokens[:, 0], F.normalize(tokens, dim=-1), attention.mean(dim=1)
+
+
+def embed_patches(visual: Any, images: torch.Tensor) -> torch.Tensor:
+    """What the first block of an open_clip ViT reads: class token and patches with positions, [B, T, width]."""
+    patches = visual.conv1(images).flatten(2).transpose(1, 2)
+    class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+    x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
+    return visual.ln_pre(visual.patch_dropout(x))
 
 
 def has_class_token(visual: Any) -> bool:
@@ -71,7 +69,7 @@ def has_class_token(visual: Any) -> bool:
         isinstance(visual, VisionTransformer)
         and visual.pool_type == "tok"
         and visual.attn_pool is None
-        and _is_standard(visual.transformer)
+        and is_standard(visual.transformer)
     )
 
 
@@ -86,10 +84,3 @@ def require_class_token(visual: Any) -> None:
             "subregions need a ViT image tower with a class token and standard attention (not SigLIP, CoCa, a ResNet "
             "or another timm model): choose one such as ViT-B-32"
         )
-
-
-def _is_standard(transformer: Any) -> bool:
-    """Whether all blocks of an open_clip transformer are CLIP's own."""
-    from open_clip.transformer import ResidualAttentionBlock
-
-    return all(type(block) is ResidualAttentionBlock for block in transformer.resblocks)

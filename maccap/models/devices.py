@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     import torch
 
 
-def plain() -> bool:
-    """Whether the environment variable MACCAP_PLAIN is 1, which turns all faster equals of a plain path off."""
-    return os.environ.get("MACCAP_PLAIN") == "1"
-
-
 def pick_device(gpus: int) -> torch.device:
     """The CPU for `gpus` 0; else this process's GPU, or the CPU with a warning where there is none.
 

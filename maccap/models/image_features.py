@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -14,22 +18,45 @@ from ..data.captions import ImageEntry
 from ..data.features import write_store
 from ..data.images import read_images
 from .clip_features import image_tokens_and_attention
-from .encoder import Encoder
+from .encoder import CPU_IMAGES, Encoder
+from .fast import plain
 
-CPU_IMAGES = 8  # images in a batch on a CPU: few enough for its caches
+
+def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Normalised global features, tokens and attention of some PIL images, on the CPU in float32.
+
+    On a CPU each of torch's threads prepares and encodes batches of at most CPU_IMAGES by itself, which is faster than
+    sharing every product; elsewhere threads only prepare the images of one batch.
+    """
+    blocks = None if plain() else encoder.fast_blocks
+    if encoder.device.type == "cpu":
+        size = min(CPU_IMAGES, -(-len(images) // torch.get_num_threads()))
+        batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
+        with _single_threads() as pool:
+            parts = list(pool.map(partial(_encode, encoder, blocks), batches))
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = [_encode(encoder, blocks, images, pool.map)]
+    global_, tokens, attention = map(torch.cat, zip(*parts, strict=True))
+    return global_, tokens, attention
+
+
+@contextmanager
+def _single_threads() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch uses for one operator, each of which runs its operators alone."""
+    count = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(count)
 
 
 @torch.inference_mode()
-def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Normalised global features, tokens and attention of some PIL images, on the CPU in float32."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        ready = torch.stack(list(pool.map(encoder.transform, images)))
-    parts = []
-    for batch in ready.split(CPU_IMAGES if encoder.device.type == "cpu" else len(ready)):
-        global_, tokens, attention = image_tokens_and_attention(encoder.model, batch.to(encoder.device))
-        parts.append([part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)])
-    global_, tokens, attention = map(torch.cat, zip(*parts, strict=True))
-    return global_, tokens, attention
+def _encode(encoder: Encoder, blocks: list[Any] | None, images: list, each: Callable = map) -> list[torch.Tensor]:
+    ready = torch.stack(list(each(encoder.transform, images))).to(encoder.device)
+    global_, tokens, attention = image_tokens_and_attention(encoder.model, ready, blocks)
+    return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
 
 
 def encoded_batches(

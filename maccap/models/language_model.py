@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from ..core.artifacts import atomic
 from ..core.errors import ConfigError, EncoderError
+from .fast.matrix_products import onednn
 
 WEIGHTS = "model.safetensors"
 CACHE_NAMES = ("past_key_values", "cache_params")
@@ -92,6 +93,7 @@ class LanguageModel:
         return ids, given
 
     @torch.inference_mode()
+    @onednn()
     def generate(
         self,
         prefix: torch.Tensor | None,
@@ -129,7 +131,7 @@ class LanguageModel:
 
         Rows of equal length run together, without padding: some families compute other numbers behind padding.
         """
-        from . import beam_cache
+        from .fast import beam_cache
 
         if beam_cache.applies(self.model):
             return list(beam_cache.generate(self.model, embedded, mask, options))

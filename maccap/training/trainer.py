@@ -20,6 +20,7 @@ from ..core.settings import TrainingSettings
 from ..data.text_corpus import TextBatch, TextSet
 from ..methods.base import TrainedMethod
 from ..models.devices import mixed_precision
+from ..models.fast.matrix_products import onednn
 from ..models.language_model import LanguageModel
 from .loss import label_counts, reconstruction_loss
 from .run_file import HEADER, LOG, WEIGHTS
@@ -114,6 +115,7 @@ class Trainer:
         size = self.settings.batch_size
         return self.order[1][within * size : (within + 1) * size]
 
+    @onednn()
     def _one_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of this process's share, and the norm of the whole batch's gradient before clipping."""
         settings, device = self.settings, self.accelerator.device
@@ -155,6 +157,7 @@ class Trainer:
         return own, processes * float(counts[own].sum() / counts.sum())
 
     @torch.no_grad()
+    @onednn()
     def validation_loss(self) -> float:
         """Mean reconstruction loss over the validation captions, padding left out, one fixed noise draw."""
         self.adaptor.eval()

@@ -32,6 +32,7 @@ from maccap.core.settings import (
     settings,
 )
 from maccap.graph import config_page
+from maccap.graph.snakemake_graph import read_graph
 from tests.helpers import ROOT
 
 MINI: dict[str, Any] = read_config("mini", ROOT)
@@ -329,9 +330,8 @@ def test_each_step_of_the_workflow_has_its_own_code_as_an_input() -> None:
     assert set(steps) == set(STEPS), "a step without a rule, or a rule without its step"
 
 
-def test_labels_and_notes_of_tables_decide_no_captions_and_no_answers() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deciding = [stage for name, stage in stages.items() if name.startswith(("predict-", "answer-"))]
-    read = {key for stage in deciding for files in stage["params"] for keys in files.values() for key in keys}
-    own = {key for key in read if key.startswith(("experiments.", "vqa_methods."))}
-    assert {key.split(".")[2] for key in own} == {"generation", "selection", "context"}
+def test_labels_and_notes_of_tables_decide_no_captions_and_no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    deciding = [job for job in read_graph("mini").jobs if job.rule in ("predict", "answer")]
+    own = {key for job in deciding for key in job.settings if key.startswith(("experiments.", "vqa_methods."))}
+    assert {key.split(".")[2] for key in own} == {"generation", "selection", "given", "context"}

@@ -221,8 +221,7 @@ def plain_vits() -> Iterator[str]:
 def test_the_global_feature_is_the_towers_own_for_every_supported_family():
     families = {json.dumps(shrunk(name), sort_keys=True): name for name in plain_vits()}
     assert {"ViT-B-32", "ViT-L-14", "ViT-M-16-alt"} <= set(plain_vits())
-    scaled = shrunk("ViT-B-32")[0], shrunk("ViT-B-32")[1] | {"ls_init_value": 0.5}
-    for family, name in (families | {json.dumps(scaled): "with layer scale"}).items():
+    for family, name in families.items():
         embed_dim, vision = json.loads(family)
         for quick in (False, True):
             torch.manual_seed(0)
@@ -310,13 +309,13 @@ def test_without_its_image_tower_an_encoder_encodes_texts_alike_and_refuses_imag
 
 
 def test_maccap_plain_encodes_texts_by_open_clips_own_function(plain, monkeypatch):
-    encoder = load_encoder("tiny", str(plain))
-    lengths = []
-    encoder.model.transformer.register_forward_hook(lambda _, __, output: lengths.append(output.shape[1]))
-    fast = encoder.text_features(CAPTIONS[:2])
+    encoder, used = load_encoder("tiny", str(plain)), []
+    encoder.model.transformer.register_forward_hook(lambda *_: used.append(1))
+    fast = encoder.text_features(CAPTIONS)
+    assert not used
     monkeypatch.setenv("MACCAP_PLAIN", "1")
-    assert torch.allclose(encoder.text_features(CAPTIONS[:2]), fast, atol=1e-5)
-    assert lengths == [9, 12]
+    assert torch.allclose(encoder.text_features(CAPTIONS), fast, atol=1e-5)
+    assert used
 
 
 def test_a_saved_folder_keeps_a_tokenizer_of_its_own(tmp_path):

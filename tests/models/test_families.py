@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from maccap.core.errors import ConfigError
-from maccap.models import beam_cache
+from maccap.models.fast import beam_cache
 from maccap.models.language_model import LanguageModel
 from maccap.training.loss import reconstruction_loss
 

@@ -13,7 +13,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .devices import plain
+from . import plain
 
 # Families (transformers' `model_type`) on which tests/models/test_families.py proves this search: they follow masks of
 # four dimensions and `position_ids`, and do not mind padding on the left.
