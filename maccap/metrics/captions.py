@@ -62,8 +62,7 @@ def score_pairs(
         return []
     ensure_java()
     tokens = _tokenise(captions)
-    truths = {id(of): [[tokens[text] for text in texts] for texts in of.values()] for of, _ in pairs}
-    prepared = {key: References(truth) for key, truth in truths.items()}
+    prepared = {id(of): References([[tokens[text] for text in texts] for texts in of.values()]) for of, _ in pairs}
     sets = [
         CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
         for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
