@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from ..core.errors import DataError, EnvironmentProblem
-from .java import ensure_java
+from .java import ensure_java, undisturbed_java
 from .registry import CaptionSet, Features, References, SetScores, metrics
 
 SENTINEL = "sentinel"
@@ -60,16 +60,17 @@ def score_pairs(
         captions += chain(predictions.values(), *references.values())
     if not pairs:
         return []
-    ensure_java()
-    tokens = _tokenise(captions)
-    prepared = {id(of): References([[tokens[text] for text in texts] for texts in of.values()]) for of, _ in pairs}
-    sets = [
-        CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
-        for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
-    ]
-    usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
-    with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics
-        found = list(pool.map(lambda metric: metric.score(sets), usable))
+    with undisturbed_java():
+        ensure_java()
+        tokens = _tokenise(captions)
+        prepared = {id(of): References([[tokens[text] for text in texts] for texts in of.values()]) for of, _ in pairs}
+        sets = [
+            CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
+            for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
+        ]
+        usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
+        with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics
+            found = list(pool.map(lambda metric: metric.score(sets), usable))
     families = [metric.family for metric in usable]
     return [
         _in_percent(list(of), list(zip(families, own, strict=True)))

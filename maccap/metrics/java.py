@@ -7,12 +7,34 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from ..core.errors import EnvironmentProblem
 
 START_SECONDS = 60
+OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")  # variables that every Java obeys
 SPICE_VERSIONS = range(8, 12)
+
+
+@contextmanager
+def undisturbed_java() -> Iterator[None]:
+    """In this context Java's programs are started as everywhere else, whatever the user's locale and Java options.
+
+    METEOR writes its counts as the locale does and cannot read them back where that means a comma, and options such as
+    a garbage collector contradict those that it is started with.
+    """
+    before = {name: os.environ.get(name) for name in (*OPTIONS, "LC_ALL")}
+    for name in OPTIONS:
+        os.environ.pop(name, None)
+    os.environ["LC_ALL"] = "C.UTF-8"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
@@ -116,6 +117,8 @@ def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytes
     theirs = dict(zip(NAMES, zip(*Bleu(4).compute_score(truth, candidates), strict=True)))
     theirs |= {"ROUGE-L": Rouge().compute_score(truth, candidates), "CIDEr": Cider().compute_score(truth, candidates)}
     texts = [text for (text,) in candidates.values()]
+    rouge = [item if text else 0.0 for item, text in zip(theirs["ROUGE-L"][1], texts)]  # theirs finds "" equal to ""
+    theirs["ROUGE-L"] = (float(np.mean(rouge)), rouge)
     for name, (whole, items) in theirs.items():
         ours = scored_by(name, list(truth.values()), texts).scores[name]
         assert ours == (100 * whole, [100 * item for item in items])
@@ -151,6 +154,22 @@ def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
+def test_locale_and_java_options_of_the_user_change_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    references = {1: ["a red boat on the water", "a boat"], 2: ["a dog runs", "the dog is running"]}
+    captions = {1: "a boat on water", 2: "the dogs run"}
+    expected = caption_scores(references, captions)
+    own = {"LC_ALL": "de_DE.UTF-8", "JAVA_TOOL_OPTIONS": "-Duser.language=de -Duser.country=DE -XX:+UseG1GC"}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    assert caption_scores(references, captions) == expected
+    assert {name: os.environ[name] for name in own} == own
+
+
+def test_a_caption_without_words_has_no_part_of_references_without_words() -> None:
+    scores = score_pairs([({1: ["!!!", "..."], 2: ["a dog"]}, {1: "", 2: "a dog"})])[0]
+    assert [scores.per_item[image_id]["ROUGE-L"] for image_id in (1, 2)] == [0, pytest.approx(100)]
+
+
 def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_java(tmp_path, exit_status=1)
     monkeypatch.setattr(captions, "ensure_java", lambda: "java")

@@ -20,7 +20,10 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
 
 
 def rouge(candidate: str, references: Sequence[str]) -> float:
-    """ROUGE-L of one caption, as a fraction."""
+    """ROUGE-L of one caption, as a fraction; without words it is 0, where pycocoevalcap finds it equal to a reference
+    without words."""
+    if not candidate:
+        return 0.0
     words, others = candidate.split(" "), [reference.split(" ") for reference in references]
     common = [_common_length(words, other) for other in others]
     precision = max(length / len(words) for length in common)
