@@ -37,19 +37,8 @@ def _needed(good: bool, what: str, advice: str) -> Finding:
     return Finding(good, what if good else f"{what}: {advice}")
 
 
-def add_parser(commands: Any) -> None:
-    """Add `doctor` to the command line's subparsers."""
-    doctor = commands.add_parser("doctor")
-    doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
-
-
 def run(parsed: argparse.Namespace) -> int:
-    """Print everything; see `diagnose`."""
-    return diagnose(ask_torch=parsed.torch)
-
-
-def diagnose(*, ask_torch: bool = False) -> int:
-    """Print everything; 0 if the default profile can run here, else 1. With `ask_torch`, torch is asked for GPUs too.
+    """Print everything; 0 if the default profile can run here, else 1.
 
     Raises:
         EnvironmentProblem: the current folder is not the project's.
@@ -57,7 +46,7 @@ def diagnose(*, ask_torch: bool = False) -> int:
     default = default_profile()
     machine = examine(LOCK)
     print("This machine")
-    for name, text in about(machine, ask_torch=ask_torch):
+    for name, text in about(machine, ask_torch=parsed.torch):
         print(f"  {name:<10}{text}")
     ready = False
     for name in profiles():

@@ -11,28 +11,7 @@ from ..core.artifacts import write_json
 from ..core.errors import DataError
 from ..core.project import default_profile
 from ..data.predictions import holds_answers, official_results, read_answers, read_predictions
-
-FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")
-
-
-def add_parser(commands: Any) -> None:
-    """Add `export` to the command line's subparsers."""
-    export = commands.add_parser("export")
-    kinds = export.add_subparsers(dest="kind", required=True, metavar="KIND")
-    parser: argparse.ArgumentParser = kinds.add_parser(
-        "predictions",
-        help="captions as COCO results, answers as VQA results",
-        description="Write captions as COCO results [{image_id, caption}] and answers as VQA results "
-        "[{question_id, answer}], one file for each run, test set and seed.",
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="predictions or answers (.jsonl)")
-    parser.add_argument("--profile", help="all that this profile made (default without FILE: the default profile)")
-    for name in FILTERS:
-        metavar, kind = ("NUMBER", int) if name == "seed" else ("NAME", str)
-        parser.add_argument(f"--{name}", action="append", type=kind, metavar=metavar, help=f"only this {name}")
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="PATH", help="a folder, or a file FILE.json for one result"
-    )
+from .main import FILTERS
 
 
 def run(parsed: argparse.Namespace) -> None:
