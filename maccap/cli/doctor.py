@@ -33,7 +33,6 @@ class Finding:
 
 
 def _needed(good: bool, what: str, advice: str) -> Finding:
-    """What is needed, with advice where it is not here."""
     return Finding(good, what if good else f"{what}: {advice}")
 
 
@@ -123,12 +122,16 @@ def needs(name: str, machine: Machine) -> list[Finding]:
             findings.append(_needed(machine.source_answers, what, advice))
     findings.append(_needed(machine.disk_free >= disk, f"{_gigabytes(disk)} of disk", "free some"))
     if "spice" in config:
-        findings += _spice(machine)
+        if machine.java_version not in SPICE_VERSIONS:
+            advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
+            findings.append(Finding(False, f"Java 8 or 11 for SPICE: {advice}"))
+        advice = "use a larger machine, or remove `spice` from the profile"
+        what = f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE"
+        findings.append(_needed(machine.memory >= SPICE_MEMORY, what, advice))
     return findings
 
 
 def _models(config: dict[str, Any]) -> Iterator[Finding]:
-    """Frozen models that the profile takes from a folder."""
     for key in ("encoder", "language_model"):
         name = config[key]["name"]
         if Path(name).is_dir():
@@ -138,21 +141,11 @@ def _models(config: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _gpus(wanted: int, machine: Machine, hours: str) -> Finding:
-    """The GPUs of one job."""
     if wanted == 0:
         return Finding(True, f"no GPU (`gpus` is 0), though it is {hours}")
     if len(machine.gpus) >= wanted:
         return Finding(True, f"{wanted} of {len(machine.gpus)} GPUs for each job; {hours}")
     return Finding(False, f"{wanted} GPU for each job, {len(machine.gpus)} here; {hours}: run it where there is one")
-
-
-def _spice(machine: Machine) -> Iterator[Finding]:
-    """What SPICE needs."""
-    if machine.java_version not in SPICE_VERSIONS:
-        advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
-        yield Finding(False, f"Java 8 or 11 for SPICE: {advice}")
-    advice = "use a larger machine, or remove `spice` from the profile"
-    yield _needed(machine.memory >= SPICE_MEMORY, f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE", advice)
 
 
 def _gigabytes(count: int) -> str:

@@ -36,7 +36,6 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _files(profile: str) -> list[Path]:
-    """Everything that a profile predicted and answered."""
     folder = Path("artifacts", profile)
     found = sorted(path for kind in ("predictions", "answers") for path in (folder / kind).rglob("*.jsonl"))
     if not found:
@@ -45,18 +44,16 @@ def _files(profile: str) -> list[Path]:
 
 
 def _results(files: list[Path], chosen: dict[str, list[Any]]) -> dict[str, list[dict[str, Any]]]:
-    """{file name: official results} of what the filters leave."""
     answers = [path for path in files if holds_answers(path)]
     captions = [path for path in files if path not in answers]
     found = {}
-    for read, paths in ((read_predictions, captions), (read_answers, answers)):
+    for what, read, paths in (("captions", read_predictions, captions), ("answers", read_answers, answers)):
         frame = read(paths) if paths else None
         if frame is None or not chosen.keys() <= set(frame.columns):
             continue
         for name, values in chosen.items():
             frame = frame[frame[name].isin(values)]
         for (trained, name, tested, seed), rows in official_results(frame).items():
-            what = "captions" if read is read_predictions else "answers"
             run = "published" if seed is None else f"s{seed}"
             found[f"{what}.{trained}.{name}.{tested}.{run}.json"] = rows
     return found
