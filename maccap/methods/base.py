@@ -18,7 +18,6 @@ from ..data.pair_statistics import PairStatistics
 from ..data.text_corpus import TextBatch, TextSet
 from ..models.encoder import EncodedOnce, Encoder
 from ..models.language_model import LanguageModel
-from ..models.noise import inject_noise
 
 
 @dataclass(frozen=True)
@@ -108,15 +107,17 @@ class CaptioningMethod(ABC):
 
 
 class TrainedMethod(CaptioningMethod):
-    """A method with an adaptor that is trained on text alone; CapDec in all that a method does not say otherwise."""
+    """A method with an adaptor that is trained on text alone: an MLP that reads an image's global feature, unless the
+    method says otherwise.
+    """
 
     def adaptor(self, feature_dim: int, lm_dim: int) -> nn.Module:
         """A fresh trainable module from embeddings to soft tokens [B, P, lm_dim]."""
         return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
+    @abstractmethod
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         """What the adaptor reads in place of an image: [B, ...]."""
-        return inject_noise(batch.features, self.training.noise_variance, generator=generator)
 
     def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
         """What the adaptor reads for images, [B, draws, ...], or [B, 1, ...] where it draws no noise."""

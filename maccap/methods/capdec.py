@@ -5,10 +5,15 @@ Its mapper is an MLP onto as many soft tokens as MacCap has queries, in front of
 
 from __future__ import annotations
 
+import torch
+
+from ..data.text_corpus import TextBatch
+from ..models.noise import inject_noise
 from .base import TrainedMethod
 
 NEEDS = ("adaptor",)
 
 
 class Method(TrainedMethod):
-    """What `TrainedMethod` does."""
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        return inject_noise(batch.features, self.training.noise_variance, generator=generator)

@@ -18,6 +18,7 @@ from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.encoder import EncodedOnce
+from ..models.noise import inject_noise
 from .base import TrainedMethod
 
 NEEDS = ("adaptor", "vocabulary")
@@ -39,6 +40,9 @@ class Options:
 
 
 class Method(TrainedMethod):
+    def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
+        return inject_noise(batch.features, self.training.noise_variance, generator=generator)
+
     def training_prompts(self, batch: TextBatch, generator: torch.Generator) -> list[str]:
         prompts = []
         for text in batch.texts:
