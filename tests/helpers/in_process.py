@@ -31,19 +31,6 @@ def working_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def small_profile(clip: Path, opt: Path, sections: dict[str, Any], **others: Any) -> dict[str, Any]:
-    """A profile with miniature models; the sections have these entries and none of those of base.yaml."""
-    base = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
-    models = {
-        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
-        "language_model": {"name": str(opt), "dtype": "float32"},
-    }
-    settings = {"training": TRAINING, "generation": GENERATION, "selection": SELECTION}
-    own = {name: dict.fromkeys(base.get(name, {})) | entries for name, entries in sections.items()}
-    dumped = {name: values.model_dump() for name, values in settings.items()}
-    return {"reduced": True, "gpus": 0} | models | dumped | own | others
-
-
 def make_project(folder: Path, profile: dict[str, Any]) -> None:
     """A project's folder with this project's workflow and one profile, which is the default one.
 
@@ -76,3 +63,16 @@ def job_of(graph: Graph, rule: str, **settings: Any) -> Job:
 def as_job(job: GraphJob) -> Job:
     inputs = {name: [Path(path) for path in paths] for name, paths in job.named.items()}
     return Job(inputs, [Path(path) for path in job.outputs], job.settings)
+
+
+def small_profile(clip: Path, opt: Path, sections: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """A profile with miniature models; the sections have these entries and none of those of base.yaml."""
+    base = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
+    models = {
+        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
+        "language_model": {"name": str(opt), "dtype": "float32"},
+    }
+    settings = {"training": TRAINING, "generation": GENERATION, "selection": SELECTION}
+    own = {name: dict.fromkeys(base.get(name, {})) | entries for name, entries in sections.items()}
+    dumped = {name: values.model_dump() for name, values in settings.items()}
+    return {"reduced": True, "gpus": 0} | models | dumped | own | others

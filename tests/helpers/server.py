@@ -56,25 +56,30 @@ class Page:
 Trick = Callable[[Answer, Page, Seen], Answer]
 
 
-class Server(ThreadingHTTPServer):
+class Server:
     """A server on a free port of 127.0.0.1, running within the `with` block."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
         self.pages: dict[str, Page] = {}
         self.closing = threading.Event()
 
     def __enter__(self) -> Server:
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        owner = self
+
+        class Handler(_Handler):
+            server_pages = owner.pages
+            closing = owner.closing
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
-        self.shutdown()
-        self.server_close()
+        self._http.shutdown()
+        self._http.server_close()
 
     def add(self, path: str, body: bytes, tricks: list[Trick] | None = None, **headers: str) -> str:
         """Serve bytes at a path, by default with a strong ETag; the URL."""
@@ -116,10 +121,11 @@ def git_id(body: bytes) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server_pages: dict[str, Page]
+    closing: threading.Event
 
     def do_GET(self) -> None:
-        page = self.server.pages.get(self.path.partition("?")[0])
+        page = self.server_pages.get(self.path.partition("?")[0])
         if page is None:
             self._send(Answer(404, {"Content-Type": "text/plain"}, b"nothing here\n"), None)
             return
@@ -144,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
             self.wfile.flush()
             if answer.stall is not None:
-                self.server.closing.wait(10)
+                self.closing.wait(10)
             self.connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass
