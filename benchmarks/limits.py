@@ -102,7 +102,7 @@ def main() -> None:
             settings = TRAINING.model_copy(update={"count_padding": padding, "epochs": 100})
             method = load_method("maccap", settings)
             trainer = Trainer(method, lm, data, data, settings, 0, folder / "run", {"trained": "", "run": ""})
-            works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer._one_step, parsed.steps
+            works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer.one_step, parsed.steps
         images = random_images(8)
         adaptor = method.adaptor(encoder.dim, lm.dim).eval().requires_grad_(False)
         captioner = Captioner(encoder, lm, method, adaptor, GENERATION, SELECTION.draws, 0)

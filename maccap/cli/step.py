@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 import ast
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import ConfigError
 from ..core.records import read_record
 from ..steps.runner import run_step
-from .docstrings import first_line
 
 FOLDER = Path(__file__).parents[1] / "steps"
 STEPS = {path.stem: path for path in sorted(FOLDER.glob("[a-z]*.py")) if path.stem != "runner"}
 
 
-def add_parser(commands: Any) -> None:
-    """Add `step` to the command line's subparsers; the list of commands does not show it."""
+def add_arguments(step: argparse.ArgumentParser) -> None:
+    """Add the arguments of `maccap step`; its help lists the steps by the first line of their files."""
     width = max(map(len, STEPS)) + 2
-    listed = "\n".join(f"  {name.replace('_', '-'):<{width}}{first_line(path)}" for name, path in STEPS.items())
-    step: argparse.ArgumentParser = commands.add_parser(
-        "step", description="Run one step of the workflow and write its record.", epilog=f"steps:\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    listed = ["steps:"]
+    for name, path in STEPS.items():
+        first_line = path.read_text(encoding="utf-8").partition("\n")[0].strip('".')
+        listed.append(f"  {name.replace('_', '-'):<{width}}{first_line}")
+    step.description = "Run one step of the workflow and write its record."
+    step.epilog = "\n".join(listed)
+    step.formatter_class = argparse.RawDescriptionHelpFormatter
     step.add_argument("name", nargs="?", metavar="NAME", help="one of the steps below")
     step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"), help="named inputs")
     step.add_argument("--output", nargs="+", type=Path, default=[], metavar="PATH", help="in the order of the rule")

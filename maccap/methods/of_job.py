@@ -5,9 +5,8 @@ from __future__ import annotations
 from ..core.job import Job
 from ..core.settings import TrainingSettings, section, settings
 from ..data.text_corpus import TextSet
-from .base import CaptioningMethod
+from .base import CaptioningMethod, read_resources
 from .registry import load_method
-from .resources import read_resources
 
 
 def training_settings(job: Job) -> TrainingSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maccap.cli.main import COMMANDS, main
+from maccap.cli.main import main
 from maccap.cli.step import STEPS
 from tests.helpers import ROOT
 
@@ -22,10 +22,13 @@ def maccap(*arguments: str, code: int = 0) -> subprocess.CompletedProcess:
     return run
 
 
+COMMANDS = ["caption", "crate", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
+
+
 def test_help_lists_the_commands_for_people_and_says_where_the_steps_are():
     out = maccap("--help").stdout
     listed = [line.split()[0] for line in out.splitlines() if line.startswith("    ") and line[4] != " "]
-    assert listed == ["caption", "crate", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
+    assert listed == COMMANDS
     assert "maccap step --help" in out
 
 

@@ -14,6 +14,7 @@ from maccap.core.job import Job
 from maccap.graph.snakemake_graph import Graph, GraphJob, read_graph
 from maccap.steps.runner import run_step
 from tests.helpers import ROOT
+from tests.helpers.tiny import GENERATION, SELECTION, TRAINING
 
 LINKED = ("maccap", "workflow", "Snakefile")  # what planning reads
 
@@ -50,3 +51,16 @@ def job_of(graph: Graph, rule: str, **settings: Any) -> Job:
 def as_job(job: GraphJob) -> Job:
     inputs = {name: [Path(path) for path in paths] for name, paths in job.named.items()}
     return Job(inputs, [Path(path) for path in job.outputs], job.settings)
+
+
+def small_profile(clip: Path, opt: Path, sections: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """A profile with miniature models; the sections have these entries and none of those of base.yaml."""
+    base = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
+    models = {
+        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
+        "language_model": {"name": str(opt), "dtype": "float32"},
+    }
+    settings = {"training": TRAINING, "generation": GENERATION, "selection": SELECTION}
+    own = {name: dict.fromkeys(base.get(name, {})) | entries for name, entries in sections.items()}
+    dumped = {name: values.model_dump() for name, values in settings.items()}
+    return {"reduced": True, "gpus": 0} | models | dumped | own | others

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from maccap.core.job import Job
 from maccap.data.text_corpus import TextSet
+from maccap.methods.base import Resources
 from maccap.methods.registry import load_method
-from maccap.methods.resources import Resources
 from maccap.models.encoder import load_encoder
 from maccap.models.language_model import load_language_model
 from maccap.steps import describe_run

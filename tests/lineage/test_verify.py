@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maccap.cli.main import main
-from maccap.cli.verify import add_parser
+from maccap.cli.main import main, parser
 from maccap.core.artifacts import read_json, sha256, write_json
 from maccap.core.records import Code, OutputFile, Record, Records
 from maccap.lineage.crate import write_crate
@@ -133,14 +132,10 @@ def test_nothing_is_wrong_with_finished_results(project):
 
 
 def test_the_command_prints_findings_and_a_table_of_checks(copy, capsys):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    assert run(parser.parse_args(["verify"]), run_jobs) == 0
+    assert run(parser().parse_args(["verify"]), run_jobs) == 0
     assert "profile small: all is as the records say" in capsys.readouterr().out
     Path(METRICS["coco"]).unlink()
-    assert run(parser.parse_args(["verify", "--json", "--rerun", "1"]), run_jobs) == 1
+    assert run(parser().parse_args(["verify", "--json", "--rerun", "1"]), run_jobs) == 1
     told = json.loads(capsys.readouterr().out)
     assert {(f["file"], f["check"]) for f in told["findings"]} >= {
         (METRICS["coco"], "artifacts"), (METRICS["coco"], "manifest"),

@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 from maccap import caption_scores, load_run
-from maccap.cli.main import main
 from maccap.core.errors import DataError
 from maccap.core.job import Job
 from maccap.core.records import Records
@@ -23,19 +21,15 @@ from maccap.data.predictions import read_answers, read_predictions
 from maccap.figures.gap_legends import LEGENDS
 from maccap.metrics.metric_files import read_metrics
 from maccap.steps import answer, evaluate, image_features, predict
-from tests.helpers import ROOT
-from tests.helpers.in_process import job_of, make_project, run_all
-from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, make_models
+from tests.helpers.in_process import job_of, make_project, run_all, small_profile
+from tests.helpers.tiny import GENERATION, SELECTION, make_models
 
 SEEDS = (11, 12)
-BASE = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
-OTHERS = ("runs", "experiments", "vqa_methods", "tables")  # sections of base.yaml of which the profile has its own
 
 
 def profile(clip: Path, opt: Path) -> dict:
     """One domain whose test images come in three shards and training captions in two."""
-    base = {name: dict.fromkeys(entries) for name, entries in BASE.items() if name in OTHERS}
-    own = {
+    sections = {
         "runs": {"maccap": {"method": "maccap"}},
         "experiments": {
             "maccap": {"label": "MacCap", "run": "maccap"},
@@ -70,16 +64,12 @@ def profile(clip: Path, opt: Path) -> dict:
             **{name: {"title": name, "kind": name} for name in ("nearness", "gap", "gap_repairs")},
         },
     }  # fmt: skip
-    return {
-        "profile": "small", "reduced": True, "seed": SEEDS[0], "repeats": len(SEEDS), "gpus": 0,
-        "scenes": {"train": 12, "val": 4, "test": 6, "questions": 2},
-        "datasets": {"coco": {"label": "COCO", "format": "scenes", "shards": {"captions": 2, "images": 3}}},
-        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
-        "language_model": {"name": str(opt), "dtype": "float32"},
-        "training": TRAINING.model_dump(), "generation": GENERATION.model_dump(), "selection": SELECTION.model_dump(),
-        "answering": {"batch_size": 5, "beams": 2, "max_new_tokens": 2},
-        **{name: base.get(name, {}) | own[name] for name in own},
-    }  # fmt: skip
+    return small_profile(
+        clip, opt, sections, profile="small", seed=SEEDS[0], repeats=len(SEEDS),
+        scenes={"train": 12, "val": 4, "test": 6, "questions": 2},
+        datasets={"coco": {"label": "COCO", "format": "scenes", "shards": {"captions": 2, "images": 3}}},
+        answering={"batch_size": 5, "beams": 2, "max_new_tokens": 2},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +142,6 @@ def value_of(source: dict) -> float:
     for name, value in source["row"].items():
         rows = rows[rows[name].isna() if value is None else rows[name] == value]
     return float(rows[source["column"]].item())
-
-
-def test_the_ablation_pairs_seeds(first):
-    table = json.loads(Path("results/small/tables/ablation.json").read_text())
-    full, light = table["rows"]
-    delta = light["cells"][table["columns"].index("ΔCIDEr")]
-    cider = table["columns"].index("CIDEr")
-    values = [[value_of(source) for source in row["cells"][cider]["sources"]] for row in (full, light)]
-    assert delta["value"] == pytest.approx(np.mean(np.subtract(values[1], values[0])))
-    assert any("subregions help" in note for note in table["notes"])
 
 
 def test_the_samples_show_every_image_and_question(first):
@@ -263,22 +243,6 @@ def test_figures_are_images(first):
         with Image.open(f"results/small/figures/{name}.png") as image:
             assert min(image.size) > 300
         assert Path(f"results/small/figures/{name}.svg").read_text().startswith("<?xml")
-
-
-def test_a_run_captions_images_of_any_kind_with_its_own_settings(first, tmp_path, capsys):
-    images = tmp_path / "images"
-    images.mkdir()
-    colour = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 140, 3), dtype=np.uint8))
-    colour.save(images / "colour.png")
-    colour.convert("L").save(images / "gray.jpg")
-    colour.convert("CMYK").save(images / "cmyk.jpg")
-    run = ["--run", "artifacts/small/runs/coco/maccap/s11"]
-    output, explain = tmp_path / "captions.json", tmp_path / "explained"
-    assert main(["caption", str(images), "--output", str(output), "--explain", str(explain), *run]) == 0
-    rows = json.loads(output.read_text())
-    assert [Path(row["file"]).name for row in rows] == ["cmyk.jpg", "colour.png", "gray.jpg"]
-    assert all(row["caption"] in row["candidates"] and len(row["scores"]) == SELECTION.draws for row in rows)
-    assert sorted(path.name for path in explain.glob("*.png")) == ["cmyk.png", "colour.png", "gray.png"]
 
 
 def test_a_missing_prediction_is_named_with_its_experiment(world, first, tmp_path):

@@ -18,8 +18,8 @@ from maccap.core.errors import DataError
 from maccap.data.features import ids_of, write_store
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextSet
+from maccap.methods.base import Resources
 from maccap.methods.registry import load_method
-from maccap.methods.resources import Resources
 from maccap.training.trainer import Trainer, learning_rate_factor
 from tests.helpers import ROOT
 from tests.helpers.tiny import TRAINING, text_files, tiny_lm
@@ -89,7 +89,7 @@ def test_gradients_are_clipped_before_the_step(tmp_path):
         return step(*args, **kwargs)
 
     run.optimizer.step = spy
-    _, norm = run._one_step()
+    _, norm = run.one_step()
     assert norm > 1e-2
     assert applied[0] == pytest.approx(1e-3, rel=1e-3)
 
@@ -99,7 +99,7 @@ def test_dropout_goes_off_after_the_first_epoch_only_when_asked(tmp_path):
         run = trainer(tmp_path / str(released), dropout_first_epoch_only=released)
         modes = []
         for _ in range(run.steps):
-            run._one_step()
+            run.one_step()
             run.step += 1
             modes.append(run.adaptor.training)
         assert modes == [True] * 6 + [not released] * 6
@@ -110,7 +110,7 @@ def test_every_caption_is_seen_once_per_epoch(tmp_path):
     for epoch in range(2):
         rows = []
         for _ in range(run.steps_per_epoch):
-            rows += run._rows().tolist()
+            rows += run.batch_rows().tolist()
             run.step += 1
         assert sorted(rows) == list(range(44)), epoch
 
@@ -132,11 +132,11 @@ def test_a_finished_seed_of_an_unfinished_job_is_written_again_when_its_files_ar
 def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
     half = trainer(tmp_path)
     for _ in range(3):
-        half._one_step()
+        half.one_step()
         half.step += 1
-    half._checkpoint()
+    half.checkpoint()
     other = trainer(tmp_path, learning_rate=5e-4)
-    other._resume()
+    other.resume()
     assert other.step == 0
     assert "starting afresh" in capsys.readouterr().err
 
@@ -171,7 +171,7 @@ def test_processes_share_a_batch_and_get_the_gradient_of_all_of_it(tmp_path, mon
                 patch.setattr(type(run.accelerator), "num_processes", property(lambda _, s=state: s.num_processes))
                 patch.setattr(run.optimizer, "zero_grad", lambda: None)
                 patch.setattr(run.accelerator, "clip_grad_norm_", lambda *_: torch.zeros(()))
-                run._one_step()
+                run.one_step()
             gradients.append(torch.cat([p.grad.flatten() for p in run.adaptor.parameters()]))
         alone, *shares = gradients
         assert torch.allclose(alone, torch.stack(shares).mean(0), atol=1e-6)
@@ -209,11 +209,11 @@ from pathlib import Path
 from tests.training.test_training import trainer
 from maccap.training.trainer import Trainer
 torch.set_num_threads(1)
-slow = Trainer._one_step
+slow = Trainer.one_step
 def one_step(self):
     time.sleep(0.15)
     return slow(self)
-Trainer._one_step = one_step
+Trainer.one_step = one_step
 trainer(Path(sys.argv[1]), epochs=8).run()
 """
 
