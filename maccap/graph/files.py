@@ -210,7 +210,7 @@ class Files:
         return [f"{self.artifacts}/runs/{trained}/{run}/s{seed}/{file}" for seed in seeds]
 
     def training_logs(self) -> list[str]:
-        return [path for trained, run in self.profile.trained for path in self.run(trained, run, "log.jsonl")]
+        return [f"{self.artifacts}/runs/{trained}/{run}/log.jsonl" for trained, run in self.profile.trained]
 
     def resources(self, trained: str, run: str) -> dict[str, Any]:
         """What a run's method needs beside images and models, as named inputs: RESOURCES."""

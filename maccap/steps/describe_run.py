@@ -16,5 +16,5 @@ def run(job: Job) -> None:
         features = [path.as_posix() for path in job.inputs["memory"]]
         memory = Memory(features=features, captions=job.input("memory_captions").as_posix())
     pairs = job.input("pairs") if job.inputs.get("pairs") else None
-    for weights, log, out in zip(job.inputs["adaptors"], job.inputs["logs"], job.outputs, strict=True):
-        write_run(out, describe_run(weights, log, settings, models, memory=memory, pairs=pairs))
+    for weights, out in zip(job.inputs["adaptors"], job.outputs, strict=True):
+        write_run(out, describe_run(weights, job.input("log"), settings, models, memory=memory, pairs=pairs))

@@ -23,10 +23,10 @@ def run(job: Job) -> None:
     }
     method = method_of(job, train)
     assert isinstance(method, TrainedMethod), "only these are trained"
-    folders = dict.fromkeys(out.parent for out in job.outputs)
+    *adaptors, _ = job.outputs
     trainers = []
-    for seed, folder in zip(job.seeds, folders, strict=True):
-        trainers.append(Trainer(method, lm, train, val, training, seed, folder, about))
+    for seed, adaptor in zip(job.seeds, adaptors, strict=True):
+        trainers.append(Trainer(method, lm, train, val, training, seed, adaptor.parent, about))
         trainers[-1].run()
     for trainer in trainers:
         trainer.forget()

@@ -46,7 +46,8 @@ class Trainer:
         train, val: captions with their text features.
         settings: the run's hyperparameters.
         seed: decides initial weights, data order, noise and dropout.
-        folder: gets `adaptor.safetensors`, whose header says how it was trained, and `log.jsonl`.
+        folder: gets `adaptor.safetensors`, whose header says how it was trained; `log.jsonl` beside it is that of all
+            seeds of the run.
         about: the names of the training data (`trained`) and of the `run`, which with the seed are the first columns of
             the log, and the config's entries of the frozen models (`encoder`, `language_model`).
     """
@@ -197,7 +198,11 @@ class Trainer:
             torch.save(state, part)
 
     def _write_log(self) -> None:
-        write_text(self.folder / LOG, "".join(json.dumps(self.identity | row) + "\n" for row in self.log))
+        """This seed's lines behind those of the seeds before it, which were trained first."""
+        path = self.folder.parent / LOG
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+        before = [line for line in lines if json.loads(line)["seed"] < self.seed]
+        write_text(path, "".join([*before, *(json.dumps(self.identity | row) + "\n" for row in self.log)]))
 
     def resume(self) -> None:
         if not self.state_path.is_file():

@@ -70,7 +70,7 @@ def test_run_json_says_everything_that_training_and_the_config_decided(project):
     weights = load_file(folder_of(project, "viecap") / "adaptor.safetensors")
     assert about["trainable_parameters"] == sum(value.numel() for value in weights.values())
     assert (about["feature_dim"], about["lm_dim"]) == (32, 32)
-    log = [json.loads(line) for line in (folder_of(project, "viecap") / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (folder_of(project, "viecap").parent / "log.jsonl").read_text().splitlines()]
     assert {"trained": "coco", "run": "viecap", "seed": SEED} | about["final"] == log[-1]
     assert about["steps"] == log[-1]["step"]
 
@@ -144,7 +144,7 @@ def test_changed_settings_change_run_json_and_nothing_else(project, monkeypatch)
     folder = folder_of(Path(), "decap")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     data = Path("artifacts/small/data/coco")
-    describe([folder], sorted(data.glob("*.safetensors")), data / "captions.train.jsonl", **{"generation.beams": 7})
+    describe(folder, sorted(data.glob("*.safetensors")), data / "captions.train.jsonl", **{"generation.beams": 7})
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert [name for name in after if after[name] != before[name]] == ["run.json"]
     assert json.loads(after["run.json"])["generation"]["beams"] == 7
@@ -176,9 +176,9 @@ def test_a_folder_that_is_no_whole_run_is_refused(copy, damage, message):
         (lambda folder: save_file({}, folder / "adaptor.safetensors"), "not the weights of a run"),
         (lambda folder: (folder / "adaptor.safetensors").write_bytes(b"x"), "not the weights of a run"),
         (lambda folder: (folder / "adaptor.safetensors").unlink(), "adaptor.safetensors: no such file; train"),
-        (lambda folder: (folder / "log.jsonl").write_text(""), "log.jsonl: not the log of a run"),
+        (lambda folder: (folder.parent / "log.jsonl").write_text(""), "log.jsonl: not the log of a run"),
         (
-            lambda folder: shutil.copy(folder / "../../decap" / folder.name / "log.jsonl", folder),
+            lambda folder: shutil.copy(folder.parents[1] / "decap/log.jsonl", folder.parent),
             "log.jsonl: is not of the run whose weights are",
         ),
     ],
@@ -191,4 +191,4 @@ def test_weights_and_a_log_that_do_not_belong_together_are_not_described(
     folder = folder_of(Path())
     damage(folder)
     with pytest.raises(DataError, match=message):
-        describe([folder], [], Path("none"), **{"generation.beams": 7})
+        describe(folder, [], Path("none"), **{"generation.beams": 7})

@@ -11,7 +11,8 @@ rule train:
         pairs=lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)["pairs"],
         vocabulary=lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)["vocabulary"],
     output:
-        expand(FILES.run("{{trained}}", "{{run}}", "{file}"), file=["adaptor.safetensors", "log.jsonl"]),
+        FILES.run("{trained}", "{run}", "adaptor.safetensors"),
+        f"{ARTIFACTS}/runs/{{trained}}/{{run}}/log.jsonl",
     log:
         f"{LOGS}/train/{{trained}}-{{run}}.log",
     priority: 100
@@ -34,7 +35,7 @@ rule train:
 rule describe_run:
     input:
         unpack(lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)),
-        logs=lambda wildcards: FILES.run(wildcards.trained, wildcards.run, "log.jsonl"),
+        log=f"{ARTIFACTS}/runs/{{trained}}/{{run}}/log.jsonl",
         encoder_files=FILES.encoder(),
         language_model_files=FILES.language_model(),
     output:
@@ -47,4 +48,4 @@ rule describe_run:
         code=code("describe_run"),
         cfg=pick("generation selection answering", about="trained run"),
     shell:
-        step("describe-run", "logs", "encoder_files", "language_model_files", *RESOURCES)
+        step("describe-run", "log", "encoder_files", "language_model_files", *RESOURCES)
