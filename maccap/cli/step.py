@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 from pathlib import Path
 
 from ..core.errors import ConfigError
-from ..core.records import read_record
+from ..core.records import THREADS, read_record
 from ..steps.runner import run_step
 
 FOLDER = Path(__file__).parents[1] / "steps"
@@ -32,7 +33,7 @@ def add_arguments(step: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Run the step.
+    """Run the step; again with as many threads as the record says, since sums of floats depend on their number.
 
     Raises:
         ConfigError: there is no such step, or no output is named.
@@ -42,6 +43,8 @@ def run(parsed: argparse.Namespace) -> None:
         record = read_record(parsed.again)
         name, job = record.step, record.job
         inputs, outputs, settings = job.inputs, job.outputs, job.settings
+        for variable in THREADS if "threads" in record.host else ():
+            os.environ.setdefault(variable, record.host["threads"])
     else:
         name = (parsed.name or "").replace("-", "_")
         inputs = {kind: [Path(path) for path in paths] for kind, *paths in parsed.input}

@@ -28,6 +28,7 @@ from .job import Job
 
 RECORD_SUFFIX = ".prov.json"
 ABOUT = ("trained", "run", "experiment", "tested", "vqa_method")  # settings that say which data a job is about
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # which Snakemake sets for each job
 MADE_IN = ("artifacts", "results")  # the folders that jobs write into
 RECORDED_PACKAGES = (
     "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
@@ -228,8 +229,10 @@ def package_versions() -> dict[str, str]:
 
 
 def host_class() -> dict[str, Any]:
-    """What kind of machine this is, without naming it."""
+    """What kind of machine this is, without naming it, and how many threads of it the job was given."""
     host = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    if threads := os.environ.get(THREADS[0]):
+        host["threads"] = threads
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         host["gpu"] = torch.cuda.get_device_name(0)

@@ -92,7 +92,9 @@ def test_a_step_leaves_its_output_and_a_record_that_does_it_again(tmp_path, monk
         "artifacts/coco/vqa_annotations.train.json", "artifacts/coco/vqa_questions.test.json",
         "artifacts/coco/vqa_annotations.test.json",
     ]  # fmt: skip
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     maccap("step", "scenes", "--output", *made, "--cfg", repr(scenes))
+    monkeypatch.delenv("OMP_NUM_THREADS")
     record = Path(f"{made[0]}.prov.json")
     command = json.loads(record.read_text())["command"]
     assert command == f"maccap step --again {record}"
@@ -101,6 +103,7 @@ def test_a_step_leaves_its_output_and_a_record_that_does_it_again(tmp_path, monk
         Path(path).unlink()
     maccap(*command.split()[1:])
     assert [Path(path).read_bytes() for path in made] == before
+    assert json.loads(record.read_text())["host"]["threads"] == "3", "with as many threads as the first time"
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
