@@ -51,5 +51,11 @@ def test_bad_input() -> None:
         clip_scores([[1, 0], [0, 1]], [[1, 0], [0, 0]])
     with pytest.raises(DataError, match="not finite"):
         clip_scores([[math.nan, 0]], [[1, 0]])
+    with pytest.raises(DataError, match=r"not \[rows, dimensions\]"):
+        clip_scores(IMAGES[0], CAPTIONS[0])
+    with pytest.raises(DataError, match="40 captions but 39 reference sets"):
+        ref_clip_scores(IMAGES, CAPTIONS, REFERENCES[:-1])
+    with pytest.raises(DataError, match="references of row 0"):
+        ref_clip_scores(IMAGES[:1], CAPTIONS[:1], [np.zeros((0, 6))])
     with pytest.raises(DataError, match="row 0 of the reference features of row 0 is zero"):
         ref_clip_scores(IMAGES[:1], CAPTIONS[:1], [np.zeros((1, 6))])
