@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 import tarfile
 import zipfile
 from collections import defaultdict
@@ -143,8 +144,8 @@ def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> l
     """Unpack the members of a zip that match any of the shell patterns into `folder`, with their paths, in its order.
 
     Raises:
-        DataError: the archive is missing, damaged or encrypted, a pattern matches nothing, or a member would leave the
-            folder; of the member at fault nothing is written.
+        DataError: the archive is missing, damaged or encrypted, a pattern matches nothing, or a member is a symbolic
+            link or would leave the folder; of the member at fault nothing is written.
         EnvironmentProblem: the disk is too small.
     """
     folder = Path(folder)
@@ -155,9 +156,13 @@ def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> l
         for pattern in members:
             if not any(fnmatchcase(member.filename, pattern) for member in chosen):
                 raise DataError(f"{archive}: has no member {pattern}; it is another archive than expected")
-        for name in (member.filename for member in chosen):
-            if not stays_inside(name):
-                raise DataError(f"{archive}: member {name!r} would leave the folder; do not trust this archive")
+        for member in chosen:
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise DataError(f"{archive}: member {member.filename!r} is a symbolic link; do not trust this archive")
+            if not stays_inside(member.filename):
+                raise DataError(
+                    f"{archive}: member {member.filename!r} would leave the folder; do not trust this archive"
+                )
         require_space(folder, sum(member.file_size for member in chosen), f"{archive}: unpacking")
         for member in chosen:
             with atomic(folder / member.filename) as part, zipped.open(member) as source, part.open("wb") as out:

@@ -34,6 +34,15 @@ def test_a_zip_that_escapes_its_folder_writes_nothing(tmp_path, archive, name):
     assert only(tmp_path) == ["a.zip"]
 
 
+def test_a_symbolic_link_in_a_zip_is_refused(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(DataError, match="'link' is a symbolic link"):
+        unpack(tmp_path / "a.zip", tmp_path / "to", ["*"])
+
+
 def test_half_and_damaged_zips_are_refused(tmp_path):
     whole = zipped({"a": BODY, "b": BODY[::-1]}, zipfile.ZIP_DEFLATED)
     flipped = bytearray(whole)
