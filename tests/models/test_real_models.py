@@ -1,4 +1,4 @@
-"""Language models at their real size: SmolLM2-135M with its real weights, OPT-1.3b with random ones.
+"""Models at their real size: SmolLM2-135M with its real weights, ViT-B/32 and OPT-1.3b with random ones.
 
 Each runs in a process of its own, so that its peak memory can be told.
 """
@@ -26,9 +26,11 @@ PRELUDE = f"""
 import json, resource, sys, time
 import torch
 from maccap.models.adaptor import Adaptor
+from maccap.models.encoder import load_encoder
 from maccap.models.language_model import LanguageModel, load_language_model, save_language_model
 from maccap.models.noise import inject_noise
 from maccap.training.loss import reconstruction_loss
+from maccap.models.clip_features import image_tokens_and_attention
 
 CAPTIONS = {CAPTIONS!r}
 torch.manual_seed(0)
@@ -121,6 +123,35 @@ report(
     assert found["losses"][-1] < 0.9 * found["losses"][0]
     assert all(found["captions"])
     assert found["peak_gib"] < 6
+
+
+def test_vit_b_32_at_full_size(tmp_path):
+    found = run(
+        """
+import open_clip
+from safetensors.torch import save_file
+save_file(open_clip.create_model("ViT-B-32").state_dict(), sys.argv[1])
+encoder = load_encoder("ViT-B-32", "openai", weights=sys.argv[1])
+with torch.no_grad():
+    images = torch.randn(8, 3, 224, 224)
+    parts = image_tokens_and_attention(encoder.model, images)
+    difference = (parts[0] - encoder.model.encode_image(images)).abs().max()
+report(
+    shapes=[list(part.shape) for part in parts],
+    text=list(encoder.text_features(CAPTIONS * 16).shape),
+    parameters=sum(p.numel() for p in encoder.model.parameters()),
+    difference=float(difference),
+    activation=type(encoder.model.visual.transformer.resblocks[0].mlp.gelu).__name__,
+)
+""",
+        str(tmp_path / "weights.safetensors"),
+    )
+    assert found["shapes"] == [[8, 512], [8, 50, 512], [8, 50, 50]]
+    assert found["text"] == [64, 512]
+    assert found["parameters"] == 151_277_313
+    assert found["difference"] < 1e-4
+    assert found["activation"] == "QuickGELU"
+    assert found["peak_gib"] < 4
 
 
 def test_opt_1_3b_at_full_size(tmp_path):

@@ -215,6 +215,16 @@ def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(
 
 
 # --- the splits share nothing --------------------------------------------------------------------------------------
+def test_no_scene_of_one_split_occurs_in_another() -> None:
+    split_of: dict[tuple, str] = {}
+    for domain in DOMAINS:
+        for seed in (0, 2401, 999_983):
+            for split, count in {"pretrain": 600, "train": 250, "val": 25, "test": 60}.items():
+                for scene, _ in scenes(domain, split, count, seed):
+                    assert split_of.setdefault(content(scene), split) == split
+    assert len(split_of) > 5000
+
+
 def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes_repeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
