@@ -1,12 +1,15 @@
 """METEOR's paraphrases and synonyms without those that given captions cannot use.
 
-Java needs 5 s and 1.4 GB to load all 5.3 million paraphrases, and spends half of its time on WordNet's synonyms.
+Java needs 5 s and 1.4 GB to load all 5.3 million paraphrases, and spends half of its time on WordNet's synonyms. As a
+program, this file filters the paraphrases for the captions on its standard input, a JSON list, into the file named.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
@@ -83,3 +86,7 @@ def _regular(word: str) -> list[str]:
     """The word itself, and all that METEOR could take for its base form."""
     stems = [word[: len(word) - letters] + ending for letters in range(LONGEST_ENDING + 1) for ending in ENDINGS]
     return stems + [stem + SPOONFUL for stem in stems] if word.endswith(SPOONFUL) else stems
+
+
+if __name__ == "__main__":
+    filter_paraphrases(json.load(sys.stdin), Path(sys.argv[1]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 from pycocoevalcap.meteor.meteor import METEOR_JAR
 
 from ...core.errors import EnvironmentProblem
-from ..meteor_tables import FOLDER, filter_paraphrases, filter_synonyms
+from .. import meteor_tables
+from ..meteor_tables import FOLDER, filter_synonyms
 from ..registry import CaptionSet, Metric, SetScores
 
 # The task "rank" for English; the stages are exact, stem, synonym, paraphrase.
@@ -55,7 +58,7 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> tuple[list[list[str]], 
     parts = _parts(questions, min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(parts)) as pool:
         table, synonyms = Path(folder) / "paraphrases.gz", Path(folder) / "synonyms"
-        filter_paraphrases({caption for question in questions for caption in question}, table)
+        _filter_paraphrases_beside({caption for question in questions for caption in question}, table)
         filter_synonyms((caption for question in questions if _is_plain(question) for caption in question), synonyms)
         # Punctuation is separated and dropped only where there is any: that takes as long as all the rest.
         options = [["-a", str(table), *(["-d", str(synonyms)] if _is_plain(part[0]) else ["-norm"])] for part in parts]
@@ -64,6 +67,21 @@ def meteor_scores(sets: Sequence[Sequence[Question]]) -> tuple[list[list[str]], 
         counts = [[known[question] for question in of_set] for of_set in sets]
         scores = map(float, ask([" ||| ".join(("EVAL", *of_set)) for of_set in counts], options[0]))
         return counts, [list(islice(scores, len(of_set) + 1)) for of_set in sets]
+
+
+def _filter_paraphrases_beside(captions: set[str], out: Path) -> None:
+    """`filter_paraphrases` in a process of its own, beside which the other metrics go on.
+
+    Raises:
+        EnvironmentProblem: the process failed, with its own last words.
+    """
+    command = [sys.executable, "-P", meteor_tables.__file__, str(out)]
+    run = subprocess.run(command, input=json.dumps(sorted(captions)), capture_output=True, text=True)
+    if run.returncode:
+        raise EnvironmentProblem(
+            f"METEOR: its table of paraphrases cannot be filtered ({run.stderr.strip()[-500:]}); free memory and disk "
+            "space, or install pycocoevalcap again."
+        )
 
 
 def _parts(questions: Sequence[Question], processes: int) -> list[list[Question]]:
