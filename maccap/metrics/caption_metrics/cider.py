@@ -48,6 +48,7 @@ class Cider:
         self.unknown = inverse[0]
         self.idf: dict[Gram, float] = {gram: inverse[number] for gram, number in images.items()}
         self.references = [[self.vector(of) for of in own] for own in counts]
+        self.score = cache(self._score)
 
     def vector(self, counts: Mapping[Gram, int]) -> Vector:
         weights = {gram: count * self.idf.get(gram, self.unknown) for gram, count in counts.items()}
@@ -56,8 +57,8 @@ class Cider:
             squares[len(gram) - 1] += weight**2
         return Vector(weights, list(map(math.sqrt, squares)), sum(n for gram, n in counts.items() if len(gram) == 2))
 
-    def score(self, place: int, candidate: str) -> float:
-        """That of a caption for the image at a place."""
+    def _score(self, place: int, candidate: str) -> float:
+        """That of a caption for the image at a place; several sets may have the same one."""
         vector, references = self.vector(precook(candidate, ORDERS)), self.references[place]
         totals = [0.0] * ORDERS
         for reference in references:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -12,9 +13,9 @@ BETA = 1.2  # of the F-score
 
 
 def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
-    found = []
+    once, found = cache(rouge), []  # several sets may have the same caption for an image
     for of_set in sets:
-        items = list(map(rouge, of_set.captions, of_set.references.captions))
+        items = list(map(once, of_set.captions, map(tuple, of_set.references.captions)))
         found.append(SetScores.in_percent({"ROUGE-L": (float(np.mean(items)), items)}))
     return found
 
