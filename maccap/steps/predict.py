@@ -5,10 +5,12 @@ Outputs are the predictions as JSON Lines and the captions' text features, row b
 
 from typing import Any
 
+import torch
+
 from ..core.job import Job
 from ..core.settings import GenerationSettings, SelectionSettings
-from ..data.captions import read_captions
-from ..data.features import ImageFeatures, features_of, read_image_features, references_as_images
+from ..data.captions import Caption, read_captions
+from ..data.features import features_of, read_image_features, references_as_images
 from ..inference.captioning import choose
 from ..inference.of_job import Predictions, decoding_settings, run_captioner
 from ..methods.of_job import method_of
@@ -20,12 +22,17 @@ def run(job: Job) -> None:
     made = Predictions()
     decoded_on = zip(job.settings["tested"], job.settings["decoded"], strict=True)
     for position, (tested, decoded) in enumerate(decoded_on):
-        images = read_image_features([job.inputs["images"][position]])
+        images, groups = read_image_features([job.inputs["images"][position]]), _sharing_candidates(job, decoded)
+        references = _references(job, position) if any(given for _, given in groups) else None
         for repeat, seed in enumerate(job.seeds):
-            for (generation, given), experiments in _sharing_candidates(job, decoded).items():
+            for (generation, given), experiments in groups.items():
                 draws = max(selection.draws for selection in experiments.values())
                 captioner = run_captioner(job, encoder, lm, method, generation, draws, seed)
-                seen, extra = _seen(job, images, position, repeat) if given else (images, [{}] * len(images))
+                seen = images
+                extra: list[dict[str, Any]] = [{}] * len(images)
+                if given and references:
+                    seen, numbers = references_as_images(images, *references, repeat)
+                    extra = [{"left_out_reference": number} for number in numbers]
                 candidates = captioner.candidates(seen)
                 for experiment, selection in experiments.items():
                     chosen = choose(captioner.encoded, seen, candidates, selection)
@@ -42,13 +49,11 @@ def run(job: Job) -> None:
     made.write(job)
 
 
-def _seen(job: Job, images: ImageFeatures, position: int, repeat: int) -> tuple[ImageFeatures, list[dict[str, Any]]]:
-    """References in place of the images of a test set, and what that adds to the rows of predictions."""
+def _references(job: Job, position: int) -> tuple[list[Caption], torch.Tensor]:
+    """The captions of a test set, and their text features [N, d]."""
     captions = read_captions(job.inputs["reference_captions"][position])
     store = job.inputs["reference_features"][position]
-    features = features_of([store], "test", [row.caption_id for row in captions])
-    seen, numbers = references_as_images(images, captions, features, repeat)
-    return seen, [{"left_out_reference": number} for number in numbers]
+    return captions, features_of([store], "test", [row.caption_id for row in captions])
 
 
 def _sharing_candidates(
