@@ -6,6 +6,7 @@ Methods that take `wildcards` are input functions of rules. A path is only a pla
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class Files:
         self.profile, self.config, self.assets = profile, profile.config, assets
         name = self.config["profile"]
         self.artifacts, self.results = f"artifacts/{name}", f"results/{name}"
+        self.folder_hash = cache(folder_hash)  # of the folders as they are when the workflow is planned
         self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
 
     # --- data ------------------------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Files:
     def image_folder(self, wildcards: Wildcards) -> str | None:
         """The hash of a user's own folder of images; None for an archive."""
         store = self.image_store(wildcards)
-        return folder_hash(store, KNOWN) if Path(store).is_dir() else None
+        return self.folder_hash(store, KNOWN) if Path(store).is_dir() else None
 
     def questions(self, part: str, split: str) -> Any:
         """An input function: the questions or annotations of a split of the data set that is asked about."""
