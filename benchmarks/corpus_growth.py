@@ -71,7 +71,7 @@ def train(folder: Path, count: int, steps: int) -> dict[str, float]:
     )
     open_memory, start = anonymous_megabytes(), time.perf_counter()
     for _ in range(steps):
-        trainer._one_step()
+        trainer.one_step()
         trainer.step += 1
     seconds = time.perf_counter() - start
     return {

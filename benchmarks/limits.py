@@ -30,13 +30,13 @@ from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 from maccap.data.features import ImageFeatures
 from maccap.inference.captioning import Captioner
 from maccap.methods.registry import load_method
-from maccap.models.adapters.torch_private import linear_pointwise
 from maccap.models.attention_block import Block
 from maccap.models.clip_features import image_tokens_and_attention
 from maccap.models.encoder import load_encoder
 from maccap.models.fast.matrix_products import onednn
 from maccap.models.image_features import encode_images
 from maccap.models.language_model import load_language_model
+from maccap.models.torch_private import linear_pointwise
 from maccap.training.trainer import Trainer
 
 SIZE = 2048
@@ -102,7 +102,7 @@ def main() -> None:
             settings = TRAINING.model_copy(update={"count_padding": padding, "epochs": 100})
             method = load_method("maccap", settings)
             trainer = Trainer(method, lm, data, data, settings, 0, folder / "run", {"trained": "", "run": ""})
-            works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer._one_step, parsed.steps
+            works[f"training step, padding {'counted' if padding else 'left out'}"] = trainer.one_step, parsed.steps
         images = random_images(8)
         adaptor = method.adaptor(encoder.dim, lm.dim).eval().requires_grad_(False)
         captioner = Captioner(encoder, lm, method, adaptor, GENERATION, SELECTION.draws, 0)

@@ -23,7 +23,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from tabulate import tabulate
 
-from maccap.metrics import ensure_java, score_sets, spice_available
+from maccap.metrics import ensure_java, score_pairs, spice_available
 
 BLEU = [f"BLEU-{order}" for order in range(1, 5)]
 Numbers = dict[str, list[float]]  # of each metric in percent, the corpus first, then each image
@@ -44,7 +44,7 @@ def theirs(references: dict[str, list[str]], predictions: dict[str, str]) -> Num
 
 
 def ours(references: dict[str, list[str]], predictions: dict[str, str]) -> Numbers:
-    (scores,) = score_sets(references, [predictions])
+    (scores,) = score_pairs([(references, predictions)])
     return {
         name: [corpus, *(scores.per_item[image][name] for image in references)]
         for name, corpus in scores.corpus.items()

@@ -15,17 +15,6 @@ from ..core.project import default_profile
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
-def add_parser(commands: Any) -> None:
-    """Add `caption` to the command line's subparsers."""
-    caption: argparse.ArgumentParser = commands.add_parser("caption")
-    caption.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files or folders of images")
-    caption.add_argument(
-        "--run", type=Path, metavar="FOLDER", help="a trained run (default: the default profile's first of MacCap)"
-    )
-    caption.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
-    caption.add_argument("--explain", type=Path, metavar="FOLDER", help="save each image with its subregions here")
-
-
 def run(parsed: argparse.Namespace) -> None:
     """Write or print `[{file, caption, candidates, scores}]`.
 

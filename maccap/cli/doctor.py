@@ -12,9 +12,8 @@ from ..core.dotted import leaves
 from ..core.errors import ConfigError
 from ..core.project import default_profile, profiles, read_config
 from ..fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
-from ..graph.estimate import estimate
+from ..graph.estimate import ASSUMED, estimate, missing_assets
 from ..graph.profile import Profile
-from ..graph.work import missing_assets, work
 from ..metrics.java import SPICE_VERSIONS
 from .machine import Machine, examine
 
@@ -33,23 +32,11 @@ class Finding:
 
 
 def _needed(good: bool, what: str, advice: str) -> Finding:
-    """What is needed, with advice where it is not here."""
     return Finding(good, what if good else f"{what}: {advice}")
 
 
-def add_parser(commands: Any) -> None:
-    """Add `doctor` to the command line's subparsers."""
-    doctor = commands.add_parser("doctor")
-    doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
-
-
 def run(parsed: argparse.Namespace) -> int:
-    """Print everything; see `diagnose`."""
-    return diagnose(ask_torch=parsed.torch)
-
-
-def diagnose(*, ask_torch: bool = False) -> int:
-    """Print everything; 0 if the default profile can run here, else 1. With `ask_torch`, torch is asked for GPUs too.
+    """Print everything; 0 if the default profile can run here, else 1.
 
     Raises:
         EnvironmentProblem: the current folder is not the project's.
@@ -57,7 +44,7 @@ def diagnose(*, ask_torch: bool = False) -> int:
     default = default_profile()
     machine = examine(LOCK)
     print("This machine")
-    for name, text in about(machine, ask_torch=ask_torch):
+    for name, text in about(machine, ask_torch=parsed.torch):
         print(f"  {name:<10}{text}")
     ready = False
     for name in profiles():
@@ -122,9 +109,9 @@ def needs(name: str, machine: Machine) -> list[Finding]:
     findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in to_ask.items()]
     disk = SMALL_PROFILE
     if "estimate" in config:
-        expected = estimate(work(profile, missing))
+        expected = estimate(profile, missing)
         disk = expected.download_bytes + expected.feature_bytes
-        hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {expected.throughput})"
+        hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {ASSUMED})"
         findings.append(_gpus(config["gpus"], machine, hours))
         if missing:
             unknown = len(expected.of_unknown_size)
@@ -134,12 +121,16 @@ def needs(name: str, machine: Machine) -> list[Finding]:
             findings.append(_needed(machine.source_answers, what, advice))
     findings.append(_needed(machine.disk_free >= disk, f"{_gigabytes(disk)} of disk", "free some"))
     if "spice" in config:
-        findings += _spice(machine)
+        if machine.java_version not in SPICE_VERSIONS:
+            advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
+            findings.append(Finding(False, f"Java 8 or 11 for SPICE: {advice}"))
+        advice = "use a larger machine, or remove `spice` from the profile"
+        what = f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE"
+        findings.append(_needed(machine.memory >= SPICE_MEMORY, what, advice))
     return findings
 
 
 def _models(config: dict[str, Any]) -> Iterator[Finding]:
-    """Frozen models that the profile takes from a folder."""
     for key in ("encoder", "language_model"):
         name = config[key]["name"]
         if Path(name).is_dir():
@@ -149,21 +140,11 @@ def _models(config: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _gpus(wanted: int, machine: Machine, hours: str) -> Finding:
-    """The GPUs of one job."""
     if wanted == 0:
         return Finding(True, f"no GPU (`gpus` is 0), though it is {hours}")
     if len(machine.gpus) >= wanted:
         return Finding(True, f"{wanted} of {len(machine.gpus)} GPUs for each job; {hours}")
     return Finding(False, f"{wanted} GPU for each job, {len(machine.gpus)} here; {hours}: run it where there is one")
-
-
-def _spice(machine: Machine) -> Iterator[Finding]:
-    """What SPICE needs."""
-    if machine.java_version not in SPICE_VERSIONS:
-        advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
-        yield Finding(False, f"Java 8 or 11 for SPICE: {advice}")
-    advice = "use a larger machine, or remove `spice` from the profile"
-    yield _needed(machine.memory >= SPICE_MEMORY, f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE", advice)
 
 
 def _gigabytes(count: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from typing import Any
 
 import yaml
 
@@ -13,29 +12,18 @@ from ..core.artifacts import sha256, write_text
 from ..core.errors import ConfigError, DataError, EnvironmentProblem
 from ..core.project import default_profile
 from ..core.records import read_record
-from ..graph.pipeline import check_file, code_folder, code_hashes, pipeline_file, render
+from ..graph.pipeline import check_file, decided_by, decisions, pipeline_file, render
 from ..graph.snakemake_graph import Graph, read_graph
-
-
-def add_parser(commands: Any) -> None:
-    """Add `dvc` with its two commands to the command line's subparsers."""
-    dvc = commands.add_parser("dvc")
-    actions = dvc.add_subparsers(dest="action", required=True, metavar="ACTION")
-    sync = actions.add_parser("sync", help="write dvc.yaml from the Snakemake graph")
-    sync.add_argument("--check", action="store_true", help="write nothing; fail when the file does not match the graph")
-    sync.add_argument("--profile", help="default: the one that config/config.yaml names")
-    record = actions.add_parser("record", help="tell DVC what `snakemake` made; refuses while anything is stale")
-    record.add_argument("--profile", help="default: the one that config/config.yaml names")
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Run the parsed command."""
     default = default_profile()
-    if parsed.action == "record":
-        record(parsed.profile or default, default)
-        return
     profile = parsed.profile or default
-    (check if parsed.check else sync)(read_graph(profile), profile, default)
+    if parsed.action == "record":
+        record(profile, default)
+    else:
+        (check if parsed.check else sync)(read_graph(profile), profile, default)
 
 
 def sync(graph: Graph, profile: str, default: str) -> None:
@@ -58,8 +46,8 @@ def check(graph: Graph, profile: str, default: str) -> None:
         changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["not a stage"]
         names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
         raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync`")
-    for name, text in code_hashes(graph).items():
-        write_text(f"{code_folder(profile)}/{name}", text)
+    for name, text in decisions(graph).items():
+        write_text(f"{decided_by(profile)}/{name}", text)
     write_text(check_file(profile), f"the pipeline of profile {profile} matches the Snakemake graph\n")
 
 

@@ -11,28 +11,7 @@ from ..core.artifacts import write_json
 from ..core.errors import DataError
 from ..core.project import default_profile
 from ..data.predictions import holds_answers, official_results, read_answers, read_predictions
-
-FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")
-
-
-def add_parser(commands: Any) -> None:
-    """Add `export` to the command line's subparsers."""
-    export = commands.add_parser("export")
-    kinds = export.add_subparsers(dest="kind", required=True, metavar="KIND")
-    parser: argparse.ArgumentParser = kinds.add_parser(
-        "predictions",
-        help="captions as COCO results, answers as VQA results",
-        description="Write captions as COCO results [{image_id, caption}] and answers as VQA results "
-        "[{question_id, answer}], one file for each run, test set and seed.",
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="predictions or answers (.jsonl)")
-    parser.add_argument("--profile", help="all that this profile made (default without FILE: the default profile)")
-    for name in FILTERS:
-        metavar, kind = ("NUMBER", int) if name == "seed" else ("NAME", str)
-        parser.add_argument(f"--{name}", action="append", type=kind, metavar=metavar, help=f"only this {name}")
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="PATH", help="a folder, or a file FILE.json for one result"
-    )
+from .main import FILTERS
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -57,7 +36,6 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _files(profile: str) -> list[Path]:
-    """Everything that a profile predicted and answered."""
     folder = Path("artifacts", profile)
     found = sorted(path for kind in ("predictions", "answers") for path in (folder / kind).rglob("*.jsonl"))
     if not found:
@@ -66,18 +44,16 @@ def _files(profile: str) -> list[Path]:
 
 
 def _results(files: list[Path], chosen: dict[str, list[Any]]) -> dict[str, list[dict[str, Any]]]:
-    """{file name: official results} of what the filters leave."""
     answers = [path for path in files if holds_answers(path)]
     captions = [path for path in files if path not in answers]
     found = {}
-    for read, paths in ((read_predictions, captions), (read_answers, answers)):
+    for what, read, paths in (("captions", read_predictions, captions), ("answers", read_answers, answers)):
         frame = read(paths) if paths else None
         if frame is None or not chosen.keys() <= set(frame.columns):
             continue
         for name, values in chosen.items():
             frame = frame[frame[name].isin(values)]
         for (trained, name, tested, seed), rows in official_results(frame).items():
-            what = "captions" if read is read_predictions else "answers"
             run = "published" if seed is None else f"s{seed}"
             found[f"{what}.{trained}.{name}.{tested}.{run}.json"] = rows
     return found

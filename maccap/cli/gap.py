@@ -1,30 +1,108 @@
-"""`maccap gap`: measure the modality gap of any CLIP on your own captions and images."""
+"""`maccap gap`: measure the modality gap of any open_clip model on a user's own captions and images."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.nn import functional as F
 
-def add_parser(commands: Any) -> None:
-    """Add `gap` to the command line's subparsers."""
-    gap: argparse.ArgumentParser = commands.add_parser("gap")
-    gap.add_argument("--model", required=True, metavar="NAME", help="an open_clip model, or a folder of one")
-    gap.add_argument("--pretrained", metavar="TAG", help="with a model's name: its weights, a tag or a file")
-    gap.add_argument(
-        "--captions", type=Path, required=True, metavar="FILE", help="captions.jsonl, or a COCO captions file (.json)"
-    )
-    gap.add_argument("--images", type=Path, required=True, metavar="STORE", help="a folder or archive of their images")
-    gap.add_argument(
-        "--memory", type=Path, metavar="FILE", help="other captions, onto which DeCap's repair projects the images"
-    )
-    gap.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for gap.json, tables/ and figures/")
-    gap.add_argument("--profile", default="mini", help="whose settings of generation and seed are used")
+from ..core.artifacts import write_json
+from ..core.dotted import leaves
+from ..core.job import Job
+from ..core.progress import progress
+from ..core.project import config_files, read_config
+from ..core.records import now, write_record
+from ..data.captions import Caption, read_captions
+from ..data.coco import read_coco_captions
+from ..data.features import ImageFeatures
+from ..data.images import read_images
+from ..figures.gap import FIGURES, draw
+from ..gap.report import gap_report
+from ..gap.settings import GapSettings
+from ..models.clip_features import has_class_token
+from ..models.devices import pick_device
+from ..models.encoder import Encoder, load_encoder
+from ..models.image_features import encode_images
+from ..tables.gap import BUILDERS, TITLES
+from ..tables.table import write_table
+
+BATCH = 64  # images
+TABLE_SUFFIXES = ("json", "metrics.json", "csv", "md", "tex", "html")
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Measure; see `measure_encoder`."""
-    from .gap_measurement import measure_encoder
+    """Write gap.json, the tables and the figures into a folder, with one record.
 
-    measure_encoder(parsed)
+    An encoder without tokens has no subregions; all else is measured.
+
+    Raises:
+        ConfigError: no such profile.
+        DataError: captions or images that cannot be read.
+        EncoderError: no such model or weights.
+    """
+    started = now()
+    settings = GapSettings.of(leaves("", read_config(parsed.profile)))
+    rows = _captions(parsed.captions)
+    device = pick_device(int(torch.cuda.is_available()))
+    encoder = load_encoder(parsed.model, parsed.pretrained, device, tokens=False)
+    names = {row.image_id: row.file_name for row in rows}
+    row_of = {image_id: row for row, image_id in enumerate(names)}
+    image_row = torch.tensor([row_of[row.image_id] for row in rows])
+    memory = None
+    if parsed.memory:
+        memory = encoder.text_features([row.caption for row in _captions(parsed.memory)])
+    text = encoder.text_features([row.caption for row in rows])
+    report = gap_report(_batches(encoder, parsed.images, names), text, image_row, memory, settings)
+    out: Path = parsed.output
+    write_json(out / "gap.json", {"dataset": "gap"} | report, indent=None)
+    label = " ".join(Path(name).name for name in (parsed.model, parsed.pretrained) if name)
+    inputs = {
+        "captions": [parsed.captions], "images": [parsed.images], "memory": [parsed.memory] if parsed.memory else [],
+        "config": config_files(parsed.profile),
+        "models": [Path(name) for name in (parsed.model, parsed.pretrained) if name and Path(name).exists()],
+    }  # fmt: skip
+    made = [out / "gap.json", *_tables_and_figures(out, label)]
+    write_record("gap", Job(inputs, made, vars(settings)), started)
+    print(f"{out}: tables, figures and gap.json of {label}", file=sys.stderr)
+
+
+def _captions(path: Path) -> list[Caption]:
+    return read_captions(path) if path.suffix == ".jsonl" else read_coco_captions(path, "test")
+
+
+def _batches(encoder: Encoder, store: Path, names: dict[int, str]) -> Iterator[ImageFeatures]:
+    """Features of the images by their ids, batch by batch; without tokens where the encoder has none."""
+    decoded = read_images(store, list(names.values()))
+    ids = torch.tensor(list(names)).split(BATCH)
+    for batch in progress(ids, "image features", len(ids)):
+        images = [next(decoded) for _ in batch]
+        if has_class_token(encoder.model.visual):
+            yield ImageFeatures(batch, *encode_images(encoder, images))
+        else:
+            yield _global_features(encoder, batch, images)
+
+
+@torch.inference_mode()
+def _global_features(encoder: Encoder, ids: torch.Tensor, images: list[Any]) -> ImageFeatures:
+    inputs = torch.stack([encoder.transform(image) for image in images]).to(encoder.device)
+    features = F.normalize(encoder.model.encode_image(inputs).float(), dim=-1).cpu()
+    count, dim = features.shape
+    return ImageFeatures(ids, features, torch.empty(count, 0, dim), torch.empty(count, 0, 0))
+
+
+def _tables_and_figures(out: Path, label: str) -> list[Path]:
+    made, report = [], [out / "gap.json"]
+    for name, build in BUILDERS.items():
+        paths = [out / f"tables/{name}.{suffix}" for suffix in TABLE_SUFFIXES]
+        write_table(build(report, {"datasets.gap.label": label}, f"{TITLES[name]} ({label})"), paths, traced=False)
+        made += paths
+    for name in FIGURES:
+        paths = [out / f"figures/{name}.{suffix}" for suffix in ("png", "svg")]
+        draw(name, report, paths, {"gap": label})
+        made += paths
+    return made

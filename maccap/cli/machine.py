@@ -93,15 +93,12 @@ def installed(lock: Path) -> Packages:
 
 
 def _required() -> list[str]:
-    """Names of what this package needs, if it is installed, and of its driver."""
     try:
         needed = metadata.requires("maccap") or []
     except metadata.PackageNotFoundError:
         needed = []
-    return [
-        *(re.split(r"[^\w.-]", requirement)[0] for requirement in needed if "extra ==" not in requirement),
-        "snakemake",
-    ]
+    names = [re.split(r"[^\w.-]", requirement)[0] for requirement in needed if "extra ==" not in requirement]
+    return [*names, "snakemake"]
 
 
 def _version(package: str) -> str | None:

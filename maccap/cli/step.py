@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import ConfigError
-from ..core.records import read_record
+from ..core.records import THREADS, read_record
 from ..steps.runner import run_step
-from .docstrings import first_line
 
 FOLDER = Path(__file__).parents[1] / "steps"
 STEPS = {path.stem: path for path in sorted(FOLDER.glob("[a-z]*.py")) if path.stem != "runner"}
 
 
-def add_parser(commands: Any) -> None:
-    """Add `step` to the command line's subparsers; the list of commands does not show it."""
+def add_arguments(step: argparse.ArgumentParser) -> None:
+    """Add the arguments of `maccap step`; its help lists the steps by the first line of their files."""
     width = max(map(len, STEPS)) + 2
-    listed = "\n".join(f"  {name.replace('_', '-'):<{width}}{first_line(path)}" for name, path in STEPS.items())
-    step: argparse.ArgumentParser = commands.add_parser(
-        "step", description="Run one step of the workflow and write its record.", epilog=f"steps:\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    listed = ["steps:"]
+    for name, path in STEPS.items():
+        first_line = path.read_text(encoding="utf-8").partition("\n")[0].strip('".')
+        listed.append(f"  {name.replace('_', '-'):<{width}}{first_line}")
+    step.description = "Run one step of the workflow and write its record."
+    step.epilog = "\n".join(listed)
+    step.formatter_class = argparse.RawDescriptionHelpFormatter
     step.add_argument("name", nargs="?", metavar="NAME", help="one of the steps below")
     step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"), help="named inputs")
     step.add_argument("--output", nargs="+", type=Path, default=[], metavar="PATH", help="in the order of the rule")
@@ -32,7 +33,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Run the step.
+    """Run the step; again with as many threads as the record says, since sums of floats depend on their number.
 
     Raises:
         ConfigError: there is no such step, or no output is named.
@@ -41,7 +42,9 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.again:
         record = read_record(parsed.again)
         name, job = record.step, record.job
-        inputs, outputs, settings = job.inputs, job.outputs, job.cfg
+        inputs, outputs, settings = job.inputs, job.outputs, job.settings
+        for variable in THREADS if "threads" in record.host else ():
+            os.environ.setdefault(variable, record.host["threads"])
     else:
         name = (parsed.name or "").replace("-", "_")
         inputs = {kind: [Path(path) for path in paths] for kind, *paths in parsed.input}

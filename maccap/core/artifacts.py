@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .errors import DataError, EnvironmentProblem
+from .errors import DataError, EnvironmentProblem, MaccapError
+
+ANEW = "if it was downloaded, delete it and run again to download it anew"
 
 
 @contextmanager
@@ -88,18 +90,31 @@ def write_figure(path: Path | str, figure: Any, dpi: int = 160) -> None:
         figure.savefig(part, format=suffix[1:], metadata=metadata, dpi=dpi, bbox_inches="tight")
 
 
+@contextmanager
+def reading(path: Path | str, fault: str = "damaged or cut short", advice: str = ANEW) -> Iterator[None]:
+    """Turn whatever a library raises at a missing or damaged file into a DataError that names the file."""
+    try:
+        yield
+    except MaccapError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path}: no such file; check the path, or run the rule that makes it (snakemake {path})"
+        ) from error
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
+    except Exception as error:
+        raise DataError(f"{path}: {fault} ({type(error).__name__}: {error}); {advice}") from error
+
+
 def read_json(path: Path | str) -> Any:
     """Parsed JSON.
 
     Raises:
         DataError: the file is missing or is not JSON.
     """
-    try:
+    with reading(path, "not valid JSON", "delete it and run again"):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
 def sha256(path: Path | str) -> str:

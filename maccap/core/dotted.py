@@ -12,15 +12,5 @@ def leaves(prefix: str, value: Any) -> dict[str, Any]:
     return {key: leaf for name, part in value.items() for key, leaf in leaves(_join(prefix, name), part).items()}
 
 
-def sections(keys: set[str], value: Any, prefix: str = "") -> list[str]:
-    """The keys of the config `value` as few as possible: a section is named instead of its keys if all are there."""
-    below = set(leaves(prefix, value))
-    if prefix and below and below <= keys:
-        return [prefix]
-    if not below & keys or not isinstance(value, dict):
-        return []
-    return sorted(key for name, part in value.items() for key in sections(keys, part, _join(prefix, name)))
-
-
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name

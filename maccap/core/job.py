@@ -13,7 +13,7 @@ class Job:
 
     inputs: dict[str, list[Path]] = field(default_factory=dict)
     outputs: list[Path] = field(default_factory=list)
-    cfg: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def input(self, name: str) -> Path:
         """The only file of a named input."""
@@ -27,4 +27,4 @@ class Job:
     @property
     def seeds(self) -> list[int]:
         """The run seeds: the config's seed and its successors, one per repeat."""
-        return [self.cfg["seed"] + i for i in range(self.cfg["repeats"])]
+        return [self.settings["seed"] + i for i in range(self.settings["repeats"])]

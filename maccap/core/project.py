@@ -48,7 +48,7 @@ def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
         try:
             text = (root / file).read_text(encoding="utf-8")
             config = _merged(config, yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {})
-        except (OSError, UnicodeError, AttributeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeError, AttributeError, TypeError, yaml.YAMLError) as error:
             raise ConfigError(f"{file}: cannot be read ({error}); correct it or choose another profile") from error
     try:
         return complete(config)
@@ -58,9 +58,8 @@ def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
 
 def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Section by section, as Snakemake merges its files."""
-    both = {name: _merged(config[name], value) for name, value in over.items() if _sections(config.get(name), value)}
-    return config | over | both
-
-
-def _sections(*values: Any) -> bool:
-    return all(isinstance(value, dict) for value in values)
+    merged = config | over
+    for name, value in over.items():
+        if isinstance(value, dict) and isinstance(config.get(name), dict):
+            merged[name] = _merged(config[name], value)
+    return merged

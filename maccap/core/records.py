@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib import metadata
@@ -27,6 +28,7 @@ from .job import Job
 
 RECORD_SUFFIX = ".prov.json"
 ABOUT = ("trained", "run", "experiment", "tested", "vqa_method")  # settings that say which data a job is about
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # which Snakemake sets for each job
 MADE_IN = ("artifacts", "results")  # the folders that jobs write into
 RECORDED_PACKAGES = (
     "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
@@ -116,15 +118,12 @@ def record_path(first_output: Path | str) -> Path:
 def write_record(step: str, job: Job, started: datetime) -> Path:
     """Write the record of a job that has just ended, beside its first output; returns the record's path."""
     path = record_path(job.outputs[0])
-    hashes: dict[Path, str] = {}
-    for source in (path for paths in job.inputs.values() for path in paths):
-        if source not in hashes:
-            hashes[source] = sha256(source)
+    hashes = {source: sha256(source) for source in {source for paths in job.inputs.values() for source in paths}}
     record = Record(
         step=step,
         outputs={str(out): OutputFile(sha256=sha256(out), size=size_of(out)) for out in job.outputs},
         inputs={name: {str(source): hashes[source] for source in paths} for name, paths in job.inputs.items() if paths},
-        settings=job.cfg,
+        settings=job.settings,
         command=f"maccap step --again {path}",
         code=code_version(),
         python=platform.python_version(),
@@ -175,16 +174,13 @@ class Records:
     def by_path(self) -> dict[str, Record]:
         """Every record that can be read, by its path relative to the root, sorted."""
         found = {}
-        for folder in MADE_IN:
-            for place, _, names in os.walk(self.root / folder):
-                for name in names:
-                    if name.endswith(RECORD_SUFFIX):
-                        path = os.path.relpath(os.path.join(place, name), self.root)
-                        try:
-                            found[path] = read_record(self.root / path)
-                        except DataError as error:
-                            self.damaged[path] = str(error).replace(f"{self.root}/", "")
-        return dict(sorted(found.items()))
+        files = [file for folder in MADE_IN for file in (self.root / folder).rglob(f"*{RECORD_SUFFIX}")]
+        for path in sorted(str(file.relative_to(self.root)) for file in files):
+            try:
+                found[path] = read_record(self.root / path)
+            except DataError as error:
+                self.damaged[path] = str(error).replace(f"{self.root}/", "")
+        return found
 
     @cached_property
     def by_output(self) -> dict[str, Record]:
@@ -210,35 +206,33 @@ class Records:
 def code_version() -> Code:
     """The version of this package's code."""
 
-    def git(*arguments: str) -> str | None:
+    def git(*arguments: str) -> str:
+        folder = Path(__file__).parent
         try:
-            run = subprocess.run(
-                ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-            )
+            return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True).stdout.strip()
         except OSError:
-            return None
-        return run.stdout.strip() if run.returncode == 0 else None
+            return ""
 
     commit = git("rev-parse", "HEAD") if git("ls-files", Path(__file__).name) else None
     code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
     dirty = bool(git("status", "--porcelain", "--untracked-files=no", *code)) if commit else None
-    return Code(package=__version__, commit=commit, dirty=dirty)
+    return Code(package=__version__, commit=commit or None, dirty=dirty)
 
 
 def package_versions() -> dict[str, str]:
     """Versions of the installed packages that decide numbers."""
     found = {}
     for package in RECORDED_PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
 def host_class() -> dict[str, Any]:
-    """What kind of machine this is, without naming it."""
+    """What kind of machine this is, without naming it, and how many threads of it the job was given."""
     host = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    if threads := os.environ.get(THREADS[0]):
+        host["threads"] = threads
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         host["gpu"] = torch.cuda.get_device_name(0)

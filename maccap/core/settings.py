@@ -31,16 +31,10 @@ class Settings(BaseModel):
 def changes(kind: type[Settings]) -> type[Settings]:
     """The same keys, each of them optional: what an entry of its own says in place of the profile's section."""
     fields: dict[str, Any] = {
-        name: (field.annotation | None, Field(None, description=field.description, **_bounds(field.metadata)))  # type: ignore[operator]
+        name: (field.rebuild_annotation() | None, Field(None, description=field.description))
         for name, field in kind.model_fields.items()
     }
     return create_model(kind.__name__.replace("Settings", "Changes"), __base__=Settings, **fields)
-
-
-def _bounds(metadata: list[Any]) -> dict[str, Any]:
-    """The arguments of `Field` that gave this metadata."""
-    names = ("gt", "ge", "lt", "le", "pattern")
-    return {name: getattr(rule, name) for rule in metadata for name in names if getattr(rule, name, None) is not None}
 
 
 class TrainingSettings(Settings):
@@ -237,6 +231,11 @@ class ExperimentSettings(Settings):
 
     label: str = setting(REQUIRED, "Its name in tables.")
     run: str | None = setting(None, "The run that makes its captions.")
+    given: Literal["reference"] | None = setting(
+        None,
+        "`reference`: the run is given a reference's own text embedding in place of the image (repeat i: reference i), "
+        "and its caption is scored against the others: what the method could reach without a modality gap.",
+    )
     published: dict[Pair, str] | None = setting(
         None, "Predictions that others published: an asset for each pair, trained on - tested on."
     )

@@ -15,28 +15,10 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..core.artifacts import atomic, require_space, stays_inside
-from ..core.errors import DataError, MaccapError
+from ..core.artifacts import ANEW, atomic, reading, require_space, stays_inside
+from ..core.errors import DataError
 
-ANEW = "if it was downloaded, delete it and run again to download it anew"
 _ZIP, _GZIP = b"PK", b"\x1f\x8b"
-
-
-@contextmanager
-def reading(path: Path | str) -> Iterator[None]:
-    """Turn whatever a library raises at a missing or damaged file into a DataError that names the file."""
-    try:
-        yield
-    except MaccapError:
-        raise
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path}: no such file; check the path, or run the rule that makes it (snakemake {path})"
-        ) from error
-    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
-    except Exception as error:
-        raise DataError(f"{path}: damaged or cut short ({type(error).__name__}: {error}); {ANEW}") from error
 
 
 @contextmanager
@@ -85,13 +67,11 @@ def read_member_json(path: Path | str, member: str | None = None) -> Any:
 
 def _json_member(archive: zipfile.ZipFile, path: Path | str, member: str | None) -> str:
     held = [name for name in archive.namelist() if name.endswith(".json")]
-    if member is None and len(held) == 1:
-        return held[0]
-    if member is None:
+    if member is None and len(held) != 1:
         raise DataError(f"{path}: holds {len(held)} JSON files ({', '.join(held)}); say which one is meant")
-    if member not in held:
+    if member not in (None, *held):
         raise DataError(f"{path}: holds no {member}, but {', '.join(held) or 'no JSON file'}; check the file's name")
-    return member
+    return member or held[0]
 
 
 def read_members(store: Path | str, names: Sequence[str]) -> Iterator[bytes]:
@@ -106,13 +86,58 @@ def read_members(store: Path | str, names: Sequence[str]) -> Iterator[bytes]:
     store = Path(store)
     with reading(store):
         if store.is_dir():
-            yield from _from_folder(store, names)
+            held = set(names)
+            if not all((store / name).is_file() for name in held):
+                held = {path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()}
+            for member in _meant(store, names, held):
+                yield (store / member).read_bytes()
         elif _is_zip(store):
-            yield from _from_zip(store, names)
+            with zipfile.ZipFile(store) as archive:
+                for member in _meant(store, names, set(archive.namelist())):
+                    yield archive.read(member)
         elif tarfile.is_tarfile(store):
-            yield from _from_tar(store, names)
+            content = _tar_content(store, set(names))
+            for member in _meant(store, names, content):
+                yield content[member]
         else:
             raise DataError(f"{store}: neither a folder nor a zip or tar archive; {ANEW}")
+
+
+def _tar_content(store: Path, wanted: set[str]) -> dict[str, bytes]:
+    """{path in the archive: content} of all files that one of the names may mean."""
+    content = {}
+    with tarfile.open(store, "r:*") as archive:
+        for member in archive:
+            meant = member.isfile() and not wanted.isdisjoint(_endings(member.name))
+            if meant and (file := archive.extractfile(member)):
+                content[member.name] = file.read()
+        while archive.fileobj and archive.fileobj.read(2**20):  # the checksum of a compressed archive stands at its end
+            pass
+    return content
+
+
+def _meant(store: Path, names: Sequence[str], held: Collection[str]) -> list[str]:
+    """The files of the store that the names mean, in their order; see `read_members`."""
+    wanted, ending = set(names), defaultdict(list)
+    for path in held:
+        for name in wanted.intersection(_endings(path)):
+            ending[name].append(path)
+    paths = {name: [name] if name in held else ending[name] for name in names}
+    if absent := [name for name in names if not paths[name]]:
+        raise DataError(
+            f"{store}: lacks {len(absent)} of {len(names)} listed files, the first {absent[0]}; "
+            "the store and the list do not belong together, or the store is not whole"
+        )
+    for name, several in paths.items():
+        if len(several) > 1:
+            raise DataError(f"{store}: {name} may mean {' or '.join(sorted(several))}; keep only the right one")
+    return [paths[name][0] for name in names]
+
+
+def _endings(path: str) -> list[str]:
+    """Of a/b/c: a/b/c, b/c and c."""
+    parts = path.split("/")
+    return ["/".join(parts[begin:]) for begin in range(len(parts))]
 
 
 def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> list[Path]:
@@ -126,84 +151,23 @@ def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> l
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with reading(archive), zipfile.ZipFile(archive) as zipped:
-        chosen = _chosen(zipped, archive, members)
+        files = [member for member in zipped.infolist() if not member.is_dir()]
+        chosen = [member for member in files if any(fnmatchcase(member.filename, pattern) for pattern in members)]
+        for pattern in members:
+            if not any(fnmatchcase(member.filename, pattern) for member in chosen):
+                raise DataError(f"{archive}: has no member {pattern}; it is another archive than expected")
+        for member in chosen:
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise DataError(f"{archive}: member {member.filename!r} is a symbolic link; do not trust this archive")
+            if not stays_inside(member.filename):
+                raise DataError(
+                    f"{archive}: member {member.filename!r} would leave the folder; do not trust this archive"
+                )
         require_space(folder, sum(member.file_size for member in chosen), f"{archive}: unpacking")
         for member in chosen:
             with atomic(folder / member.filename) as part, zipped.open(member) as source, part.open("wb") as out:
                 shutil.copyfileobj(source, out)
     return [folder / member.filename for member in chosen]
-
-
-def _from_folder(store: Path, names: Sequence[str]) -> Iterator[bytes]:
-    held = set(names)
-    if not all((store / name).is_file() for name in held):
-        held = {path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()}
-    paths = _matched(store, names, held)
-    for name in names:
-        yield (store / paths[name]).read_bytes()
-
-
-def _from_zip(store: Path, names: Sequence[str]) -> Iterator[bytes]:
-    with zipfile.ZipFile(store) as archive:
-        members = _matched(store, names, set(archive.namelist()))
-        for name in names:
-            yield archive.read(members[name])
-
-
-def _from_tar(store: Path, names: Sequence[str]) -> Iterator[bytes]:
-    wanted, held = set(names), {}
-    with tarfile.open(store, "r:*") as archive:
-        for member in archive:
-            meant = member.isfile() and not wanted.isdisjoint((member.name, *_endings(member.name)))
-            if meant and (file := archive.extractfile(member)):
-                held[member.name] = file.read()
-        while archive.fileobj and archive.fileobj.read(2**20):  # the checksum of a compressed archive stands at its end
-            pass
-    members = _matched(store, names, held)
-    for name in names:
-        yield held[members[name]]
-
-
-def _matched(store: Path, names: Sequence[str], held: Collection[str]) -> dict[str, str]:
-    """{name: the file of the store that it means}; see `read_members`."""
-    meant = {name: [name] for name in names if name in held}
-    others = set(names) - meant.keys()
-    endings = defaultdict(list, meant)
-    for path in held if others else ():
-        for ending in _endings(path):
-            if ending in others:
-                endings[ending].append(path)
-    if absent := [name for name in names if not endings[name]]:
-        raise DataError(
-            f"{store}: lacks {len(absent)} of {len(names)} listed files, the first {absent[0]}; "
-            "the store and the list do not belong together, or the store is not whole"
-        )
-    for name, paths in endings.items():
-        if len(paths) > 1:
-            raise DataError(f"{store}: {name} may mean {' or '.join(sorted(paths))}; keep only the right one")
-    return {name: paths[0] for name, paths in endings.items()}
-
-
-def _endings(path: str) -> Iterator[str]:
-    """What follows each slash of a path: of a/b/c, b/c and c."""
-    at = path.find("/")
-    while at >= 0:
-        yield path[at + 1 :]
-        at = path.find("/", at + 1)
-
-
-def _chosen(zipped: zipfile.ZipFile, archive: Path | str, patterns: Sequence[str]) -> list[zipfile.ZipInfo]:
-    files = [member for member in zipped.infolist() if not member.is_dir()]
-    for pattern in patterns:
-        if not any(fnmatchcase(member.filename, pattern) for member in files):
-            raise DataError(f"{archive}: has no member {pattern}; it is another archive than expected")
-    chosen = [member for member in files if any(fnmatchcase(member.filename, pattern) for pattern in patterns)]
-    for member in chosen:
-        if not stays_inside(member.filename):
-            raise DataError(f"{archive}: member {member.filename!r} would leave the folder; do not trust this archive")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise DataError(f"{archive}: member {member.filename!r} is a symbolic link; do not trust this archive")
-    return chosen
 
 
 def _is_zip(path: Path | str) -> bool:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import overload
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from ..core.artifacts import atomic
+from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
-from .archives import reading
-
-_CHUNK = 2**22  # bytes searched for line ends at once
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,27 @@ class Caption:
     caption: str
 
 
-def _checked(row: Caption, source: Path | str) -> Caption:
-    for name, number in (("image", row.image_id), ("caption", row.caption_id)):
+@dataclass(frozen=True)
+class ImageEntry:
+    """One image that a data set needs, by its id and its name in the image store."""
+
+    image_id: int
+    file_name: str
+
+
+Row = TypeVar("Row", Caption, ImageEntry)
+
+
+def _checked(row: Row, source: Path | str) -> Row:
+    for name in ("image", "caption"):
+        number = getattr(row, f"{name}_id", 0)
         if not isinstance(number, int):
             raise DataError(f"{source}: {name} id {number!r} is not an integer; number the {name}s")
-    if not (isinstance(row.caption, str) and row.caption.strip()):
-        raise DataError(f"{source}: caption {row.caption_id} of image {row.image_id} is empty; remove or fill it")
+    if isinstance(row, Caption):
+        if not (isinstance(row.caption, str) and row.caption.strip()):
+            raise DataError(f"{source}: caption {row.caption_id} of image {row.image_id} is empty; remove or fill it")
+    elif not (isinstance(row.file_name, str) and row.file_name):
+        raise DataError(f"{source}: image {row.image_id} has no file name; the data set has no images")
     return row
 
 
@@ -48,16 +60,15 @@ def check_captions(captions: list[Caption], source: Path | str) -> list[Caption]
     """
     if not captions:
         raise DataError(f"{source}: no captions; check that this is the right file")
-    for row in captions:
-        _checked(row, source)
-    check_unique((row.caption_id for row in captions), "caption id", source)
     names: dict[int, str] = {}
     for row in captions:
+        _checked(row, source)
         if names.setdefault(row.image_id, row.file_name) != row.file_name:
             raise DataError(
                 f"{source}: image id {row.image_id} names two files, {names[row.image_id]} and {row.file_name}; "
                 "ids must be unique"
             )
+    check_unique((row.caption_id for row in captions), "caption id", source)
     return captions
 
 
@@ -68,10 +79,10 @@ def check_unique(ids: Iterable[int], what: str, source: Path | str) -> None:
             raise DataError(f"{source}: {what} {number} occurs {count} times; ids must be unique")
 
 
-def _write_rows(path: Path | str, rows: Iterable[Caption] | Iterable[ImageEntry]) -> None:
+def _write_rows(path: Path | str, rows: Iterable[Row]) -> None:
     with atomic(path) as part:
         with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(json.dumps(vars(row), ensure_ascii=False) + "\n" for row in rows)
+            file.writelines(json.dumps(vars(_checked(row, path)), ensure_ascii=False) + "\n" for row in rows)
         if not part.stat().st_size:
             raise DataError(f"{path}: nothing to write; the data set has no rows for this table")
 
@@ -82,75 +93,62 @@ def write_captions(path: Path | str, rows: Iterable[Caption]) -> None:
     Raises:
         DataError: no rows, an empty caption, or an id that is no integer; nothing is left behind.
     """
-    _write_rows(path, (_checked(row, path) for row in rows))
+    _write_rows(path, rows)
 
 
-class _Lines:
-    """The lines of a memory-mapped file; of each only its offset, int64, is kept in memory."""
+def write_images(path: Path | str, entries: Sequence[ImageEntry]) -> None:
+    """Write a table of images.
+
+    Raises:
+        DataError: no entries, an id that is no integer, a missing name, or an id that occurs twice.
+    """
+    check_unique((entry.image_id for entry in entries), "image id", path)
+    _write_rows(path, entries)
+
+
+class _Table(Sequence[Row], Generic[Row]):
+    """The rows of a file, memory-mapped; in memory is kept only where each line begins, int64."""
+
+    kind: ClassVar[type]
+    what: ClassVar[str]
 
     def __init__(self, path: Path | str) -> None:
-        with reading(path):
-            size = Path(path).stat().st_size
-            if not size:
+        self.path = Path(path)
+        with reading(path), self.path.open("rb") as lines:
+            self._bounds = np.fromiter(accumulate(map(len, lines), initial=0), np.int64)
+            if not len(self):
                 raise DataError(f"{path}: is empty; delete it and run again")
             self._bytes = np.asarray(np.memmap(path, np.uint8, "r"))
-        bounds = [np.zeros(1, np.int64)]
-        for begin in range(0, size, _CHUNK):
-            ends = np.flatnonzero(self._bytes[begin : begin + _CHUNK] == ord("\n"))
-            bounds.append(ends.astype(np.int64) + (begin + 1))
-        if self._bytes[-1] != ord("\n"):
-            bounds.append(np.array([size], np.int64))
-        self._bounds = np.concatenate(bounds)
+        for end in (0, -1):
+            self[end]
 
     def __len__(self) -> int:
         return len(self._bounds) - 1
 
-    def __getitem__(self, number: int) -> bytes:
-        return self._bytes[self._bounds[number] : self._bounds[number + 1]].tobytes()
+    def __getitem__(self, index: int) -> Row:  # type: ignore[override]
+        number = range(len(self))[index]
+        line = self._bytes[self._bounds[number] : self._bounds[number + 1]].tobytes()
+        try:
+            return _checked(self.kind(**json.loads(line)), self.path)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{self.path}: line {number + 1} is not a row of {self.what}s ({error}); delete the file and run again"
+            ) from error
 
 
-class CaptionTable(Sequence[Caption]):
+class CaptionTable(_Table[Caption]):
     """A caption table as a sequence: memory-mapped, rows parsed when asked for, 8 bytes of memory a row.
-
-    Index with an integer for one row, with a slice or integers (a list or an array) for a list of rows.
 
     Raises:
         DataError: the file is missing or empty, or its first or last line is damaged; any other damaged line when it
             is asked for.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self._lines = _Lines(path)
-        for end in (0, -1):
-            self[end]
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    @overload
-    def __getitem__(self, index: int) -> Caption: ...
-    @overload
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> list[Caption]: ...
-    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> Caption | list[Caption]:
-        if isinstance(index, slice):
-            return [self._row(number) for number in range(*index.indices(len(self)))]
-        if isinstance(index, Iterable):
-            return [self._row(operator.index(number)) for number in index]
-        return self._row(operator.index(index))
-
-    def _row(self, number: int) -> Caption:
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"{self.path}: row {number} of {len(self)}")
-        number %= len(self)
-        try:
-            return _checked(Caption(**json.loads(self._lines[number])), self.path)
-        except (ValueError, TypeError) as error:
-            raise _not_a_row(self.path, number, "caption", error) from error
+    kind, what = Caption, "caption"
 
 
-def _not_a_row(path: Path | str, number: int, what: str, error: Exception) -> DataError:
-    return DataError(f"{path}: line {number + 1} is not a row of {what}s ({error}); delete the file and run again")
+class _ImageTable(_Table[ImageEntry]):
+    kind, what = ImageEntry, "image"
 
 
 def read_captions(path: Path | str) -> list[Caption]:
@@ -162,52 +160,20 @@ def read_captions(path: Path | str) -> list[Caption]:
     return check_captions(list(CaptionTable(path)), path)
 
 
-def references(captions: Iterable[Caption]) -> dict[int, list[str]]:
-    """{image id: its captions}, in the order of the table."""
-    grouped: dict[int, list[str]] = {}
-    for row in captions:
-        grouped.setdefault(row.image_id, []).append(row.caption)
-    return grouped
-
-
-@dataclass(frozen=True)
-class ImageEntry:
-    """One image that a data set needs, by its id and its name in the image store."""
-
-    image_id: int
-    file_name: str
-
-
-def write_images(path: Path | str, entries: Iterable[ImageEntry]) -> None:
-    """Write a table of images.
-
-    Raises:
-        DataError: no entries, an id that is no integer, a missing name, or an id that occurs twice.
-    """
-    _write_rows(path, _checked_images(list(entries), path))
-
-
 def read_images_table(path: Path | str) -> list[ImageEntry]:
     """All rows of a table of images.
 
     Raises:
         DataError: the file is missing, empty or damaged, or would not pass `write_images`.
     """
-    entries = []
-    lines = _Lines(path)
-    for number in range(len(lines)):
-        try:
-            entries.append(ImageEntry(**json.loads(lines[number])))
-        except (ValueError, TypeError) as error:
-            raise _not_a_row(path, number, "image", error) from error
-    return _checked_images(entries, path)
-
-
-def _checked_images(entries: list[ImageEntry], source: Path | str) -> list[ImageEntry]:
-    for entry in entries:
-        if not isinstance(entry.image_id, int):
-            raise DataError(f"{source}: image id {entry.image_id!r} is not an integer; number the images")
-        if not (isinstance(entry.file_name, str) and entry.file_name):
-            raise DataError(f"{source}: image {entry.image_id} has no file name; the data set has no images")
-    check_unique((entry.image_id for entry in entries), "image id", source)
+    entries = list(_ImageTable(path))
+    check_unique((entry.image_id for entry in entries), "image id", path)
     return entries
+
+
+def references(captions: Iterable[Caption]) -> dict[int, list[str]]:
+    """{image id: its captions}, in the order of the table."""
+    grouped: dict[int, list[str]] = {}
+    for row in captions:
+        grouped.setdefault(row.image_id, []).append(row.caption)
+    return grouped

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import DataError
 from .archives import expecting, read_member_json
-from .captions import Caption, check_captions
+from .captions import Caption, check_captions, check_unique
 
 FORMAT = {
     "description": "captions in COCO's format",
@@ -34,31 +33,21 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
             listed, or the content does not pass `check_captions`.
     """
     content = read_member_json(path, member)
+    captions = []
     with expecting(path, "a COCO captions file"):
-        names = _file_names(path, content["images"])
-        captions = [_caption(path, row, split, names) for row in content["annotations"]]
+        check_unique((image["id"] for image in content["images"]), "image id", path)
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        for row in content["annotations"]:
+            if absent := [key for key in ("id", "image_id", "caption") if key not in row]:
+                raise DataError(
+                    f"{path}: annotation {row.get('id', '(no id)')} has no key {absent[0]!r}: not a COCO captions "
+                    "file; take captions_*.json, not instances_*.json"
+                )
+            if row["image_id"] not in names:
+                raise DataError(
+                    f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
+                    "list every image or remove the annotation"
+                )
+            caption = " ".join(row["caption"].split())
+            captions.append(Caption(row["image_id"], names[row["image_id"]], split, row["id"], caption))
     return check_captions(captions, path)
-
-
-def _file_names(path: Path | str, images: list[dict[str, Any]]) -> dict[int, str]:
-    names: dict[int, str] = {}
-    for image in images:
-        if image["id"] in names:
-            raise DataError(f"{path}: image id {image['id']} occurs more than once; ids must be unique")
-        names[image["id"]] = image["file_name"]
-    return names
-
-
-def _caption(path: Path | str, row: dict[str, Any], split: str, names: dict[int, str]) -> Caption:
-    if absent := [key for key in ("id", "image_id", "caption") if key not in row]:
-        raise DataError(
-            f"{path}: annotation {row.get('id', '(no id)')} has no key {absent[0]!r}: not a COCO captions file; "
-            "take captions_*.json, not instances_*.json"
-        )
-    if row["image_id"] not in names:
-        raise DataError(
-            f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
-            "list every image or remove the annotation"
-        )
-    caption = " ".join(row["caption"].split())
-    return Caption(row["image_id"], names[row["image_id"]], split, row["id"], caption)

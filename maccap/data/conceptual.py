@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..core.artifacts import ANEW, reading
 from ..core.errors import DataError
-from .archives import ANEW, opened, reading
+from .archives import opened
 from .captions import Caption
 
 FORMAT = {
@@ -34,20 +35,17 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
     number = -1
     with reading(path), opened(path) as file:
         for number, line in enumerate(file):
+            place = f"{path}: line {number + 1}"
             if number == 0 and line.lstrip().lower().startswith((b"<!doctype", b"<html")):
-                raise DataError(f"{path}: line 1 begins a web page, not a table of captions; {ANEW}")
-            yield Caption(number, "", split, number, _text(line, f"{path}: line {number + 1}"))
+                raise DataError(f"{place} begins a web page, not a table of captions; {ANEW}")
+            try:
+                caption, tab, _ = line.decode().partition("\t")
+            except UnicodeDecodeError as error:
+                raise DataError(f"{place} is not UTF-8 ({error}); {ANEW}") from error
+            if not tab:
+                raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
+            if not caption.strip():
+                raise DataError(f"{place} has an empty caption; remove the line")
+            yield Caption(number, "", split, number, " ".join(caption.split()))
     if number < 0:
         raise DataError(f"{path}: is empty; {ANEW}")
-
-
-def _text(line: bytes, place: str) -> str:
-    try:
-        caption, tab, _ = line.decode().partition("\t")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place} is not UTF-8 ({error}); {ANEW}") from error
-    if not tab:
-        raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
-    if not caption.strip():
-        raise DataError(f"{place} has an empty caption; remove the line")
-    return " ".join(caption.split())

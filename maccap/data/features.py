@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..core.artifacts import atomic
+from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
+from .captions import Caption
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,29 @@ class ImageFeatures:
         return ImageFeatures(
             self.ids[rows], self.global_[rows].float(), self.tokens[rows].float(), self.attention[rows].float()
         )
+
+
+def references_as_images(
+    images: ImageFeatures, captions: Sequence[Caption], features: torch.Tensor, number: int
+) -> tuple[ImageFeatures, list[int]]:
+    """Images as if the encoder saw one of their references: global feature and all tokens are its text embedding.
+
+    Args:
+        captions: of the whole test set.
+        features: of these captions, [N, d].
+        number: which reference of each image, counted round where an image has fewer.
+
+    Returns:
+        The same images, and the number of the reference of each.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, caption in enumerate(captions):
+        rows.setdefault(caption.image_id, []).append(row)
+    own = [rows[image_id] for image_id in images.ids.tolist()]
+    numbers = [number % len(references) for references in own]
+    text = features[[references[n] for references, n in zip(own, numbers)]]
+    tokens = text.unsqueeze(1).expand(-1, images.tokens.shape[1], -1)
+    return ImageFeatures(images.ids, text, tokens, images.attention), numbers
 
 
 class TextFeatures:
@@ -100,21 +123,12 @@ def read_store(path: Path | str) -> dict[str, torch.Tensor]:
     Raises:
         DataError: the file is missing or damaged.
     """
-    try:
+    with reading(path, "not a feature store", "delete it and run again"):
         return load_file(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; run the rule that makes it (snakemake {path})") from error
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a feature store ({error}); delete it and run again") from error
 
 
 def read_image_features(paths: Sequence[Path | str]) -> ImageFeatures:
-    """The images of some shards, in their order."""
+    """The images of some shards, in their order; those of a single shard stay memory-mapped."""
     stores = [read_store(path) for path in paths]
-    ids, *columns = (_joined(stores, name) for name in ("ids", "global", "tokens", "attention"))
-    return ImageFeatures(ids, *columns)
-
-
-def _joined(stores: list[dict[str, torch.Tensor]], name: str) -> torch.Tensor:
-    """One column over all stores; that of a single store stays memory-mapped."""
-    return stores[0][name] if len(stores) == 1 else torch.cat([store[name] for store in stores])
+    columns = ([store[name] for store in stores] for name in ("ids", "global", "tokens", "attention"))
+    return ImageFeatures(*(parts[0] if len(parts) == 1 else torch.cat(parts) for parts in columns))

@@ -19,8 +19,6 @@ from ..core.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from .captions import Caption
 
-FOLDER = Path(__file__).parent
-
 
 @dataclass(frozen=True)
 class Format:
@@ -57,20 +55,16 @@ class Format:
 
 
 @cache
-def _formats() -> dict[str, Format]:
+def formats() -> dict[str, Format]:
+    """The formats that there are, by name."""
     found = {}
-    for path in sorted(FOLDER.glob("[a-z]*.py")):
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         text = path.read_text(encoding="utf-8")
         if "\nFORMAT = " in text:
             nodes = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
             (value,) = [node.value for node in nodes if ast.unparse(node.targets[0]) == "FORMAT"]
             found[path.stem] = Format(path.stem, **ast.literal_eval(value))
     return found
-
-
-def format_names() -> list[str]:
-    """The formats that there are."""
-    return list(_formats())
 
 
 def format_of(name: str, key: str = "format") -> Format:
@@ -82,9 +76,9 @@ def format_of(name: str, key: str = "format") -> Format:
     Raises:
         ConfigError: there is no such format.
     """
-    if name not in _formats():
-        raise ConfigError(f"{key}: there is no format {name!r}; known: {', '.join(format_names())}")
-    return _formats()[name]
+    if name not in formats():
+        raise ConfigError(f"{key}: there is no format {name!r}; known: {', '.join(formats())}")
+    return formats()[name]
 
 
 def read_splits(name: str, files: dict[str, Path], members: dict[str, str]) -> dict[str, Iterable[Caption]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from ..core.artifacts import atomic
+from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
 from .archives import read_members
 from .captions import ImageEntry
@@ -22,11 +22,9 @@ from .captions import ImageEntry
 @contextmanager
 def _opened(data: bytes, source: str) -> Iterator[Image.Image]:
     """The image, of which only the header is read yet."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            yield image
-    except Exception as error:
-        raise DataError(f"{source}: cannot be read as an image ({error}); replace or remove the file") from error
+    fault, advice = "cannot be read as an image", "replace or remove the file"
+    with reading(source, fault, advice), Image.open(io.BytesIO(data)) as image:
+        yield image
 
 
 def decode(data: bytes, source: str) -> Image.Image:

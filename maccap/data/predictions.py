@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..core.artifacts import atomic
+from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
 
 if TYPE_CHECKING:
@@ -115,12 +115,12 @@ def _read(paths: Iterable[Path | str], columns: Sequence[str], extras: Sequence[
 
     rows: list[dict[str, Any]] = []
     for path in map(Path, paths):
-        before = len(rows)
-        for number, row in enumerate(_rows(path), start=1):
-            _check(row, columns, f"{path}: line {number}")
-            rows.append(row)
-        if len(rows) == before:
+        own = list(_rows(path))
+        if not own:
             raise DataError(f"{path}: is empty; delete it and run again")
+        for number, row in enumerate(own, start=1):
+            _check(row, columns, f"{path}: line {number}")
+        rows += own
     frame = pd.DataFrame({name: [row.get(name) for row in rows] for name in (*columns, *extras)}, dtype=object)
     types = {name: NULLABLE.get(name, "int64") for name in frame if name in (*NULLABLE, "image_id", "question_id")}
     frame = frame.astype(types)
@@ -132,18 +132,13 @@ def _read(paths: Iterable[Path | str], columns: Sequence[str], extras: Sequence[
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
+    with reading(path):
         lines = path.read_bytes().splitlines()
-    except OSError as error:
-        problem = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-        raise DataError(f"{path}: {problem}; check the path, or run the workflow that makes it") from error
     for number, line in enumerate(lines, start=1):
-        try:
+        with reading(f"{path}: line {number}", "damaged", "delete the file and run again"):
             row = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}: line {number}: damaged ({error}); delete the file and run again") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}: line {number}: not a JSON object; delete the file and run again")
+            if not isinstance(row, dict):
+                raise TypeError("not a JSON object")
         yield row
 
 

@@ -15,7 +15,7 @@ from ..core.errors import DataError
 from .captions import Caption, CaptionTable
 from .features import TextFeatures
 
-MEMORY_SIZE = 500_000  # rows of a memory: as many random captions as DeCap takes
+MEMORY_SIZE = 500_000  # captions of a memory, as DeCap takes them
 
 
 @dataclass(frozen=True)

@@ -63,15 +63,19 @@ def read_annotations(path: Path | str, questions: list[VqaQuestion], member: str
         rows = content["annotations"]
         _check_version(path, content, rows)
         for row in rows:
-            _check_annotation(path, row)
-    answered = {row["question_id"] for row in rows if row["answers"]}
+            absent = [key for key in _ANNOTATION_KEYS if key not in row]
+            if not absent and any("answer" not in answer for answer in row["answers"]):
+                absent = ["answer"]
+            if absent:
+                raise DataError(
+                    f"{path}: not a VQA v2 annotations file: the annotation of question "
+                    f"{row.get('question_id', '(no id)')} has no {absent[0]!r}; check that this is the right file"
+                )
     asked = {row.question_id for row in questions}
-    for question in questions:
-        if question.question_id not in answered:
-            raise DataError(f"{path}: question {question.question_id} has no annotation; {_SAME}")
-    for row in rows:
-        if row["question_id"] not in asked:
-            raise DataError(f"{path}: question {row['question_id']} is annotated but not among the questions; {_SAME}")
+    if silent := sorted(asked - {row["question_id"] for row in rows if row["answers"]}):
+        raise DataError(f"{path}: question {silent[0]} has no annotation; {_SAME}")
+    if other := sorted({row["question_id"] for row in rows} - asked):
+        raise DataError(f"{path}: question {other[0]} is annotated but not among the questions; {_SAME}")
     check_unique((row["question_id"] for row in rows), "question id", path)
     return content
 
@@ -83,17 +87,6 @@ def _check_version(path: Path | str, content: dict[str, Any], rows: list[dict[st
         version = "1.0" if all(row["question_id"] // 10 == row["image_id"] for row in rows) else None
     if version not in (None, "2.0"):
         raise DataError(f"{path}: VQA version {version}; take version 2.0, of which the official files begin with v2_")
-
-
-def _check_annotation(path: Path | str, row: dict[str, Any]) -> None:
-    absent = [key for key in _ANNOTATION_KEYS if key not in row]
-    if not absent and any("answer" not in answer for answer in row["answers"]):
-        absent = ["answer"]
-    if absent:
-        raise DataError(
-            f"{path}: not a VQA v2 annotations file: the annotation of question {row.get('question_id', '(no id)')} "
-            f"has no {absent[0]!r}; check that this is the right file"
-        )
 
 
 def question_images(questions: list[VqaQuestion], template: str) -> list[ImageEntry]:

@@ -23,11 +23,7 @@ MIRROR_VARIABLE = "MACCAP_MIRROR"
 
 
 class Wrong(Refused):
-    """What has come is damaged or something else; `mismatch` if it is whole, but has another size or hash."""
-
-    def __init__(self, text: str, mismatch: bool = False) -> None:
-        super().__init__(text)
-        self.mismatch = mismatch
+    """What has come is damaged or something else."""
 
 
 class Unobtainable(DataError):
@@ -136,7 +132,7 @@ def obtain(
                 print(f"{label}: begun earlier, {error}; beginning anew", file=sys.stderr, flush=True)
                 queue.insert(0, source)
             else:
-                mismatch |= getattr(error, "mismatch", False)
+                mismatch |= error.mismatch
                 reasons.append(f"  {source}: {error}")
         else:
             part.path.replace(target)

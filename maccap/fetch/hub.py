@@ -84,7 +84,11 @@ def _fetch_files(
     folder.mkdir(parents=True, exist_ok=True)
     needed = sum((expected.size or 0) - Part(folder / name).size for name, (_, expected) in missing.items())
     require_space(folder, needed, asset.name)
-    headers = {} if options.mirror else _authorization()
+    headers = {}
+    if not options.mirror:
+        from huggingface_hub.utils import build_hf_headers
+
+        headers = {name: value for name, value in build_hf_headers().items() if name == "authorization"}
     for name, (source, expected) in missing.items():
         label = f"{asset.name}/{name}"
         try:
@@ -117,7 +121,6 @@ def _of_mirror(asset: HubAsset, options: Options) -> Files:
 
 
 def _of_hub(asset: HubAsset, revision: str | None, options: Options) -> tuple[str | None, Files]:
-    """The commit and its files."""
     from huggingface_hub import hf_hub_url
 
     info, files = _ask_hub(asset, revision, options), {}
@@ -126,13 +129,6 @@ def _of_hub(asset: HubAsset, revision: str | None, options: Options) -> tuple[st
             known = Expected(file.size, file.lfs.sha256) if file.lfs else Expected(file.size, git_id=file.blob_id)
             files[file.rfilename] = hf_hub_url(asset.hub, file.rfilename, revision=info.sha), known
     return info.sha, files
-
-
-def _authorization() -> dict[str, str]:
-    from huggingface_hub.utils import build_hf_headers
-
-    token = build_hf_headers().get("authorization")
-    return {"authorization": token} if token else {}
 
 
 def _ask_hub(asset: HubAsset, revision: str | None, options: Options) -> ModelInfo:

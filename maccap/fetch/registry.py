@@ -137,7 +137,6 @@ def looks_like_a_path(model: str) -> bool:
 
 
 def _described(name: Any, entry: Any) -> Asset:
-    """The asset of a registry's entry, which must say where it comes from as well."""
     if not isinstance(entry, dict):
         raise ConfigError("must be a mapping with `file` and `urls`, or with `hub` and `revision`")
     about = About.model_fields
@@ -152,11 +151,6 @@ def _asset(entry: dict[str, Any]) -> Asset:
 
 
 def _checked(kind: Any, entry: dict[str, Any]) -> Any:
-    """An object of a kind from its fields.
-
-    Raises:
-        ConfigError: they do not fit; the message says the first fault.
-    """
     adapter = TypeAdapter(kind)
     try:
         return adapter.validate_python(entry)

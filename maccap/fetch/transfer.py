@@ -56,7 +56,11 @@ PATIENT = Patience()
 
 
 class Refused(Exception):
-    """This source does not give the file; the text says why."""
+    """This source does not give the file; the text says why. `mismatch` if it gives one of another size or hash."""
+
+    def __init__(self, text: str, mismatch: bool = False) -> None:
+        super().__init__(text)
+        self.mismatch = mismatch
 
 
 class _Interrupted(Exception):

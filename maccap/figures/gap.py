@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from ..core.artifacts import read_json
-from ..gap.measures import PERCENTS
+from ..gap.statistics import PERCENTS
 from .figures import STYLE, plt, save
-from .gap_planes import plane_figure
 
 WIDTH = 3.5  # inches
 SMALL: Any = STYLE | {
@@ -21,6 +21,8 @@ SMALL: Any = STYLE | {
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's
 MARKS = "os^Dvp"
 LIGHT, GREY = 0.25, "0.55"
+SIDES = {"images": ("#0072b2", "o"), "captions": ("#d55e00", "^")}
+PANEL = (1.5, 1.0)  # inches of each panel of the planes
 
 Reports = dict[str, dict[str, Any]]
 
@@ -95,7 +97,7 @@ def _similarity(reports: Reports) -> Any:
 
 
 def _normality(reports: Reports) -> Any:
-    normal = [_normal_quantile(share) for share in PERCENTS]
+    normal = special.ndtri(PERCENTS)
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.5), layout="constrained")
     (single, skewness), (kurtosis, together) = panels
     for label, report, colour, _ in _styles(reports):
@@ -115,12 +117,6 @@ def _normality(reports: Reports) -> Any:
     kurtosis.set(title="Tails", xlabel="excess kurtosis", ylabel="dimensions below (%)")
     together.set(title="All together", xlabel="distance, Gaussian", ylabel="distance, gap")
     return figure
-
-
-def _normal_quantile(share: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri(share))
 
 
 def _spectrum(reports: Reports) -> Any:
@@ -146,36 +142,62 @@ def _spectrum(reports: Reports) -> Any:
 def _repairs(reports: Reports) -> Any:
     names = list(dict.fromkeys(name for report in reports.values() for name in report["repairs"]))
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.6), sharey=True, layout="constrained")
-    (cosine, recall), (separable, mean) = panels
+    cosine, _, separable, mean = panels.flat
+    measured: dict[str, Callable[[Any], float]] = {
+        "Cosine to captions": lambda about: about["similarity"]["image, its own caption"]["mean"],
+        "R@1 (%)": lambda about: 100 * about["retrieval"]["R@1"],
+        "Separability (%)": lambda about: 100 * about["separability"],
+        "Mean gap, norm": lambda about: about["gap"]["mean_norm"],
+    }
     for number, (label, report, colour, mark) in enumerate(_styles(reports)):
         place = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * 0.3
-        found = [report["repairs"].get(name) for name in names]
-
-        def values(of: Callable[[Any], float], found: list[Any] = found) -> list[float]:
-            return [np.nan if about is None else of(about) for about in found]
-
+        place = place[[name in report["repairs"] for name in names]]
+        found = [report["repairs"][name] for name in names if name in report["repairs"]]
         style = {"color": colour, "markersize": 4, "linestyle": "none", "marker": mark}
-        cosine.plot(values(lambda a: a["similarity"]["image, its own caption"]["mean"]), place, **style)
-        other = values(lambda a: a["similarity"]["image, a caption of another image"]["mean"])
-        cosine.plot(other, place, **style, fillstyle="none")
-        recall.plot(values(lambda a: 100 * a["retrieval"]["R@1"]), place, **style, label=label)
-        separable.plot(values(lambda a: 100 * a["separability"]), place, **style)
-        mean.plot(values(lambda a: a["gap"]["mean_norm"]), place, **style)
-    for axes, title in (
-        (cosine, "Cosine to captions"), (recall, "R@1 (%)"), (separable, "Separability (%)"),
-        (mean, "Mean gap, norm"),
-    ):  # fmt: skip
+        for axes, value in zip(panels.flat, measured.values(), strict=True):
+            axes.plot([value(about) for about in found], place, **style, label=label)
+        others = [about["similarity"]["image, a caption of another image"]["mean"] for about in found]
+        cosine.plot(others, place, **style, fillstyle="none")
+    for axes, title in zip(panels.flat, measured, strict=True):
         axes.set_title(title)
         axes.set_yticks(np.arange(len(names)), names)
         axes.grid(axis="y", linewidth=0.3)
     cosine.invert_yaxis()
     separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
     mean.set_xlim(left=0)
-    figure.legend(loc="outside lower center", ncols=len(reports))
+    figure.legend(*mean.get_legend_handles_labels(), loc="outside lower center", ncols=len(reports))
+    return figure
+
+
+def _plane(reports: Reports) -> Any:
+    """A row for each repair, a column for each data set; all panels of a column have the same axes."""
+    names = list(dict.fromkeys(name for report in reports.values() for name in report["planes"]))
+    figure, panels = plt.subplots(
+        len(names), len(reports), squeeze=False, sharex="col", sharey="col", layout="constrained",
+        figsize=(0.5 + PANEL[0] * max(2, len(reports)), 0.5 + PANEL[1] * len(names)),
+    )  # fmt: skip
+    for column, (label, report) in enumerate(reports.items()):
+        for row, name in enumerate(names):
+            axes = panels[row, column]
+            for side, (colour, mark) in SIDES.items():
+                if name not in report["planes"]:
+                    continue
+                points = np.array(report["planes"][name][side])
+                axes.scatter(*points.T, s=3, color=colour, marker=mark, linewidths=0, alpha=0.5, rasterized=True)
+                axes.plot(
+                    *points.mean(axis=0), mark, color=colour, markeredgecolor="black", markersize=6,
+                    label=side if row == column == 0 else None,
+                )  # fmt: skip
+            axes.tick_params(labelsize=6)
+            if column == 0:
+                axes.set_ylabel(name.replace(" and ", "\nand "))
+        panels[0, column].set_title(label)
+    figure.supxlabel("from the captions' mean to the images'", fontsize=7)
+    figure.legend(loc="outside upper center", ncols=len(SIDES))
     return figure
 
 
 FIGURES: dict[str, Callable[[Reports], Any]] = {
     "gap": _findings, "gap_similarity": _similarity, "gap_normality": _normality, "gap_spectrum": _spectrum,
-    "gap_plane": plane_figure, "gap_repairs": _repairs,
+    "gap_plane": _plane, "gap_repairs": _repairs,
 }  # fmt: skip

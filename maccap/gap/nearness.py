@@ -24,7 +24,8 @@ class ImageSide:
         global_: [N, d].
         noisy_regions: MacCap's input at test time, the noisy fused subregions, as their mean direction [N, d]; None
             where the encoder has no tokens.
-        nearness: see `nearness`.
+        nearness: per kind of feature the mean over captions of the mean and of the best cosine among the image's
+            features, and the share of captions to which the best one is nearer than the global feature.
     """
 
     global_: torch.Tensor
@@ -61,14 +62,12 @@ def image_side(
         text: caption features [C, d]; image_row: the image's row [C] of each caption.
     """
     globals_, regions = [], []
-    cosines: dict[str, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
+    cosines: dict[str, list[torch.Tensor]] = {}
     begin = 0
     for images in batches:
         own = ((image_row >= begin) & (image_row < begin + len(images))).nonzero()[:, 0]
-        for name, (mean, best) in _cosines(images, text[own], image_row[own] - begin, settings).items():
-            means, bests = cosines.setdefault(name, ([], []))
-            means.append(mean)
-            bests.append(best)
+        for name, found in _cosines(images, text[own], image_row[own] - begin, settings).items():
+            cosines.setdefault(name, []).append(found)
         globals_.append(images.global_)
         if images.tokens.shape[1]:
             regions.append(_noisy_regions(images, settings))
@@ -76,22 +75,23 @@ def image_side(
     return ImageSide(
         torch.cat(globals_),
         torch.cat(regions) if regions else None,
-        nearness({name: (torch.cat(means), torch.cat(bests)) for name, (means, bests) in cosines.items()}),
+        _nearness({name: torch.cat(parts, dim=1) for name, parts in cosines.items()}),
     )
 
 
 def _cosines(
     images: ImageFeatures, text: torch.Tensor, image_row: torch.Tensor, settings: GapSettings
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Per kind of feature the mean and the best cosine [C] of each caption to the features of its image."""
+) -> dict[str, torch.Tensor]:
+    """Per kind of feature the mean and the best cosine [2, C] of each caption to the features of its image; nan where
+    there are none."""
     found = {}
     for name, features in feature_kinds(images, settings.subregions, settings.patch_weight).items():
         values = torch.einsum("cmd,cd->cm", features[image_row], text)
-        found[name] = (values.mean(dim=1), values.max(dim=1).values)
+        found[name] = torch.stack([values.mean(dim=1), values.max(dim=1).values])
     others = (image_row.unsqueeze(0) == image_row.unsqueeze(1)).fill_diagonal_(False)
     values = torch.where(others, text @ text.T, torch.nan)
     best = torch.where(others, values, -torch.inf).max(dim=1).values
-    found[CAPTIONS] = (values.nanmean(dim=1), torch.where(others.any(dim=1), best, torch.nan))
+    found[CAPTIONS] = torch.stack([values.nanmean(dim=1), torch.where(others.any(dim=1), best, torch.nan)])
     return found
 
 
@@ -103,13 +103,7 @@ def _noisy_regions(images: ImageFeatures, settings: GapSettings) -> torch.Tensor
     return F.normalize(inject_noise(fused, settings.noise_variance, noise=noise).mean(dim=1), dim=-1)
 
 
-def nearness(cosines: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> dict[str, dict[str, float]]:
-    """Per kind the mean over captions of the mean and of the best cosine among the image's m features, and the share
-    of captions to which the best one is nearer than the global feature.
-
-    Args:
-        cosines: per kind the mean and the best cosine [C] of each caption; nan where there is nothing to compare.
-    """
+def _nearness(cosines: dict[str, torch.Tensor]) -> dict[str, dict[str, float]]:
     to_global = cosines["global"][1]
     report = {}
     for name, (mean, best) in cosines.items():

@@ -10,12 +10,10 @@ from torch.nn import functional as F
 
 from ..models.memory_projection import project
 from ..models.noise import inject_noise
-from .measures import Vectors
 from .nearness import ImageSide
-from .separability import separability
 from .settings import GapSettings
-from .similarity import CAPTIONS, IMAGES, OTHERS, OWN, Pairs, exceedance, first_captions, recall_at
-from .statistics import gap_measures
+from .similarity import CAPTIONS, IMAGES, OTHERS, OWN, Pairs, exceedance, first_captions, recall_at, separability
+from .statistics import Vectors, gap_measures
 
 UNREPAIRED = "none"
 ROWS = 2000  # captions whose noisy copies are held at once
@@ -38,7 +36,8 @@ def repairs(
     """
 
     def shift(learn: torch.Tensor) -> Sides:
-        return mean_shifted(images.global_, text, image_row, learn)
+        image_mean, text_mean = images.global_[learn].mean(dim=0), text[learn[image_row]].mean(dim=0)
+        return F.normalize(images.global_ - image_mean, dim=-1), F.normalize(text - text_mean, dim=-1)
 
     def shift_and_noise(learn: torch.Tensor) -> Sides:
         image, captions = shift(learn)
@@ -51,7 +50,8 @@ def repairs(
         "mean shift and noise": shift_and_noise,
     }
     if memory is not None:
-        found["memory projection"] = _fixed(projected(images.global_, memory), text)
+        moved = torch.cat([project(rows, memory) for rows in images.global_.split(IMAGE_ROWS)])
+        found["memory projection"] = _fixed(moved, text)
     if images.noisy_regions is not None:
         copies = noisy_copies(text, settings.subregions, settings)
         found["noisy subregions"] = _fixed(images.noisy_regions, copies)
@@ -61,17 +61,6 @@ def repairs(
 def _fixed(image: torch.Tensor, text: torch.Tensor) -> Repair:
     """A repair that learns nothing."""
     return lambda learn: (image, text)
-
-
-def mean_shifted(image: torch.Tensor, text: torch.Tensor, image_row: torch.Tensor, learn: torch.Tensor) -> Sides:
-    """Both modalities less their means over the images to learn from, normalised again."""
-    mean_image, mean_text = image[learn].mean(dim=0), text[learn[image_row]].mean(dim=0)
-    return F.normalize(image - mean_image, dim=-1), F.normalize(text - mean_text, dim=-1)
-
-
-def projected(image: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-    """Images [N, d] projected onto a memory [M, d], a few at a time."""
-    return torch.cat([project(rows, memory) for rows in image.split(IMAGE_ROWS)])
 
 
 def noisy_copies(text: torch.Tensor, copies: int, settings: GapSettings) -> torch.Tensor:
@@ -91,13 +80,15 @@ def gap_vectors(image: torch.Tensor, text: torch.Tensor, image_row: torch.Tensor
     return image.double() - sums / torch.bincount(image_row, minlength=len(image)).unsqueeze(1)
 
 
-def effects(repair: Repair, pairs: dict[str, Pairs], image_row: torch.Tensor, folds: torch.Tensor) -> dict[str, Any]:
-    """Everything that is measured on a repair's features and on the cosines of their pairs.
+def effects(
+    repair: Repair, sides: Sides, pairs: dict[str, Pairs], image_row: torch.Tensor, folds: torch.Tensor
+) -> dict[str, Any]:
+    """Everything that is measured on a repair, on its features and on the cosines of their pairs.
 
     `separability` is the accuracy on each fold of images when repair and hyperplane are learned from the others; it
     takes one caption of each image.
     """
-    image, text = repair(torch.ones_like(folds, dtype=torch.bool))
+    image, text = sides
     captions = first_captions(image_row)
 
     def one_each(learn: torch.Tensor) -> Sides:

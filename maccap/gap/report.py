@@ -11,10 +11,9 @@ from torch.nn import functional as F
 from ..core.errors import DataError
 from ..data.features import ImageFeatures
 from .nearness import image_side
-from .repairs import UNREPAIRED, Sides, effects, gap_vectors, repairs
-from .separability import FOLDS, deal
+from .repairs import UNREPAIRED, effects, gap_vectors, repairs
 from .settings import GapSettings
-from .similarity import first_captions, pair_cosines
+from .similarity import FOLDS, deal, first_captions, pair_cosines
 from .statistics import gap_statistics
 
 SHOWN = 150  # images, and as many captions, in the plane of each repair
@@ -45,13 +44,14 @@ def gap_report(
         raise DataError("an image has no caption: the image features belong to other captions; delete and run again")
     folds = deal(count, settings.seed)
     gap = gap_vectors(images.global_, text, image_row).numpy()
-    plane, shown = common_plane((images.global_, text)), first_captions(image_row)
-    found, planes, histograms = {}, {}, {}
+    plane, captions = common_plane(images.global_, text), first_captions(image_row)
+    effect, planes, histograms = {}, {}, {}
     for name, repair in repairs(images, text, image_row, memory, settings).items():
         sides = repair(torch.ones(count, dtype=torch.bool))
         pairs = pair_cosines(*sides, image_row)
-        found[name] = effects(repair, pairs, image_row, folds)
-        planes[name] = in_plane(sides, plane, shown)
+        effect[name] = effects(repair, sides, pairs, image_row, folds)
+        shown = {"images": sides[0][:SHOWN], "captions": sides[1][captions[:SHOWN]]}
+        planes[name] = {side: (found.double() @ plane.T).round(decimals=4).tolist() for side, found in shown.items()}
         if name == UNREPAIRED:
             histograms = {kind: about.histogram.tolist() for kind, about in pairs.items()}
     return {
@@ -60,25 +60,18 @@ def gap_report(
         "settings": vars(settings),
         "nearness": images.nearness,
         "gap": gap_statistics(gap, settings.noise_variance, settings.seed),
-        "repairs": found,
+        "repairs": effect,
         "histograms": histograms,
         "planes": planes,
     }
 
 
-def common_plane(sides: Sides) -> torch.Tensor:
+def common_plane(image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     """Two orthonormal directions [2, d]: from the captions' mean to the images', and the first principal direction of
     all features, each less its modality's mean, at right angles to it."""
-    image, text = (features.double() for features in sides)
+    image, text = image.double(), text.double()
     across = F.normalize(image.mean(dim=0) - text.mean(dim=0), dim=0)
     centred = torch.cat([image - image.mean(dim=0), text - text.mean(dim=0)])
     centred = centred - torch.outer(centred @ across, across)
     along = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
     return torch.stack([across, along * along[along.abs().argmax()].sign()])
-
-
-def in_plane(sides: Sides, plane: torch.Tensor, captions: torch.Tensor) -> dict[str, list[list[float]]]:
-    """Coordinates [SHOWN, 2] of the first images and of one caption of each."""
-    image, text = sides
-    shown = {"images": image[:SHOWN], "captions": text[captions[:SHOWN]]}
-    return {name: (features.double() @ plane.T).round(decimals=4).tolist() for name, features in shown.items()}

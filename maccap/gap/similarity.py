@@ -1,4 +1,4 @@
-"""Cosines within and across the two modalities, over all pairs; retrieval; alignment and uniformity.
+"""Cosines within and across the two modalities, over all pairs; retrieval; alignment and uniformity; separability.
 
 Alignment and uniformity are those of Wang and Isola, Understanding Contrastive Representation Learning through
 Alignment and Uniformity on the Hypersphere, ICML 2020, with their alpha = 2 and t = 2.
@@ -7,14 +7,19 @@ Alignment and Uniformity on the Hypersphere, ICML 2020, with their alpha = 2 and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
 
 BINS = 200  # of cosines, from -1 to 1
 CHUNK = 4_000_000  # pairs held at once
 IMAGES_AT_ONCE = 256  # whose captions are compared with each other
+FOLDS = 5
+PENALTY = 1.0  # on half the squared length of the weights, against the sum of the losses
 
 IMAGES = "image, another image"
 SIBLINGS = "caption, another of the same image"
@@ -114,3 +119,45 @@ def recall_at(
         own = image_row[nearest] == rows.unsqueeze(1)
         hits += torch.stack([own[:, :k].any(dim=1).sum() for k in ks])
     return {f"R@{k}": int(hit) / len(images) for k, hit in zip(ks, hits, strict=True)}
+
+
+def deal(count: int, seed: int) -> torch.Tensor:
+    """The fold [N], 0 to 4, of each image."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)) % FOLDS
+
+
+def separability(sides: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], folds: torch.Tensor) -> float:
+    """Whether a hyperplane tells images from captions: cross-validated accuracy of logistic regression; 0.5 is chance.
+
+    Args:
+        sides: gives one image feature and one caption feature [N, d] of every image; it is told in a mask [N] which
+            images may be learned from.
+        folds: the fold [N] of each image, held out in turn.
+    """
+    right = 0
+    for fold in folds.unique():
+        learn = folds != fold
+        image, text = (features.double().numpy() for features in sides(learn))
+        train, test = learn.numpy(), ~learn.numpy()
+        known = np.concatenate([image[train], text[train]])
+        centre = known.mean(axis=0)
+        scale = np.sqrt(known.var(axis=0).mean())
+        weights = _fit((known - centre) / scale, np.repeat([1.0, 0.0], train.sum()))
+        for features, is_image in ((image, True), (text, False)):
+            judged = (features[test] - centre) / scale @ weights[1:] + weights[0] > 0
+            right += int((judged == is_image).sum())
+    return right / (2 * len(folds))
+
+
+def _fit(features: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intercept and weights [1 + d] of logistic regression."""
+    inputs = np.column_stack([np.ones(len(features)), features])
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = inputs @ weights
+        gradient = inputs.T @ (expit(logits) - labels)
+        gradient[1:] += PENALTY * weights[1:]
+        value = np.logaddexp(0, logits).sum() - labels @ logits + PENALTY / 2 * weights[1:] @ weights[1:]
+        return float(value), gradient
+
+    return np.asarray(minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x)

@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..fetch.registry import Asset, HubAsset, slug
+from .profile import Profile
+
+FLOPS, BANDWIDTH = 100e12, 1e12  # assumed of one GPU: operations a second in bf16, bytes of memory a second
+ASSUMED = f"{FLOPS / 1e12:g} TFLOP/s in bf16 and {BANDWIDTH / 1e12:g} TB/s of memory on one GPU"
+VALUE_BYTES = 2  # of a stored feature, or of a parameter of the language model
 
 
-@dataclass(frozen=True)
-class Throughput:
-    """What one GPU is assumed, not measured, to reach: operations per second in bf16, bytes of memory per second."""
+def feature_bytes(texts: int, images: int, image_tokens: int, dim: int) -> int:
+    """Bytes of feature stores.
 
-    flops: float = 100e12
-    bandwidth: float = 1e12
-
-    def __str__(self) -> str:
-        return f"{self.flops / 1e12:g} TFLOP/s in bf16 and {self.bandwidth / 1e12:g} TB/s of memory on one GPU"
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Features of `texts` texts and `images` images from one encoder, each `dim` wide.
-
-    An image's store holds its global feature, one per token (class token included) and the attention between tokens;
-    parameters count without embedding tables.
+    An image's store holds its global feature, one per token (class token included) and the attention between tokens.
     """
-
-    texts: int
-    text_tokens: float
-    text_parameters: int
-    images: int
-    image_tokens: int
-    image_parameters: int
-    dim: int
-    value_bytes: int = 2
-
-    @property
-    def stored_bytes(self) -> int:
-        per_image = self.dim + self.image_tokens * self.dim + self.image_tokens**2
-        return (self.texts * self.dim + self.images * per_image) * self.value_bytes
-
-    def seconds(self, throughput: Throughput) -> float:
-        """Two operations per parameter and token."""
-        text = self.texts * self.text_tokens * self.text_parameters
-        image = self.images * self.image_tokens * self.image_parameters
-        return 2 * (text + image) / throughput.flops
+    return (texts * dim + images * (dim + image_tokens * dim + image_tokens**2)) * VALUE_BYTES
 
 
-@dataclass(frozen=True)
-class Training:
-    """Adaptors trained in front of a frozen language model: `runs` in all, every seed counted."""
+def encoding_seconds(tokens: float, parameters: int) -> float:
+    """Of an encoder with so many parameters, embedding tables left out: two operations per parameter and token."""
+    return 2 * tokens * parameters / FLOPS
 
-    parameters: int
-    captions: int
-    tokens: float  # of one caption, soft tokens included
-    epochs: int
-    runs: int = 1
 
-    def seconds(self, throughput: Throughput) -> float:
-        """Four operations per parameter and token: two forwards, two backwards to the activations.
+def training_seconds(parameters: int, tokens: float) -> float:
+    """Of adaptors in front of a frozen language model: four operations per parameter and token, of all epochs and runs.
 
-        The frozen weights get no gradient, and the adaptor is too small to count.
-        """
-        return 4 * self.parameters * self.captions * self.tokens * self.epochs * self.runs / throughput.flops
+    Two are for the forward pass, two for the way back to the activations; the frozen weights get no gradient, and the
+    adaptor is too small to count.
+    """
+    return 4 * parameters * tokens / FLOPS
 
 
 @dataclass(frozen=True)
@@ -71,34 +43,19 @@ class Generation:
     parameters: int
     inputs: int
     prompt_tokens: float
-    new_tokens: float
+    new_tokens: int
     batch_size: int
-    beams: int = 1
+    beams: int
     draws: int = 1
-    runs: int = 1
-    weight_bytes: int = 2  # of one parameter
 
-    def seconds(self, throughput: Throughput) -> float:
+    @property
+    def seconds(self) -> float:
         """A step of a batch computes one token of each running text and reads all weights; the slower one counts."""
         texts = self.inputs * self.draws * self.beams
         batches = -(-self.inputs // self.batch_size)
-        per_token = 2 * self.parameters / throughput.flops
-        reading = batches * self.parameters * self.weight_bytes / throughput.bandwidth
-        return self.runs * (texts * self.prompt_tokens * per_token + self.new_tokens * max(texts * per_token, reading))
-
-
-@dataclass(frozen=True)
-class Work:
-    """All that a profile will do.
-
-    Attributes:
-        downloads: bytes by name of every asset that is not on disk yet; None where nobody knows.
-    """
-
-    downloads: Mapping[str, int | None]
-    encodings: Sequence[Encoding] = ()
-    trainings: Sequence[Training] = ()
-    generations: Sequence[Generation] = ()
+        computing = 2 * self.parameters * texts / FLOPS
+        reading = batches * self.parameters * VALUE_BYTES / BANDWIDTH
+        return self.prompt_tokens * computing + self.new_tokens * max(computing, reading)
 
 
 @dataclass(frozen=True)
@@ -111,7 +68,6 @@ class Estimate:
     encoding_seconds: float
     training_seconds: float
     generation_seconds: float
-    throughput: Throughput
 
     @property
     def gpu_seconds(self) -> float:
@@ -121,36 +77,112 @@ class Estimate:
         """For printing: an amount, that it is estimated, and on what assumption."""
         unknown = f", besides {', '.join(self.of_unknown_size)} of unknown size" if self.of_unknown_size else ""
         parts = {
-            "encoding": self.encoding_seconds,
-            "training": self.training_seconds,
-            "generation": self.generation_seconds,
-        }
+            "encoding": self.encoding_seconds, "training": self.training_seconds, "generation": self.generation_seconds
+        }  # fmt: skip
         return [
-            f"download: {_gigabytes(self.download_bytes)} (estimate from the sizes in the registry{unknown})",
-            f"features on disk: {_gigabytes(self.feature_bytes)} (estimate from the numbers of texts and images)",
+            f"download: {self.download_bytes / 1e9:,.1f} GB (estimate from the sizes in the registry{unknown})",
+            f"features on disk: {self.feature_bytes / 1e9:,.1f} GB (estimate from the numbers of texts and images)",
             f"GPU time: {_hours(self.gpu_seconds)} "
             f"({', '.join(f'{name} {_hours(seconds)}' for name, seconds in parts.items())}; "
-            f"estimate from operation counts, assuming {self.throughput}, not measured)",
+            f"estimate from operation counts, assuming {ASSUMED}, not measured)",
         ]
-
-
-def estimate(work: Work, throughput: Throughput | None = None) -> Estimate:
-    throughput = throughput or Throughput()
-    known = {name: size for name, size in work.downloads.items() if size is not None}
-    return Estimate(
-        sum(known.values()),
-        tuple(sorted(work.downloads.keys() - known)),
-        sum(encoding.stored_bytes for encoding in work.encodings),
-        sum(encoding.seconds(throughput) for encoding in work.encodings),
-        sum(training.seconds(throughput) for training in work.trainings),
-        sum(generation.seconds(throughput) for generation in work.generations),
-        throughput,
-    )
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB"
 
 
 def _hours(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} h"
+
+
+def announcement(profile: Profile, assets: dict[str, Asset], needed: set[str], downloads: Path) -> str:
+    """Lines to print when the profile is planned, for the whole profile but what is downloaded already.
+
+    Args:
+        needed: names of the assets that the profile uses.
+        downloads: the folder where they lie once downloaded.
+    """
+    missing, to_ask = missing_assets(profile, assets, needed, downloads)
+    lines = [f"{name} must be supplied by you: {ask}" for name, ask in to_ask.items()]
+    return "\n".join([f"The whole profile {profile.config['profile']}:", *estimate(profile, missing).lines(), *lines])
+
+
+def missing_assets(
+    profile: Profile, assets: dict[str, Asset], needed: set[str], downloads: Path
+) -> tuple[dict[str, int | None], dict[str, str | None]]:
+    """Bytes by name of what is still to be downloaded, None if unknown; and where to ask for what the user supplies."""
+    missing: dict[str, int | None] = {}
+    to_ask: dict[str, str | None] = {}
+    for name in sorted(needed):
+        asset = assets[name]
+        if isinstance(asset, HubAsset):
+            if not (downloads / "models" / slug(asset.hub) / "index.json").exists():
+                missing[name] = asset.size
+        elif name not in profile.config["local"] and not (downloads / asset.file).exists():
+            if asset.urls:
+                missing[name] = asset.size
+            else:
+                to_ask[name] = asset.ask
+    return missing, to_ask
+
+
+def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
+    """Everything that the profile's tables need, from the sizes that it states.
+
+    Args:
+        downloads: bytes by name of every asset that is not on disk yet; None where nobody knows.
+    """
+    config, numbers = profile.config, profile.config["estimate"]
+    parameters, encoder, repeats = numbers["language_model_parameters"], numbers["encoder"], config["repeats"]
+    texts, images = (sum(_size(profile, name, kind) for name in profile.datasets) for kind in ("captions", "images"))
+    trained = sum(
+        _size(profile, trained, "captions") * _training(config, trained, run)["epochs"]
+        for trained, run in profile.trained
+    )
+    known = {name: size for name, size in downloads.items() if size is not None}
+    return Estimate(
+        sum(known.values()),
+        tuple(sorted(downloads.keys() - known)),
+        feature_bytes(texts, images, encoder["image_tokens"], encoder["dim"]),
+        encoding_seconds(texts * numbers["caption_tokens"], encoder["text_parameters"])
+        + encoding_seconds(images * encoder["image_tokens"], encoder["image_parameters"]),
+        training_seconds(parameters, repeats * trained * (config["training"]["queries"] + numbers["caption_tokens"])),
+        repeats * sum(generation.seconds for generation in generations(profile)),
+    )
+
+
+def generations(profile: Profile) -> list[Generation]:
+    """The captions and answers that one seed makes for the profile's tables."""
+    parameters = profile.config["estimate"]["language_model_parameters"]
+    question_tokens, answering = profile.config["estimate"]["question_tokens"], profile.config["answering"]
+    captions = [
+        _captions(profile.config, parameters, _size(profile, tested, "images"), experiment)
+        for _, experiment, tested in profile.predicted()
+        if (run := profile.run_of(experiment)) and "adaptor" in profile.needs(run)
+    ]
+    answers = [
+        Generation(
+            parameters, _size(profile, dataset, "questions"), question_tokens, answering["max_new_tokens"],
+            answering["batch_size"], answering["beams"],
+        )
+        for _, dataset, vqa_method in profile.answered()
+        if profile.vqa_methods[vqa_method]["context"] != "majority"
+    ]  # fmt: skip
+    return captions + answers
+
+
+def _size(profile: Profile, dataset: str, kind: str) -> int:
+    return int(profile.datasets[dataset].get("size", {}).get(kind, 0))
+
+
+def _training(config: dict[str, Any], trained: str, run: str) -> dict[str, Any]:
+    """The training settings of a run, as far as they are plain overrides."""
+    own = config["datasets"][trained].get("training", {}), config["runs"][run].get("training", {})
+    return config["training"] | own[0] | own[1]
+
+
+def _captions(config: dict[str, Any], parameters: int, images: int, experiment: str) -> Generation:
+    own = config["experiments"][experiment]
+    generation = config["generation"] | own.get("generation", {})
+    selection = config["selection"] | own.get("selection", {})
+    return Generation(
+        parameters, images, config["training"]["queries"] + 1, generation["max_new_tokens"], generation["batch_size"],
+        generation["beams"], selection["draws"],
+    )  # fmt: skip

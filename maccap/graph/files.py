@@ -6,13 +6,15 @@ Methods that take `wildcards` are input functions of rules. A path is only a pla
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
+from ..data.folders import KNOWN, folder_hash
 from ..fetch.registry import DOWNLOADS, Asset, HubAsset, looks_like_a_path, slug
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
-from .sources import closure, members
+from .sources import digest, members
 
 TIERS = ("", EXTENDED)  # at the end of names: of the target `all`, and of what only `extended` makes
 RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
@@ -26,13 +28,17 @@ METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables 
 Wildcards = Any
 
 
-def code(step: str, *modules: str) -> list[str]:
-    """Source files that a step runs, as an input of its rule: editing one of them reruns the step.
+def code(step: str, *modules: str) -> str:
+    """Which source files a step runs, as a parameter of its rule: editing one of them reruns the step.
 
     Args:
         modules: those that the step imports by the names in its settings, such as `methods.maccap`.
+
+    Returns:
+        The names of the modules, and a hash over them and all that they import.
     """
-    return closure("steps.runner", f"steps.{step}", *modules)
+    names = ("steps.runner", f"steps.{step}", *modules)
+    return " ".join([*names, digest(names)])
 
 
 class Files:
@@ -47,6 +53,7 @@ class Files:
         self.profile, self.config, self.assets = profile, profile.config, assets
         name = self.config["profile"]
         self.artifacts, self.results = f"artifacts/{name}", f"results/{name}"
+        self.folder_hash = cache(folder_hash)  # of the folders as they are when the workflow is planned
         self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
 
     # --- data ------------------------------------------------------------------------------------------------------
@@ -95,9 +102,14 @@ class Files:
         return self.source(about["images"]) if "images" in about else f"{folder}/images.zip"
 
     def image_archive(self, wildcards: Wildcards) -> str | list[str]:
-        """The same as an input, if it is an archive; a user's own folder is named in the settings alone."""
+        """The same as an input, if it is an archive; a user's own folder is named in the settings, with its hash."""
         store = self.image_store(wildcards)
         return [] if Path(store).is_dir() else store
+
+    def image_folder(self, wildcards: Wildcards) -> str | None:
+        """The hash of a user's own folder of images; None for an archive."""
+        store = self.image_store(wildcards)
+        return self.folder_hash(store, KNOWN) if Path(store).is_dir() else None
 
     def questions(self, part: str, split: str) -> Any:
         """An input function: the questions or annotations of a split of the data set that is asked about."""
@@ -200,7 +212,7 @@ class Files:
         return [f"{self.artifacts}/runs/{trained}/{run}/s{seed}/{file}" for seed in seeds]
 
     def training_logs(self) -> list[str]:
-        return [path for trained, run in self.profile.trained for path in self.run(trained, run, "log.jsonl")]
+        return [f"{self.artifacts}/runs/{trained}/{run}/log.jsonl" for trained, run in self.profile.trained]
 
     def resources(self, trained: str, run: str) -> dict[str, Any]:
         """What a run's method needs beside images and models, as named inputs: RESOURCES."""
@@ -213,7 +225,7 @@ class Files:
             "adaptors": self.run(trained, run, "adaptor.safetensors") if "adaptor" in needed else [],
         }
 
-    def code_of_run(self, step: str, run: str) -> list[str]:
+    def code_of_run(self, step: str, run: str) -> str:
         """As `code`, with the method of a run."""
         return code(step, f"methods.{self.config['runs'][run]['method']}")
 
@@ -238,6 +250,15 @@ class Files:
         """The image features that a job of one shard decodes."""
         return [self.image_shard(tested, wildcards.shard) for tested in self.tests(wildcards)]
 
+    def given_references(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """Captions and their features of the test sets of a group, if it has experiments that are given references."""
+        experiments = [self.config["experiments"][name] for name in self.group(wildcards).names]
+        tests = self.tests(wildcards) if any("given" in about for about in experiments) else []
+        return {
+            "captions": [f"{self.artifacts}/data/{tested}/captions.test.jsonl" for tested in tests],
+            "features": [path for tested in tests for path in self.text_features(tested, "test")],
+        }
+
     def group_tables(self, wildcards: Wildcards) -> list[str]:
         """The tables of images that published captions are about."""
         return [f"{self.artifacts}/data/{tested}/images.jsonl" for tested in self.tests(wildcards)]
@@ -245,7 +266,10 @@ class Files:
     def decoding_keys(self, wildcards: Wildcards) -> list[str]:
         """Keys of what a group's experiments, and the data of its run, set for themselves."""
         own = [f"experiments.{name}" for name in self.group(wildcards).names]
-        return [f"datasets.{wildcards.trained}.training", *(f"{key}.{part}" for key in own for part in DECODING)]
+        return [
+            f"datasets.{wildcards.trained}.training",
+            *(f"{key}.{part}" for key in own for part in (*DECODING, "given")),
+        ]
 
     def decoded(self, wildcards: Wildcards) -> list[list[str]]:
         """The experiments to decode on each test set of `tests`."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..core.artifacts import sha256
 from ..core.errors import ConfigError
 from .snakemake_graph import Graph, GraphJob
 
@@ -27,19 +27,22 @@ def check_file(profile: str) -> str:
     return f".snakemake/dvc-{profile}-matches"
 
 
-def code_folder(profile: str) -> str:
-    """Where the first stage leaves the hashes of source files; a stage depends on the file with those of its step.
+def decided_by(profile: str) -> str:
+    """Where the first stage leaves, for each stage, what decides it beside its files; the stage depends on it.
 
-    So a stage names one file in place of many, and is stale when one of its source files has changed, and only then.
+    So a stage is stale when one of its settings, its rule's command or one of its source files has changed, and only
+    then.
     """
-    return f".snakemake/dvc-{profile}-code"
+    return f".snakemake/dvc-{profile}"
 
 
-def code_hashes(graph: Graph) -> dict[str, str]:
-    """{name in `code_folder`: text} of every list of source files."""
-    lists = {job.code_digest: job.code for job in graph.jobs}
-    digests = {path: sha256(path) for path in {path for paths in lists.values() for path in paths}}
-    return {name: "".join(f"{digests[path]}  {path}\n" for path in paths) for name, paths in lists.items()}
+def decisions(graph: Graph) -> dict[str, str]:
+    """{name in `decided_by`: JSON} of every stage. Snakemake reruns for another order of the settings, too."""
+    found = {}
+    for jobs in _together(graph.jobs):
+        about = [{"rule": job.rule, "code": job.code, "command": job.command, "settings": job.settings} for job in jobs]
+        found[f"{stage_name(jobs[0])}.json"] = json.dumps(about, indent=1) + "\n"
+    return found
 
 
 def render(graph: Graph, profile: str, default: str) -> str:
@@ -68,6 +71,7 @@ def render(graph: Graph, profile: str, default: str) -> str:
     run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
     text = HEADER + f"# Profile {profile}, {len(graph.jobs)} jobs; {run}.\n"
     text += "stages:\n\n" + "\n".join(_indented({name: stage}) for name, stage in stages.items())
+    text += _dump({"params": [base + path for path in graph.configs]})
     text += _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
     return text + _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]})
 
@@ -135,10 +139,8 @@ def _together(jobs: list[GraphJob]) -> list[list[GraphJob]]:
 
 def _adds_nothing(job: GraphJob, stage: list[GraphJob]) -> bool:
     first = stage[0]
-    known = {*first.inputs, *first.code, *(path for other in stage for path in other.outputs)}
-    return known.issuperset([*job.inputs, *job.code]) and all(
-        set(keys) <= set(first.keys.get(file, ())) for file, keys in job.keys.items()
-    )
+    known = {*first.inputs, *first.code.split(), *(path for other in stage for path in other.outputs)}
+    return known.issuperset([*job.inputs, *job.code.split()[:-1]]) and job.settings.keys() <= first.settings.keys()
 
 
 def _stage(
@@ -147,13 +149,10 @@ def _stage(
     """One stage of jobs that run together, of which the first reads `inputs`."""
     first = jobs[0]
     config = f"--configfile config/{profile}.yaml " if own else ""
-    rules, targets, digests = map(" ".join, zip(*((job.rule, job.outputs[0], job.digest) for job in jobs), strict=True))
+    rules, targets = (" ".join(names) for names in zip(*((job.rule, job.outputs[0]) for job in jobs), strict=True))
     run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
-    code = f"{code_folder(profile)}/{first.code_digest}"
-    deps = [*_gathered([*inputs, *first.upstream], folders), code]
-    stage: dict[str, Any] = {"cmd": f"{run}  # rule {digests}", "deps": _Short(deps)}
-    if first.keys:
-        stage["params"] = [{file: _Short(keys)} for file, keys in first.keys.items()]
+    deps = [*_gathered([*inputs, *first.upstream], folders), f"{decided_by(profile)}/{stage_name(first)}.json"]
+    stage: dict[str, Any] = {"cmd": run, "deps": _Short(deps)}
     made = [path for job in jobs for path in (*job.outputs, job.provenance)]
     stage["outs"] = [*_gathered(made, folders), *(record for job in jobs for record in job.records)]
     return stage
@@ -162,8 +161,8 @@ def _stage(
 def _check_stage(graph: Graph, profile: str) -> dict[str, Any]:
     return {
         "cmd": f"python -m maccap dvc sync --check --profile {profile}",
-        "deps": graph.sources,
-        "outs": [check_file(profile), code_folder(profile)],
+        "deps": ["Snakefile", *graph.configs, "workflow", "maccap"],
+        "outs": [check_file(profile), decided_by(profile)],
     }
 
 

@@ -7,6 +7,7 @@ takes long, because every call of Snakemake reads this.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..core.dotted import leaves
@@ -66,6 +67,8 @@ class Profile:
                 self._known(about["run"], self.config["runs"], f"experiments.{name}.run")
             elif "published" not in about and name not in BASELINES:
                 raise ConfigError(f"experiments.{name}: needs `run` or `published` (only {BASELINES} go without)")
+            if "given" in about and "adaptor" not in (self.needs(about["run"]) if "run" in about else ()):
+                raise ConfigError(f"experiments.{name}.given: needs a run whose method trains an adaptor")
         for name, about in self.vqa_methods.items():
             if "experiment" in about:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
@@ -86,6 +89,8 @@ class Profile:
             raise ConfigError(
                 f"{key}: {about['experiment']!r} has no run, so nothing of it can stand before a question"
             )
+        if "given" in self.experiments[about["experiment"]]:
+            raise ConfigError(f"{key}: {about['experiment']!r} sees references; name one that sees the image")
         if about["context"] == "prefix" and "adaptor" not in self.needs(run):
             raise ConfigError(
                 f"{key}: the method of {about['experiment']!r} makes no soft tokens; use context: caption"
@@ -205,25 +210,28 @@ class Profile:
         """In how many files the test images' features come."""
         return int(self.datasets[dataset].get("shards", {}).get("images", 1))
 
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, str], PredictionGroup]:
+        """All groups by trained on, name and tier."""
+        groups: dict[tuple[str, str, str], PredictionGroup] = {}
+        for tier in ("", EXTENDED):
+            for trained, experiment, tested in self.predicted(extended=bool(tier)):
+                run = self.run_of(experiment)
+                if run is None:
+                    name = experiment if "published" in self.experiments[experiment] else BASELINES_NAME
+                else:
+                    name = run if self.config["predictions"] == "run" else experiment
+                group = groups.setdefault((trained, name, tier), PredictionGroup(trained, name, tier, run))
+                group.experiments.setdefault(tested, []).append(experiment)
+        return groups
+
     def groups(self, *, extended: bool = False) -> list[PredictionGroup]:
         """What makes captions, one entry for each job (or, of sharded test sets, each job of one shard)."""
-        groups: dict[tuple[str, str], PredictionGroup] = {}
-        for trained, experiment, tested in self.predicted(extended=extended):
-            run = self.run_of(experiment)
-            if run is None:
-                name = experiment if "published" in self.experiments[experiment] else BASELINES_NAME
-            else:
-                name = run if self.config["predictions"] == "run" else experiment
-            group = groups.setdefault((trained, name), PredictionGroup(trained, name, EXTENDED * extended, run))
-            group.experiments.setdefault(tested, []).append(experiment)
-        return list(groups.values())
+        return [group for group in self._groups.values() if bool(group.tier) == extended]
 
     def group(self, trained: str, name: str, tier: str) -> PredictionGroup:
         """The group of these names."""
-        (found,) = [
-            group for group in self.groups(extended=tier == EXTENDED) if (group.trained, group.name) == (trained, name)
-        ]
-        return found
+        return self._groups[trained, name, tier]
 
     def shards_of(self, group: PredictionGroup) -> int:
         """How many files a group's predictions come in: as many as its test set with most shards has."""

@@ -34,7 +34,7 @@ def picker(config: dict[str, Any]) -> Callable[..., Callable[[Wildcards], dict[s
             keys: config keys in one text, in which wildcards may stand, or a function of the wildcards that lists some.
             optional: the same for keys that may be absent.
             about: names of wildcards that say what the job is about.
-            values: further settings, each a value or a function of the wildcards.
+            values: further settings, each a value or a function of the wildcards; None is left out.
         """
 
         def params(wildcards: Wildcards) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def picker(config: dict[str, Any]) -> Callable[..., Callable[[Wildcards], dict[s
                 else:
                     picked |= leaves(name, value)
             told = {name: value(wildcards) if callable(value) else value for name, value in values.items()}
+            told = {name: value for name, value in told.items() if value is not None}
             return picked | {name: wildcards[name] for name in about.split()} | told
 
         return params

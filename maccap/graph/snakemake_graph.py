@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..core.dotted import leaves, sections
 from ..core.errors import ConfigError
 from ..core.project import CONFIG, default_profile
 from ..core.records import record_path
-
-MISSING = object()
-Values = dict[str, tuple[Any, dict[str, Any]]]  # config file: its content, and the same by dotted keys
 
 
 @dataclass(frozen=True)
@@ -26,21 +19,15 @@ class GraphJob:
     rule: str
     step: str  # the step that it runs
     wildcards: list[str]
-    inputs: list[str]  # but for the code
-    code: list[str]  # source files of the step
+    inputs: list[str]
+    code: str  # the step's source modules, and their hash; see `files.code`
     outputs: list[str]
     named: dict[str, list[str]]  # the inputs that the step is given, by name
     settings: dict[str, Any]  # what the step is given besides
-    keys: dict[str, list[str]]  # config file: dotted keys that the job is given from it
-    digest: str  # of what else Snakemake reruns for: the rule's command, the keys' order, parameters of no config file
+    command: str  # of the rule, with the parameters that are no settings: Snakemake reruns for their change, too
     records: list[str]  # Snakemake's own record of each output
     upstream: list[str] = field(default_factory=list)  # provenance records of the jobs that made the inputs
     stale: bool = False  # Snakemake would run it now (known only to a graph that was read with `stale`)
-
-    @property
-    def code_digest(self) -> str:
-        """A name for the list of source files: jobs with the same list share it."""
-        return f"{self.rule}-{hashlib.sha256(repr(self.code).encode()).hexdigest()[:8]}"
 
     @property
     def provenance(self) -> str:
@@ -50,10 +37,10 @@ class GraphJob:
 
 @dataclass(frozen=True)
 class Graph:
-    """All jobs of the default target, upstream first, and the files that decide what the graph looks like."""
+    """All jobs of the default target, upstream first, and the config files that decide what it looks like."""
 
     jobs: list[GraphJob]
-    sources: list[str]
+    configs: list[str]
 
 
 def read_graph(profile: str, *, stale: bool = False) -> Graph:
@@ -83,41 +70,34 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
         except Exception as error:
             print_exception(error)
             raise ConfigError(f"Snakemake cannot plan profile {profile}; its message is above") from error
-        files = [Path(path).resolve().relative_to(Path.cwd()) for path in planner.configfiles]
-        contents = {str(path): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
-        values = {file: (content, leaves("", content)) for file, content in contents.items()}
+        configs = [str(Path(path).resolve().relative_to(Path.cwd())) for path in planner.configfiles]
         jobs = [
-            _job(job, planner, values, stale)
+            _job(job, planner, stale)
             for level in planner.dag.toposorted()
             for job in sorted(level, key=lambda job: (job.rule.name, list(map(str, job.wildcards))))
             if not job.rule.norun
         ]
-    return Graph(jobs, ["Snakefile", *values, "workflow", "maccap"])
+    return Graph(jobs, configs)
 
 
-def _job(job: Any, planner: Any, values: Values, stale: bool) -> GraphJob:
+def _job(job: Any, planner: Any, stale: bool) -> GraphJob:
     store = planner.persistence
     outputs = [str(path) for path in job.output]
     records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
-    code = {str(path) for path in job.input.get("code", [])}
-    cfg = dict(job.params.get("cfg", {}))
     command = str(job.rule.shellcmd).partition("maccap step ")[2]
-    keys, others = _keys(cfg, values)
-    others |= {f"params.{name}": value for name, value in job.params.items() if name != "cfg"}
-    unseen = [job.rule.shellcmd or job.rule.run_func_src, sorted(others.items()), list(cfg)]
+    others = {name: value for name, value in job.params.items() if name not in ("cfg", "code")}
     return GraphJob(
         rule=job.rule.name,
         step=command.split()[0].replace("-", "_"),
         wildcards=[str(value) for value in job.wildcards],
-        inputs=sorted({str(path) for path in job.input} - code),
-        code=sorted(code),
+        inputs=sorted({str(path) for path in job.input}),
+        code=job.params.code,
         outputs=outputs,
         named={
             name: [str(path) for path in _listed(job.input[name])] for name in re.findall(r"--input (\w+)", command)
         },
-        settings=cfg,
-        keys=keys,
-        digest=hashlib.sha256(repr(unseen).encode()).hexdigest()[:8],
+        settings=dict(job.params.cfg),
+        command=f"{job.rule.shellcmd} {others}",
         records=[str(path.relative_to(Path.cwd())) for path in records],
         upstream=sorted({str(record_path(made.output[0])) for made in planner.dag.dependencies[job]}),
         stale=stale and planner.dag.needrun(job),
@@ -127,20 +107,3 @@ def _job(job: Any, planner: Any, values: Values, stale: bool) -> GraphJob:
 def _listed(files: Any) -> list[str]:
     """The files of a named input: one, several, or none."""
     return [str(path) for path in ([files] if isinstance(files, str) else files)]
-
-
-def _keys(cfg: dict[str, Any], values: Values) -> tuple[dict[str, list[str]], dict[str, Any]]:
-    """Which config file each dotted key of a job comes from, and the parameters that are in none, with their values.
-
-    As in Snakemake, a later file overrides an earlier one. A section that the job is given as a whole is named instead
-    of its keys.
-    """
-    found: dict[str, set[str]] = {}
-    others = {}
-    for key, value in cfg.items():
-        holders = [file for file, (_, flat) in values.items() if flat.get(key, MISSING) == value]
-        if holders:
-            found.setdefault(holders[-1], set()).add(key)
-        else:
-            others[key] = value
-    return {file: sections(keys, values[file][0]) for file, keys in found.items()}, others

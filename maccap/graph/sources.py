@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -57,3 +58,15 @@ def closure(*modules: str) -> list[str]:
             todo += [*imports(module), module.rpartition(".")[0]]
     files = {_file(module) for module in seen}
     return sorted(str(path.relative_to(PACKAGE.parent)) for path in files if path)
+
+
+@cache
+def _sha256(path: str) -> str:
+    return hashlib.sha256((PACKAGE.parent / path).read_bytes()).hexdigest()
+
+
+@cache
+def digest(modules: tuple[str, ...]) -> str:
+    """A hash over the names and bytes of all source files that the given modules need."""
+    lines = "".join(f"{_sha256(path)}  {path}\n" for path in closure(*modules))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

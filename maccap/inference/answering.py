@@ -36,11 +36,9 @@ def answer_questions(
     Raises:
         DataError: a question asks about an image without a caption or features.
     """
-    captions = context if isinstance(context, dict) else {}
-    captioner, images = (None, None) if isinstance(context, dict) else context
-    row_of = {int(image_id): row for row, image_id in enumerate(images.ids)} if images else {}
+    row_of = {} if isinstance(context, dict) else {int(image_id): row for row, image_id in enumerate(context[1].ids)}
     for row in questions:
-        if row.image_id not in (row_of if images else captions):
+        if row.image_id not in (context if isinstance(context, dict) else row_of):
             raise DataError(f"question {row.question_id} asks about image {row.image_id}, which is not in the set")
     ordered = sorted(questions, key=lambda row: (len(row.question), row.question_id))
     results = []
@@ -48,11 +46,12 @@ def answer_questions(
     for begin in progress(range(0, len(ordered), size), "answering", -(-len(ordered) // size)):
         batch = ordered[begin : begin + size]
         prompts = [answering.prompt.format(question=row.question) for row in batch]
-        prefix = None
-        if captioner and images:
-            prefix = captioner.soft_tokens(images.rows(torch.tensor([row_of[row.image_id] for row in batch])))[:, 0]
+        if isinstance(context, dict):
+            prefix = None
+            prompts = [f"{context[row.image_id]} {text}" for row, text in zip(batch, prompts, strict=True)]
         else:
-            prompts = [f"{captions[row.image_id]} {text}" for row, text in zip(batch, prompts, strict=True)]
+            captioner, images = context
+            prefix = captioner.soft_tokens(images.rows(torch.tensor([row_of[row.image_id] for row in batch])))[:, 0]
         answers = lm.generate(
             prefix, prompts, beams=answering.beams, max_new_tokens=answering.max_new_tokens,
             length_penalty=answering.length_penalty,

@@ -21,8 +21,8 @@ def decoding_settings(job: Job, experiment: str) -> tuple[GenerationSettings, Se
     """The profile's settings, overridden by the experiment's."""
     own = f"experiments.{experiment}"
     return (
-        settings(GenerationSettings, job.cfg, "generation", f"{own}.generation"),
-        settings(SelectionSettings, job.cfg, "selection", f"{own}.selection"),
+        settings(GenerationSettings, job.settings, "generation", f"{own}.generation"),
+        settings(SelectionSettings, job.settings, "selection", f"{own}.selection"),
     )
 
 
@@ -64,4 +64,4 @@ class Predictions:
         table, store = job.outputs
         write_predictions(table, self.rows)
         ids = [row["image_id"] for row in self.rows]
-        write_store(store, {"features": torch.cat(self.features)}, {"ids": ids}, job.cfg["encoder.dtype"])
+        write_store(store, {"features": torch.cat(self.features)}, {"ids": ids}, job.settings["encoder.dtype"])

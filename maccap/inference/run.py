@@ -15,13 +15,12 @@ from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSett
 from ..data.features import ImageFeatures
 from ..data.images import read_image, upright
 from ..data.vqa import VqaQuestion
-from ..methods.base import TrainedMethod
+from ..methods.base import Resources, TrainedMethod, read_resources
 from ..methods.registry import load_method
-from ..methods.resources import Resources, read_resources
 from ..models.devices import frozen_dtype
-from ..models.encoder import Encoder, load_encoder
+from ..models.encoder import load_encoder
 from ..models.image_features import encode_images
-from ..models.language_model import LanguageModel, load_language_model
+from ..models.language_model import load_language_model
 from ..training.run_file import WEIGHTS, Frozen, ResourceFiles, RunFile, read_run
 from .answering import answer_questions
 from .captioning import Captioner, load_adaptor
@@ -103,25 +102,17 @@ def load_run(folder: Path | str, device: torch.device | str = "cpu") -> Run:
     folder = Path(folder)
     about = read_run(folder)
     training = TrainingSettings(**about.training)
-    encoder = _encoder(about.encoder, folder, device)
-    lm = _language_model(about.language_model, folder, device, training.precision)
+    here = _model_folder(about.encoder, folder)
+    pretrained = None if here else getattr(about.encoder, "pretrained", None)
+    encoder = load_encoder(str(here or about.encoder.name), pretrained, device)
+    here = _model_folder(about.language_model, folder)
+    dtype = frozen_dtype(torch.device(device), training.precision)
+    lm = load_language_model(str(here or about.language_model.name), device, dtype)
     method = load_method(about.method, training, about.options, _resources(about.resources, folder))
     assert isinstance(method, TrainedMethod), "others leave no run folder"
     adaptor = load_adaptor(method, folder / WEIGHTS, about.feature_dim, lm.dim)
     generation, draws = GenerationSettings(**about.generation), SelectionSettings(**about.selection).draws
     return Run(about, Captioner(encoder, lm, method, adaptor, generation, draws, about.seed))
-
-
-def _encoder(model: Frozen, folder: Path, device: torch.device | str) -> Encoder:
-    here = _model_folder(model, folder)
-    if here:
-        return load_encoder(str(here), device=device)
-    return load_encoder(model.name, getattr(model, "pretrained", None), device)
-
-
-def _language_model(model: Frozen, folder: Path, device: torch.device | str, precision: str) -> LanguageModel:
-    dtype = frozen_dtype(torch.device(device), precision)
-    return load_language_model(str(_model_folder(model, folder) or model.name), device, dtype)
 
 
 def _model_folder(model: Frozen, folder: Path) -> Path | None:
@@ -139,15 +130,9 @@ def _resources(files: ResourceFiles, folder: Path) -> Resources:
 
 
 def _found(name: str, folder: Path) -> Path:
-    """A file or folder that run.json names.
-
-    Raises:
-        DataError: it is in none of the places.
-    """
     places = _places(name, folder)
-    for place in places:
-        if place.exists():
-            return place
+    if found := next((place for place in places if place.exists()), None):
+        return found
     looked = ", ".join(str(place.parent) for place in places)
     raise DataError(f"{folder}: needs {name}, which is not there (looked in {looked}); run from the project's folder")
 

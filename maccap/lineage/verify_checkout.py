@@ -85,7 +85,7 @@ def config(project: Project) -> Outcome:
 
 
 def dvc_lock(project: Project) -> Outcome:
-    """The lock file is what DVC would write of the files, settings and commands that are there."""
+    """The lock file is what DVC would write of the files and commands that are there."""
     outcome, lock = Outcome("dvc_lock"), "dvc.lock"
     if not project.path(lock).is_file():
         outcome.notes.append("there is no dvc.lock: DVC has not recorded these results, which is no fault")
@@ -113,21 +113,16 @@ class _Here:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.file = cache(self._file)
-        self.settings = cache(lambda file: yaml.load(project.text(file), LOADER))
 
     def problems(self, stage: dict[str, Any], command: str | None) -> Iterator[str]:
         """Where a stage of the lock is not what DVC would write now."""
-        if stage["cmd"] != command or not set(stage) <= {"cmd", "deps", "params", "outs"}:
+        if stage["cmd"] != command or not set(stage) <= {"cmd", "deps", "outs"}:
             yield "is not the stage of dvc.yaml"
         for entry in (*stage.get("deps", ()), *stage["outs"]):
             path = self.project.path(entry["path"])
             now = {"path": entry["path"], "hash": "md5"} | (self._folder(path) if path.is_dir() else self.file(path))
             if entry != now | ({"isexec": True} if "isexec" in entry else {}):
                 yield f"{entry['path']} is another file now, or missing"
-        for file, values in stage.get("params", {}).items():
-            for key, value in values.items():
-                if repr(now := self._setting(file, key)) != repr(value):
-                    yield f"{file} has {key} {now!r} now, not {value!r}"
 
     def _file(self, path: Path) -> dict[str, Any]:
         """DVC's hash and size (bytes) of a file."""
@@ -145,13 +140,6 @@ class _Here:
         listing = json.dumps([{"md5": about["md5"], "relpath": name} for name, about in sorted(files.items())])
         digest = hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()
         return {"md5": f"{digest}.dir", "size": sum(about["size"] for about in files.values()), "nfiles": len(files)}
-
-    def _setting(self, file: str, key: str) -> Any:
-        """What a settings file holds now at a dotted key."""
-        value = self.settings(file)
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
 
 
 def _as_dvc_writes(content: dict[str, Any]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ..core.artifacts import stays_inside
 from ..core.records import Record, record_path, size_of
+from ..data.folders import folder_hash
 from .snakemake_records import snakemake_record
 from .verify_project import Outcome, Project
 
@@ -39,7 +41,7 @@ def artifacts(project: Project) -> Outcome:
 
 def inputs(project: Project) -> Outcome:
     """What each job read is what the record of the job that made it, or its bytes, say."""
-    outcome = Outcome("inputs")
+    outcome, hashed = Outcome("inputs"), cache(folder_hash)
     for path, record in project.jobs.items():
         for name, expected in record.sources.items():
             outcome.files.add(name)
@@ -50,6 +52,10 @@ def inputs(project: Project) -> Outcome:
                 outcome.fault(name, f"has changed since the job of {path} read it")
             elif made is None and digest is None and not project.is_left_out(name, expected):
                 outcome.fault(name, f"is missing; the job of {path} read it")
+        if "store_hash" in record.settings and project.checkout:
+            outcome.files.add(store := record.settings["store"])
+            if hashed(project.path(store)) != record.settings["store_hash"]:
+                outcome.fault(store, f"holds other images than when the job of {path} read it")
     return outcome
 
 

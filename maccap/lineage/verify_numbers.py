@@ -16,13 +16,12 @@ from pathlib import Path
 from ..core.artifacts import stays_inside
 from ..core.errors import EnvironmentProblem
 from ..core.job import Job
-from ..core.records import code_version
+from ..core.records import THREADS, code_version
 from .verify_project import Outcome, Project
 
 CAPTIONS, OTHERS = ("evaluate",), ("evaluate_answers", "measure_gap")  # steps that make metrics, by process
 TABLES = ("table", "reported")
 NOT_RERUN = ("download", "manifest", "report")  # these need the network, or read records, which hold times
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # as Snakemake sets
 PRINTED = 1e-4  # the last decimal of stored scores
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
@@ -92,7 +91,7 @@ def remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[Ca
 
     One thread, as the jobs had: sums of floats depend on how they are divided.
     """
-    os.environ.update(ONE_THREAD)
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     os.chdir(folder)
     outcome = Outcome(check)
     for step, group in groupby(calls, lambda call: call[0]):

@@ -1,5 +1,5 @@
 """Compared methods: one small file each, one interface. A new method is one file here and one line in a config.
 
 The constant `NEEDS` of each file says what the rules must give it: "adaptor" (it is trained), "memory", "pairs",
-"vocabulary"; see `resources.Resources`.
+"vocabulary"; see `base.Resources`.
 """

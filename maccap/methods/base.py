@@ -3,24 +3,67 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from ..core.errors import EncoderError
+from ..core.errors import DataError, EncoderError
 from ..core.settings import GenerationSettings, TrainingSettings
 from ..data.features import ImageFeatures
-from ..data.text_corpus import TextBatch
+from ..data.pair_statistics import PairStatistics
+from ..data.text_corpus import TextBatch, TextSet
 from ..models.encoder import EncodedOnce, Encoder
 from ..models.language_model import LanguageModel
-from .resources import Resources
 
 
 @dataclass(frozen=True)
 class NoOptions:
     """The options of a method that has none."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What methods may read beside the images; the constant `NEEDS` of a method's file says which of these it gets.
+
+    Attributes:
+        memory: the training captions with their features ("memory").
+        pairs: statistics of image-text pairs of the validation split ("pairs").
+        vocabulary: the lines of the file that the method's option `vocabulary` names ("vocabulary").
+    """
+
+    memory: TextSet | None = None
+    pairs: PairStatistics | None = None
+    vocabulary: tuple[str, ...] = ()
+
+
+def read_resources(
+    memory: TextSet | tuple[Sequence[Path], Path] | None = None,
+    pairs: Path | None = None,
+    vocabulary: Path | None = None,
+) -> Resources:
+    """Resources from their files.
+
+    Args:
+        memory: the training captions, or the shards of their features and their table.
+
+    Raises:
+        DataError: a file is missing or damaged; a vocabulary without words.
+    """
+    words: tuple[str, ...] = ()
+    if vocabulary:
+        try:
+            lines = vocabulary.read_text(encoding="utf-8").split("\n")
+        except OSError as error:
+            fault = f"{vocabulary}: cannot be read ({error}); correct the option `vocabulary` of the run"
+            raise DataError(fault) from error
+        if not (words := tuple(dict.fromkeys(word.strip().lower() for word in lines if word.strip()))):
+            raise DataError(f"{vocabulary}: no words; write one entity a line")
+    texts = TextSet.read(*memory) if isinstance(memory, tuple) else memory
+    return Resources(texts, PairStatistics.read(pairs) if pairs else None, words)
 
 
 class CaptioningContext(Protocol):
@@ -64,19 +107,21 @@ class CaptioningMethod(ABC):
 
 
 class TrainedMethod(CaptioningMethod):
-    """A method with an adaptor that is trained on text alone."""
+    """A method with an adaptor that is trained on text alone: an MLP that reads an image's global feature, unless the
+    method says otherwise.
+    """
 
-    @abstractmethod
     def adaptor(self, feature_dim: int, lm_dim: int) -> nn.Module:
         """A fresh trainable module from embeddings to soft tokens [B, P, lm_dim]."""
+        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
 
     @abstractmethod
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         """What the adaptor reads in place of an image: [B, ...]."""
 
-    @abstractmethod
     def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
-        """What the adaptor reads for images, [B, draws, ...]."""
+        """What the adaptor reads for images, [B, draws, ...], or [B, 1, ...] where it draws no noise."""
+        return images.global_.unsqueeze(1)
 
     def training_prompts(self, batch: TextBatch, generator: torch.Generator) -> list[str]:
         """Text between soft tokens and caption in training, one per row; it is given, not learnt."""

@@ -7,21 +7,13 @@ from __future__ import annotations
 
 import torch
 
-from ..core.settings import GenerationSettings
-from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.noise import inject_noise
-from .base import PrefixMLP, TrainedMethod
+from .base import TrainedMethod
 
 NEEDS = ("adaptor",)
 
 
 class Method(TrainedMethod):
-    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
-        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
-
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         return inject_noise(batch.features, self.training.noise_variance, generator=generator)
-
-    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
-        return images.global_.unsqueeze(1)

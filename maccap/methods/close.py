@@ -13,11 +13,9 @@ from typing import Literal
 
 import torch
 
-from ..core.settings import GenerationSettings
-from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.noise import inject_noise
-from .base import PrefixMLP, TrainedMethod
+from .base import TrainedMethod
 
 NEEDS = ("adaptor", "pairs")
 COVARIANCE_SCALE = 3.0
@@ -32,9 +30,6 @@ class Options:
 
 
 class Method(TrainedMethod):
-    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
-        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
-
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         """The text feature moved, spread, noised and L2-normalised, [B, d]."""
         features = batch.features
@@ -45,6 +40,3 @@ class Method(TrainedMethod):
                 normal = torch.randn(features.shape, generator=generator)
                 features = features + COVARIANCE_SCALE * normal @ self.resources.pairs.root
         return inject_noise(features, self.options.noise_variance, generator=generator)
-
-    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
-        return images.global_.unsqueeze(1)

@@ -14,15 +14,12 @@ from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch, memory
 from ..models.memory_projection import project
-from .base import PrefixMLP, TrainedMethod
+from .base import TrainedMethod
 
 NEEDS = ("adaptor", "memory")
 
 
 class Method(TrainedMethod):
-    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
-        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
-
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         return F.normalize(batch.features, dim=-1)
 

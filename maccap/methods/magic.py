@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.encoder import EncodedOnce
@@ -49,9 +48,6 @@ class Method(TrainedMethod):
 
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         return batch.features
-
-    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
-        return images.global_.unsqueeze(1)
 
     def candidates(self, context: CaptioningContext, images: ImageFeatures) -> list[list[str]]:
         """MAGIC search, one caption for each image, [B][1]."""

@@ -14,11 +14,10 @@ from ..core.errors import ConfigError
 from ..core.settings import REQUIRED, Settings, TrainingSettings, told
 
 if TYPE_CHECKING:
-    from .base import CaptioningMethod
-    from .resources import Resources
+    from .base import CaptioningMethod, Resources
 
 METHODS = Path(__file__).parent
-OTHERS = ("base", "of_job", "registry", "resources")  # files that are no methods
+OTHERS = ("base", "of_job", "registry")  # files that are no methods
 RESOURCES = ("adaptor", "memory", "pairs", "vocabulary")  # what NEEDS may name
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 

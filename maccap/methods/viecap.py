@@ -19,7 +19,7 @@ from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch
 from ..models.encoder import EncodedOnce
 from ..models.noise import inject_noise
-from .base import PrefixMLP, TrainedMethod
+from .base import TrainedMethod
 
 NEEDS = ("adaptor", "vocabulary")
 MASKING_RATE = 0.4
@@ -40,9 +40,6 @@ class Options:
 
 
 class Method(TrainedMethod):
-    def adaptor(self, feature_dim: int, lm_dim: int) -> PrefixMLP:
-        return PrefixMLP(feature_dim, lm_dim, self.training.queries)
-
     def training_input(self, batch: TextBatch, generator: torch.Generator) -> torch.Tensor:
         return inject_noise(batch.features, self.training.noise_variance, generator=generator)
 
@@ -53,9 +50,6 @@ class Method(TrainedMethod):
             kept = torch.rand(len(found), generator=generator) >= MASKING_RATE
             prompts.append(self.hard_prompt([word for word, keep in zip(found, kept.tolist(), strict=True) if keep]))
         return prompts
-
-    def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
-        return images.global_.unsqueeze(1)
 
     def image_prompts(self, images: ImageFeatures, encoded: EncodedOnce, generation: GenerationSettings) -> list[str]:
         words = self.resources.vocabulary

@@ -1,8 +1,8 @@
 """Caption metrics, VQA accuracy and CLIPScore."""
 
+from .caption_metrics.clipscore import clip_scores, ref_clip_scores
 from .caption_metrics.spice import spice_available, supply_spice
-from .captions import CaptionScores, caption_scores, check_coverage, score_pairs, score_sets
-from .clipscore import clip_scores, ref_clip_scores
+from .captions import CaptionScores, caption_scores, check_coverage, score_pairs
 from .java import ensure_java
 from .vqa import VqaAccuracy, vqa_accuracy
 
@@ -15,7 +15,6 @@ __all__ = [
     "ensure_java",
     "ref_clip_scores",
     "score_pairs",
-    "score_sets",
     "spice_available",
     "supply_spice",
     "vqa_accuracy",

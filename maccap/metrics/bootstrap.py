@@ -22,7 +22,6 @@ Array = NDArray[np.float64]
 VQA = "VQA accuracy"
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
-CHUNK = 4_000_000  # draws added up at once
 
 
 def aligned_statistics(runs: Sequence[pd.DataFrame], metric: str) -> list[Array]:
@@ -78,17 +77,15 @@ def difference_interval(ours: Array, base: Array, seed: int = 0) -> tuple[float,
 def resampled(metric: str, statistics: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0) -> Array:
     """A corpus metric, in percent, on every resample for every seed, [R, S]; arguments as for `interval`."""
     stacked = np.concatenate(statistics, axis=1)
-    drawn = _draws(len(stacked), resamples, seed)
-    step = max(1, CHUNK // len(stacked))
-    totals = [drawn[start : start + step].astype(np.float64) @ stacked for start in range(0, resamples, step)]
-    return _of_totals(metric, np.concatenate(totals).reshape(resamples, len(statistics), -1))
+    totals = _draws(len(stacked), resamples, seed) @ stacked
+    return _of_totals(metric, totals.reshape(resamples, len(statistics), -1))
 
 
 @lru_cache(maxsize=2)
-def _draws(images: int, resamples: int, seed: int) -> NDArray[np.float32]:
+def _draws(images: int, resamples: int, seed: int) -> Array:
     """How often each image is drawn in each resample, [R, N]."""
     chance = np.full(images, 1 / images)
-    return np.random.default_rng(seed).multinomial(images, chance, size=resamples).astype(np.float32)
+    return np.random.default_rng(seed).multinomial(images, chance, size=resamples).astype(np.float64)
 
 
 def _middle(scores: Array) -> tuple[float, float]:
@@ -99,13 +96,11 @@ def _middle(scores: Array) -> tuple[float, float]:
 def _statistics(rows: pd.DataFrame, metric: str) -> dict[int, Sequence[float]]:
     """{image id: its row}."""
     try:
-        if metric == VQA:
-            sums = rows.groupby("image_id", sort=False)["accuracy"].agg(["sum", "count"])
-            return dict(zip(sums.index, sums.to_numpy(), strict=True))
-        about = metric_named(metric)
-        if about.of_totals:
+        if metric != VQA and (about := metric_named(metric)).of_totals:
             return dict(zip(rows["image_id"], rows[f"{about.family} statistics"], strict=True))
-        return {image: (value, 1) for image, value in zip(rows["image_id"], rows[metric], strict=True)}
+        column = "accuracy" if metric == VQA else metric
+        sums = rows[column].groupby(rows["image_id"], sort=False).agg(["sum", "count"])
+        return dict(zip(sums.index, sums.to_numpy(), strict=True))
     except KeyError as error:
         raise DataError(f"no statistics of {metric} per image ({error} is missing); score again") from error
 

@@ -11,9 +11,8 @@ from typing import Generic, TypeVar
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from ..core.errors import DataError, EnvironmentProblem
-from .java import ensure_java
-from .overlap import References
-from .registry import CaptionSet, Features, SetScores, metrics
+from .java import ensure_java, undisturbed_java
+from .registry import CaptionSet, Features, References, SetScores, metrics
 
 SENTINEL = "sentinel"
 SHOWN_IDS = 5
@@ -41,24 +40,16 @@ def caption_scores(references: Mapping[Id, Sequence[str]], predictions: Mapping[
     `references` maps each image id to its captions, `predictions` the same ids to one caption each; an empty
     prediction scores 0. Raises DataError when the ids differ, EnvironmentProblem when Java fails.
     """
-    return score_sets(references, [predictions])[0].corpus
-
-
-def score_sets(
-    references: Mapping[Id, Sequence[str]], prediction_sets: Sequence[Mapping[Id, str]]
-) -> list[CaptionScores[Id]]:
-    """Score several prediction sets against the same references, with one start of each Java program for all.
-
-    Each set as in `caption_scores`, with the same errors; the scores come in the order of the sets.
-    """
-    return score_pairs([(references, predictions) for predictions in prediction_sets])
+    return score_pairs([(references, predictions)])[0].corpus
 
 
 def score_pairs(
     pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
     features: Sequence[Callable[[], Features]] | None = None,
 ) -> list[CaptionScores[Id]]:
-    """Like `score_sets`, each prediction set with references of its own; one object is prepared once.
+    """Score pairs of references and predictions, each as in `caption_scores`, with one start of Java for all.
+
+    References that several pairs share, as one object, are prepared once.
 
     Args:
         features: what makes those of each set, in the order of its references, for the metrics that need them.
@@ -69,17 +60,17 @@ def score_pairs(
         captions += chain(predictions.values(), *references.values())
     if not pairs:
         return []
-    ensure_java()
-    tokens = _tokenise(captions)
-    truths = {id(of): [[tokens[text] for text in texts] for texts in of.values()] for of, _ in pairs}
-    prepared = {key: References(truth) for key, truth in truths.items()}
-    sets = [
-        CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
-        for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
-    ]
-    usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
-    with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics
-        found = list(pool.map(lambda metric: metric.score(sets), usable))
+    with undisturbed_java():
+        ensure_java()
+        tokens = _tokenise(captions)
+        prepared = {id(of): References([[tokens[text] for text in texts] for texts in of.values()]) for of, _ in pairs}
+        sets = [
+            CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
+            for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
+        ]
+        usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
+        with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics
+            found = list(pool.map(lambda metric: metric.score(sets), usable))
     families = [metric.family for metric in usable]
     return [
         _in_percent(list(of), list(zip(families, own, strict=True)))
@@ -89,9 +80,7 @@ def score_pairs(
 
 def check_coverage(references: Mapping[Id, Sequence[str]], predictions: Mapping[Id, str], source: str) -> None:
     """Raise DataError unless every image has references and exactly one prediction, naming `source` (a file)."""
-    bare = [
-        id_ for id_, captions in references.items() if isinstance(captions, str) or not any(map(str.strip, captions))
-    ]
+    bare = [id_ for id_, own in references.items() if isinstance(own, str) or not any(map(str.strip, own))]
     if bare or not references:
         raise DataError(
             f"{source}: {_some(bare, 'image') if bare else 'all images'} without a list of reference captions. "

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from ..data.captions import read_captions, references
 from ..data.predictions import read_predictions
-from .captions import CaptionScores, check_coverage, score_pairs
+from .captions import check_coverage, score_pairs
 from .registry import Features
 
 IDENTITY = ["trained", "experiment", "tested", "seed"]
@@ -97,8 +97,7 @@ def evaluations(tables: Sequence[Path], stores: Sequence[Path], tested: str, tes
     predictions = read_predictions(tables)
     features = np.concatenate([load_file(store)["features"] for store in stores])
     found = []
-    own = predictions[predictions.tested == tested]
-    groups: Any = own.groupby(IDENTITY, sort=False, dropna=False)
+    groups: Any = predictions[predictions.tested == tested].groupby(IDENTITY, sort=False, dropna=False)
     for about, rows in groups:
         identity = dict(zip(IDENTITY, about, strict=True))
         identity["seed"] = None if identity["seed"] is pd.NA else int(identity["seed"])
@@ -117,13 +116,9 @@ def metric_rows(evaluations: Sequence[Evaluation]) -> Iterator[dict[str, Any]]:
     pairs = [(evaluation.references, evaluation.captions) for evaluation in evaluations]
     scored = score_pairs(pairs, [evaluation.features for evaluation in evaluations])
     for evaluation, scores in zip(evaluations, scored, strict=True):
-        yield from _rows(evaluation, scores)
-
-
-def _rows(evaluation: Evaluation, scores: CaptionScores[int]) -> Iterator[dict[str, Any]]:
-    counts = {"images": len(scores.per_item), "of": len(evaluation.test.images)}
-    yield evaluation.about | {"image_id": None} | counts | scores.corpus
-    for image_id in evaluation.captions:
-        values = {name: round(value, 4) for name, value in scores.per_item[image_id].items()}
-        statistics = {f"{name} statistics": value for name, value in scores.statistics[image_id].items()}
-        yield evaluation.about | {"image_id": image_id} | values | statistics
+        counts = {"images": len(scores.per_item), "of": len(evaluation.test.images)}
+        yield evaluation.about | {"image_id": None} | counts | scores.corpus
+        for image_id in evaluation.captions:
+            values = {name: round(value, 4) for name, value in scores.per_item[image_id].items()}
+            statistics = {f"{name} statistics": value for name, value in scores.statistics[image_id].items()}
+            yield evaluation.about | {"image_id": image_id} | values | statistics

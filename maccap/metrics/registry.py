@@ -15,11 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from .overlap import References, Score
 
 FOLDER = Path(__file__).parent / "caption_metrics"
 
 Array = NDArray[np.float64]
+Score = tuple[float, list[float]]  # of the whole set, and of each image
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """Of each image, in order, its tokenised captions, whose words are apart by one space; sets may share them."""
+
+    captions: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Features:
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """What one set of captions is scored by: tokenised references and N captions, and features where there are any.
+    """What one set of captions is scored by: references and N tokenised captions, and features where there are any.
 
     Features are made when they are asked for, so that those of one set alone are in memory.
     """
@@ -49,7 +56,7 @@ class SetScores:
     """What a metric says of one set.
 
     Attributes:
-        scores: {name: (that of the whole set, those of the N images)}, as tables print them.
+        scores: by name, as tables print them.
         statistics: for each image what it adds to the metric, summed up by `Metric.of_totals`; None for a mean.
     """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import torch
 from torch import nn
 
@@ -11,13 +9,10 @@ from ..core.errors import EncoderError
 
 HEADS = 8
 FEEDFORWARD = 2048
-_RELEASED = (
-    (r"^query_fusion\.weight$", "queries"),
-    (r"^aligner\.", "decoder."),
-    (r"^align_proj\.layers\.0\.", "projection.0."),
-    (r"^align_proj\.layers\.1\.", "projection.2."),
-    (r"^align_proj\.layers\.2\.", "projection.4."),
-)
+_RELEASED = {
+    "query_fusion.weight": "queries", "aligner.": "decoder.", "align_proj.layers.0.": "projection.0.",
+    "align_proj.layers.1.": "projection.2.", "align_proj.layers.2.": "projection.4.",
+}  # fmt: skip
 
 
 class Adaptor(nn.Module):
@@ -78,8 +73,8 @@ class Adaptor(nn.Module):
         """
         renamed = {}
         for name, value in state_dict.items():
-            for pattern, replacement in _RELEASED:
-                name = re.sub(pattern, replacement, name)
+            for released, own in _RELEASED.items():
+                name = name.replace(released, own)
             renamed[name] = value
         try:
             num_queries, feature_dim = renamed["queries"].shape

@@ -12,12 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import ConfigError, EnvironmentProblem
+from ..core.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     import torch
-
-PRECISIONS = ("auto", "bf16", "fp16", "no")
 
 
 def pick_device(gpus: int) -> torch.device:
@@ -35,15 +33,9 @@ def pick_device(gpus: int) -> torch.device:
 
 
 def mixed_precision(device: torch.device, wanted: str) -> str:
-    """accelerate's name of the precision: `no` on the CPU; on a GPU as wanted, `auto` being bf16, or fp16 without it.
-
-    Raises:
-        ConfigError: there is no such precision.
-    """
+    """accelerate's name of the precision: `no` on the CPU; on a GPU as wanted; `auto` is bf16, else fp16."""
     import torch
 
-    if wanted not in PRECISIONS:
-        raise ConfigError(f"precision {wanted!r} does not exist: choose one of {', '.join(PRECISIONS)}")
     if device.type == "cpu":
         return "no"
     if wanted != "auto":
@@ -107,7 +99,10 @@ def _lock_some(gpus: list[str], count: int) -> list[str]:
     """Lock `count` free GPUs and name them; with fewer free ones, lock none, so that waiting jobs hold nothing."""
     locked = {}
     for gpu in gpus:
-        handle = _open_lock(Path(tempfile.gettempdir()) / f"maccap-{gpu}.lock")
+        path = Path(tempfile.gettempdir()) / f"maccap-{gpu}.lock"
+        # Reading suffices for a lock, so other users' files serve as well; the descriptor survives `exec`.
+        handle = os.open(path, os.O_RDONLY if path.exists() else os.O_RDONLY | os.O_CREAT, 0o644)
+        os.set_inheritable(handle, True)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -119,11 +114,3 @@ def _lock_some(gpus: list[str], count: int) -> list[str]:
     for handle in locked.values():
         os.close(handle)
     return []
-
-
-def _open_lock(path: Path) -> int:
-    """A descriptor that survives `exec`; reading suffices for a lock, so other users' files serve as well."""
-    flags = os.O_RDONLY if path.exists() else os.O_RDONLY | os.O_CREAT
-    handle = os.open(path, flags, 0o644)
-    os.set_inheritable(handle, True)
-    return handle

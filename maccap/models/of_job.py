@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def image_encoder(job: Job) -> Encoder:
     """The job's encoder."""
-    return load_encoder(str(job.folder("encoder")), device=str(pick_device(job.cfg["gpus"])))
+    return load_encoder(str(job.folder("encoder")), device=str(pick_device(job.settings["gpus"])))
 
 
 def text_encoder(job: Job) -> Encoder:
@@ -26,6 +26,6 @@ def language_model(job: Job, precision: str | None = None) -> LanguageModel:
     """The job's language model, in the precision of training unless another is named."""
     from .language_model import load_language_model
 
-    device = pick_device(job.cfg["gpus"])
-    dtype = frozen_dtype(device, precision or job.cfg["training.precision"])
+    device = pick_device(job.settings["gpus"])
+    dtype = frozen_dtype(device, precision or job.settings["training.precision"])
     return load_language_model(str(job.folder("language_model")), device, dtype)

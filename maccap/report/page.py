@@ -31,7 +31,7 @@ def report_page(job: Job) -> str:
     Raises:
         DataError: an input is missing, damaged, or belongs to another run.
     """
-    cfg, samples = job.cfg, read_json(job.input("samples"))
+    cfg, samples = job.settings, read_json(job.input("samples"))
     tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
     findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in BUILDERS}
     ordered = sorted(tables, key=lambda name: name in findings)

@@ -14,15 +14,15 @@ def sample_page(job: Job) -> str:
     found = read_json(job.input("samples"))
     return render(
         "samples.html.j2",
-        cfg=job.cfg,
-        seed=job.cfg["seed"],
+        cfg=job.settings,
+        seed=job.settings["seed"],
         images=[_labelled(job, part) | {"groups": _groups(part["images"])} for part in found["images"]],
         questions=[_labelled(job, part) for part in found["questions"]],
     )
 
 
 def _labelled(job: Job, part: dict[str, Any]) -> dict[str, Any]:
-    return part | {"label": job.cfg[f"datasets.{part['dataset']}.label"]}
+    return part | {"label": job.settings[f"datasets.{part['dataset']}.label"]}
 
 
 def _groups(images: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

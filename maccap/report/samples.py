@@ -92,18 +92,18 @@ def image_samples(job: Job) -> list[ImageSamples]:
     Raises:
         DataError: the config names an image that is not in the test set.
     """
-    if not job.cfg["captioned"]:
+    if not job.settings["captioned"]:
         return []
     captions, metrics = (
         _of_first_seed(job, read(job.inputs[name]))
         for read, name in ((read_predictions, "predictions"), (read_metrics, "metrics"))
     )
     samples = []
-    for dataset in job.cfg["captioned"]:
+    for dataset in job.settings["captioned"]:
         own = captions[(captions.trained == dataset) & (captions.tested == dataset)]
         scores = metrics[(metrics.trained == dataset) & (metrics.tested == dataset) & metrics.image_id.notna()]
-        experiments = [name for name in job.cfg["shown"] if name in set(own.experiment)]
-        leads = [name for name in experiments if _method(job.cfg, name) == LEAD]
+        experiments = [name for name in job.settings["shown"] if name in set(own.experiment)]
+        leads = [name for name in experiments if _method(job.settings, name) == LEAD]
         if leads:
             outputs = {name: own[own.experiment == name].set_index("image_id") for name in experiments}
             cider = {
@@ -127,7 +127,7 @@ def _method(cfg: dict[str, Any], experiment: str) -> str | None:
 def _of_dataset(
     job: Job, dataset: str, lead: str, outputs: dict[str, pd.DataFrame], cider: dict[str, dict[int, float]]
 ) -> ImageSamples:
-    cfg = job.cfg
+    cfg = job.settings
     chosen = _choose(cider[lead], cfg.get(f"samples.{dataset}", []), cfg["seed"])
     generation = settings(GenerationSettings, cfg, "generation", f"experiments.{lead}.generation")
     grid, patches = attended(job.inputs[f"features_{dataset}"], list(chosen), generation.subregions)
@@ -172,7 +172,7 @@ def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[in
 
 def question_samples(job: Job) -> list[QuestionSamples]:
     """Seeded random questions about each data set that was asked about, with every answer of the first seed."""
-    if not job.cfg["asked"]:
+    if not job.settings["asked"]:
         return []
     answers, metrics = (
         _of_first_seed(job, read(job.inputs[name]))
@@ -181,7 +181,7 @@ def question_samples(job: Job) -> list[QuestionSamples]:
     scores = metrics[metrics.question_id.notna()]
     return [
         _questions(job, dataset, answers[answers.tested == dataset], scores[scores.tested == dataset])
-        for dataset in job.cfg["asked"]
+        for dataset in job.settings["asked"]
     ]
 
 
@@ -189,7 +189,7 @@ def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFra
     questions = read_questions(job.input(f"questions_{dataset}"))
     annotations = read_annotations(job.input(f"annotations_{dataset}"), questions)["annotations"]
     given = {row["question_id"]: [answer["answer"] for answer in row["answers"]] for row in annotations}
-    drawn = random.Random(job.cfg["seed"]).sample(questions, min(RANDOM_QUESTIONS, len(questions)))
+    drawn = random.Random(job.settings["seed"]).sample(questions, min(RANDOM_QUESTIONS, len(questions)))
     names = answers.vqa_method.drop_duplicates().tolist()
     outputs = {name: answers[answers.vqa_method == name].set_index("question_id").answer for name in names}
     accuracy = {name: scores[scores.vqa_method == name].set_index("question_id").accuracy for name in names}
@@ -201,7 +201,9 @@ def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFra
             jpeg(shown[row.image_id]),
             [
                 Output(
-                    job.cfg[f"vqa_methods.{name}.label"], own[row.question_id], float(accuracy[name][row.question_id])
+                    job.settings[f"vqa_methods.{name}.label"],
+                    own[row.question_id],
+                    float(accuracy[name][row.question_id]),
                 )
                 for name, own in outputs.items()
             ],

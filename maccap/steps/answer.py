@@ -18,14 +18,14 @@ from ..models.of_job import language_model, text_encoder
 
 
 def run(job: Job) -> None:
-    name, lm = job.cfg["vqa_method"], language_model(job)
-    answering = settings(AnsweringSettings, job.cfg, "answering", f"vqa_methods.{name}.answering")
+    name, lm = job.settings["vqa_method"], language_model(job)
+    answering = settings(AnsweringSettings, job.settings, "answering", f"vqa_methods.{name}.answering")
     images = read_image_features(job.inputs["images"])
     own = set(images.ids.tolist())
     questions = [row for row in read_questions(job.input("questions")) if row.image_id in own]
-    about = {"trained": job.cfg["trained"], "vqa_method": name, "tested": job.cfg["tested"]}
-    prefix = job.cfg[f"vqa_methods.{name}.context"] == "prefix"
-    generation, selection = decoding_settings(job, job.cfg["experiment"])
+    about = {"trained": job.settings["trained"], "vqa_method": name, "tested": job.settings["tested"]}
+    prefix = job.settings[f"vqa_methods.{name}.context"] == "prefix"
+    generation, selection = decoding_settings(job, job.settings["experiment"])
     encoder, method = (text_encoder(job), method_of(job)) if prefix else (None, None)
     rows: list[dict[str, Any]] = []
     for seed in job.seeds:
@@ -41,5 +41,7 @@ def run(job: Job) -> None:
 def captions_of(job: Job, seed: int) -> dict[int, str]:
     """{image id: caption} of the job's experiment and test set for a seed."""
     rows = read_predictions(job.inputs["predictions"])
-    own = rows[(rows.experiment == job.cfg["experiment"]) & (rows.tested == job.cfg["tested"]) & (rows.seed == seed)]
+    own = rows[
+        (rows.experiment == job.settings["experiment"]) & (rows.tested == job.settings["tested"]) & (rows.seed == seed)
+    ]
     return dict(zip(own.image_id.tolist(), own.caption.tolist(), strict=True))

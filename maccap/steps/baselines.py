@@ -13,9 +13,9 @@ from ..models.of_job import language_model, text_encoder
 
 
 def run(job: Job) -> None:
-    generation = settings(GenerationSettings, job.cfg, "generation")
-    selection = settings(SelectionSettings, job.cfg, "selection")
-    encoded, lm, dataset = EncodedOnce(text_encoder(job)), language_model(job), job.cfg["tested"]
+    generation = settings(GenerationSettings, job.settings, "generation")
+    selection = settings(SelectionSettings, job.settings, "selection")
+    encoded, lm, dataset = EncodedOnce(text_encoder(job)), language_model(job), job.settings["tested"]
     texts = references(read_captions(job.input("captions")))
     alone = lm.generate(None, [""], beams=generation.beams, max_new_tokens=generation.max_new_tokens)[0]
     made = Predictions()

@@ -12,7 +12,7 @@ from ..data.formats import read_splits
 
 
 def run(job: Job) -> None:
-    about = section(job.cfg, f"datasets.{job.cfg['dataset']}")
+    about = section(job.settings, f"datasets.{job.settings['dataset']}")
     files = {key: job.input(key) for key, paths in job.inputs.items() if paths}
     members = {key.removesuffix(".member"): value for key, value in about.items() if key.endswith(".member")}
     splits = read_splits(about["format"], files, members)

@@ -9,12 +9,12 @@ from ..training.run_file import Memory, describe_run, write_run
 
 
 def run(job: Job) -> None:
-    settings = {name: section(job.cfg, name) for name in ("generation", "selection", "answering")}
+    settings = {name: section(job.settings, name) for name in ("generation", "selection", "answering")}
     models = {name: job.folder(f"{name}_files") for name in ("encoder", "language_model")}
     memory = None
     if job.inputs.get("memory"):
         features = [path.as_posix() for path in job.inputs["memory"]]
         memory = Memory(features=features, captions=job.input("memory_captions").as_posix())
     pairs = job.input("pairs") if job.inputs.get("pairs") else None
-    for weights, log, out in zip(job.inputs["adaptors"], job.inputs["logs"], job.outputs, strict=True):
-        write_run(out, describe_run(weights, log, settings, models, memory=memory, pairs=pairs))
+    for weights, out in zip(job.inputs["adaptors"], job.outputs, strict=True):
+        write_run(out, describe_run(weights, job.input("log"), settings, models, memory=memory, pairs=pairs))

@@ -19,8 +19,8 @@ KEPT = ".kept"
 
 
 def run(job: Job) -> None:
-    asset = from_parameters(job.cfg)
-    options = Options(AssetLock(job.cfg["lock"]), registry=job.cfg.get("registry", REGISTRY))
+    asset = from_parameters(job.settings)
+    options = Options(AssetLock(job.settings["lock"]), registry=job.settings.get("registry", REGISTRY))
     (out,) = job.outputs
     file = PurePosixPath(INDEX if isinstance(asset, HubAsset) else asset.file)
     if out.parts[-len(file.parts) :] != file.parts:
@@ -29,7 +29,7 @@ def run(job: Job) -> None:
     if isinstance(asset, HubAsset):
         fetch_model(asset, folder, options)
         return
-    kept = fetch(asset, folder / KEPT, options, job.cfg.get("local"))
+    kept = fetch(asset, folder / KEPT, options, job.settings.get("local"))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
     os.link(kept, out)

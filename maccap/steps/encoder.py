@@ -13,8 +13,10 @@ from ..models.encoder import load_encoder, save_encoder
 
 
 def run(job: Job) -> None:
-    name, weights = job.cfg["encoder.name"], job.inputs.get("weights")
-    encoder = load_encoder(name, job.cfg.get("encoder.pretrained"), weights=job.input("weights") if weights else None)
+    name, weights = job.settings["encoder.name"], job.inputs.get("weights")
+    encoder = load_encoder(
+        name, job.settings.get("encoder.pretrained"), weights=job.input("weights") if weights else None
+    )
     if isinstance(encoder.tokenizer, HFTokenizer):
         raise EncoderError(
             f"encoder {name!r} has a tokenizer of its own: download its folder with tokenizer.json and name that "

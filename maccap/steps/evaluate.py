@@ -24,4 +24,4 @@ def _evaluations(job: Job) -> list[Evaluation]:
     if job.inputs.get("spice"):
         supply_spice(job.inputs["spice"])
     test = TestSet.read(job.input("captions"), job.input("text_features"), job.inputs["images"])
-    return evaluations(job.inputs["predictions"], job.inputs["features"], job.cfg["tested"], test)
+    return evaluations(job.inputs["predictions"], job.inputs["features"], job.settings["tested"], test)

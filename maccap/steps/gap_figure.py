@@ -7,4 +7,4 @@ from ..figures.gap import draw
 
 def run(job: Job) -> None:
     for name in dict.fromkeys(path.stem for path in job.outputs):
-        draw(name, job.inputs["reports"], [p for p in job.outputs if p.stem == name], labels(job.cfg, "datasets"))
+        draw(name, job.inputs["reports"], [p for p in job.outputs if p.stem == name], labels(job.settings, "datasets"))

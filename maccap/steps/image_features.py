@@ -10,6 +10,6 @@ from ..models.of_job import image_encoder
 def run(job: Job) -> None:
     encoder = image_encoder(job)
     images = read_images_table(job.input("images"))
-    own = [images[row] for row in shard_rows(**job.cfg["shard"], count=len(images))]
-    size, dtype = job.cfg["encoder.batch_size"], job.cfg["encoder.dtype"]
+    own = [images[row] for row in shard_rows(**job.settings["shard"], count=len(images))]
+    size, dtype = job.settings["encoder.batch_size"], job.settings["encoder.dtype"]
     extract_image_features(encoder, job.input("store"), own, job.outputs[0], size, dtype)

@@ -11,11 +11,11 @@ from ..models.language_model import load_language_model, save_language_model
 
 
 def run(job: Job) -> None:
-    name = job.cfg["language_model.name"]
+    name = job.settings["language_model.name"]
     if source := job.inputs.get("source"):
         folders = {path.parent for path in source}
         if len(folders) > 1:
             raise ConfigError(f"the files of language model {name!r} lie in {len(folders)} folders: put them into one")
         name = str(source[0] if source[0].suffix == ".gguf" else folders.pop())
-    save_language_model(load_language_model(name, dtype=job.cfg["language_model.dtype"]), job.outputs[0].parent)
+    save_language_model(load_language_model(name, dtype=job.settings["language_model.dtype"]), job.outputs[0].parent)
     write_index(job.outputs)

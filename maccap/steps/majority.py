@@ -9,7 +9,7 @@ def run(job: Job) -> None:
     training = read_questions(job.input("train_questions"))
     majority = majority_answers(read_annotations(job.input("train_annotations"), training))
     asked = read_annotations(job.input("annotations"), read_questions(job.input("questions")))["annotations"]
-    about = {name: job.cfg[name] for name in ("trained", "vqa_method", "tested")}
+    about = {name: job.settings[name] for name in ("trained", "vqa_method", "tested")}
     rows = [
         about | {"seed": seed, "question_id": row["question_id"], "answer": majority.get(row["question_type"], "")}
         for seed in job.seeds

@@ -23,9 +23,9 @@ def run(job: Job) -> None:
     row_of = {int(image_id): row for row, image_id in enumerate(ids)}
     image_row = torch.tensor([row_of[row.image_id] for row in rows])
     known = TextFeatures(job.inputs["memory"])
-    memory = known[memory_rows(len(known), job.cfg["seed"])]
-    report = gap_report(_batches(job.inputs["images"]), text, image_row, memory, GapSettings.of(job.cfg))
-    write_json(job.outputs[0], {"dataset": job.cfg["dataset"]} | report, indent=None)
+    memory = known[memory_rows(len(known), job.settings["seed"])]
+    report = gap_report(_batches(job.inputs["images"]), text, image_row, memory, GapSettings.of(job.settings))
+    write_json(job.outputs[0], {"dataset": job.settings["dataset"]} | report, indent=None)
 
 
 def _batches(paths: list[Path]) -> Iterator[ImageFeatures]:

@@ -8,5 +8,5 @@ from ..data.images import pack_images
 
 
 def run(job: Job) -> None:
-    store = job.input("store") if job.inputs.get("store") else Path(job.cfg["store"])
+    store = job.input("store") if job.inputs.get("store") else Path(job.settings["store"])
     pack_images(store, read_images_table(job.input("images")), job.outputs[0])

@@ -17,8 +17,10 @@ def run(job: Job) -> None:
     rows = read_captions(job.input("captions"))
     text = features_of(job.inputs["text_features"], "val", [row.caption_id for row in rows])
     files = list(dict.fromkeys(row.file_name for row in rows))
-    store = job.input("store") if job.inputs.get("store") else Path(job.cfg["store"])
-    global_ = torch.cat([batch[0] for batch in encoded_batches(encoder, store, files, job.cfg["encoder.batch_size"])])
+    store = job.input("store") if job.inputs.get("store") else Path(job.settings["store"])
+    global_ = torch.cat(
+        [batch[0] for batch in encoded_batches(encoder, store, files, job.settings["encoder.batch_size"])]
+    )
     place = {file: row for row, file in enumerate(files)}
     images = global_[torch.tensor([place[row.file_name] for row in rows])]
     PairStatistics.of(images, text).write(job.outputs[0])

@@ -6,4 +6,4 @@ from ..world.pretraining import pretrain_clip
 
 
 def run(job: Job) -> None:
-    pretrain_clip(job.outputs[0].parent, section(job.cfg, "pretraining.clip"), job.cfg["seed"])
+    pretrain_clip(job.outputs[0].parent, section(job.settings, "pretraining.clip"), job.settings["seed"])

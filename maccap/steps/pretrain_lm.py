@@ -6,4 +6,4 @@ from ..world.pretraining import pretrain_lm
 
 
 def run(job: Job) -> None:
-    pretrain_lm(job.outputs[0].parent, section(job.cfg, "pretraining.lm"), job.cfg["seed"])
+    pretrain_lm(job.outputs[0].parent, section(job.settings, "pretraining.lm"), job.settings["seed"])

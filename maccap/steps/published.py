@@ -9,10 +9,15 @@ from ..models.of_job import text_encoder
 
 
 def run(job: Job) -> None:
-    prompt = settings(SelectionSettings, job.cfg, "selection").clipscore_prompt
+    prompt = settings(SelectionSettings, job.settings, "selection").clipscore_prompt
     encoder, made = text_encoder(job), Predictions()
-    for tested, file, images in zip(job.cfg["tested"], job.inputs["published"], job.inputs["images"], strict=True):
+    for tested, file, images in zip(job.settings["tested"], job.inputs["published"], job.inputs["images"], strict=True):
         rows = read_published(file, images)
-        about = {"trained": job.cfg["trained"], "experiment": job.cfg["experiment"], "tested": tested, "seed": None}
+        about = {
+            "trained": job.settings["trained"],
+            "experiment": job.settings["experiment"],
+            "tested": tested,
+            "seed": None,
+        }
         made.add(about, rows, EncodedOnce(encoder).features([prompt + row["caption"] for row in rows]))
     made.write(job)

@@ -18,4 +18,4 @@ def run(job: Job) -> None:
         annotations = read_annotations(job.input(f"{split}_annotations"), questions)
         write_json(asked_out, read_member_json(asked), indent=None)
         write_json(annotated_out, annotations, indent=None)
-    write_images(images, question_images(questions, job.cfg[f"datasets.{job.cfg['dataset']}.image_name"]))
+    write_images(images, question_images(questions, job.settings[f"datasets.{job.settings['dataset']}.image_name"]))

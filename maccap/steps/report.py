@@ -15,5 +15,5 @@ def run(job: Job) -> None:
     page, trace, macros = job.outputs
     tables = job.inputs["tables"]
     write_text(page, report_page(job))
-    write_text(trace, trace_page([str(path) for path in tables], job.cfg["profile"]))
+    write_text(trace, trace_page([str(path) for path in tables], job.settings["profile"]))
     write_text(macros, to_macros({path.stem: read_table(path) for path in tables}))

@@ -32,7 +32,7 @@ def run_step(
             _launch(visible, arguments)
     started = now()
     job = Job(inputs, outputs, cfg)
-    _imported(name, inputs).run(job)
+    step_module(name, inputs).run(job)
     if os.environ.get(DISTRIBUTED, "0") == "0":
         write_record(name, job, started)
 
@@ -42,7 +42,7 @@ def run_jobs(name: str, jobs: list[Job]) -> None:
 
     A step that does several jobs quicker together than one by one has `run_all`.
     """
-    module = _imported(name, jobs[0].inputs)
+    module = step_module(name, jobs[0].inputs)
     if hasattr(module, "run_all"):
         module.run_all(jobs)
     else:
@@ -50,7 +50,7 @@ def run_jobs(name: str, jobs: list[Job]) -> None:
             module.run(job)
 
 
-def _imported(name: str, inputs: dict[str, list[Path]]) -> ModuleType:
+def step_module(name: str, inputs: dict[str, list[Path]]) -> ModuleType:
     """The module of a step, with the libraries that read its models.
 
     They make a million objects that stay: Python's collector waits for all of them, and then leaves them out.
@@ -66,12 +66,10 @@ def _imported(name: str, inputs: dict[str, list[Path]]) -> ModuleType:
 
 
 def _visible_gpus() -> int:
-    """How many GPUs CUDA_VISIBLE_DEVICES shows this process."""
     return len([gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu])
 
 
 def _launch(processes: int, arguments: list[str]) -> None:
-    """Become the launcher of the same command, once per GPU."""
     options = ["--multi_gpu", "--num_processes", str(processes), "--num_machines", "1", "--main_process_port", "0"]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", *options, "--dynamo_backend", "no"]
     os.execv(sys.executable, [*launcher, "-m", "maccap", *arguments])

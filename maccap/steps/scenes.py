@@ -5,5 +5,7 @@ from ..world.scene_files import SPLITS, write_world
 
 
 def run(job: Job) -> None:
-    counts = {split: job.cfg[f"scenes.{split}"] for split in SPLITS}
-    write_world(job.outputs[0].parent, job.cfg["dataset"], counts, job.cfg["scenes.questions"], job.cfg["seed"])
+    counts = {split: job.settings[f"scenes.{split}"] for split in SPLITS}
+    write_world(
+        job.outputs[0].parent, job.settings["dataset"], counts, job.settings["scenes.questions"], job.settings["seed"]
+    )

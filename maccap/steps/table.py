@@ -6,4 +6,4 @@ from ..tables.table import write_table
 
 
 def run(job: Job) -> None:
-    write_table(build(job.cfg["table"], job.inputs["metrics"], job.cfg), job.outputs)
+    write_table(build(job.settings["table"], job.inputs["metrics"], job.settings), job.outputs)

@@ -21,12 +21,13 @@ def run(job: Job) -> None:
         ids: dict[str, list[int]] = {}
         for split, rows in splits:
             texts = [row.caption for row in rows]
-            features[split] = encoder.text_features(texts, job.cfg["encoder.batch_size"])
+            features[split] = encoder.text_features(texts, job.settings["encoder.batch_size"])
             ids[ids_of(split)] = [row.caption_id for row in rows]
-        write_store(job.outputs[out], features, ids, job.cfg["encoder.dtype"])
+        write_store(job.outputs[out], features, ids, job.settings["encoder.dtype"])
 
     table = CaptionTable(job.input("train"))
-    write(0, iter([("train", table[shard_rows(**job.cfg["shard"], count=len(table))])]))
+    rows = shard_rows(**job.settings["shard"], count=len(table))
+    write(0, iter([("train", [table[row] for row in rows])]))
     if len(job.outputs) > 1:
         held_out = ((split, job.input(split)) for split in ("val", "test") if job.inputs.get(split))
-        write(1, ((split, CaptionTable(path)[:]) for split, path in held_out if path.stat().st_size))
+        write(1, ((split, list(CaptionTable(path))) for split, path in held_out if path.stat().st_size))

@@ -16,14 +16,17 @@ def run(job: Job) -> None:
         TextSet.read(job.inputs[f"{split}_features"], job.input(f"{split}_captions"), split)
         for split in ("train", "val")
     )
-    identity = {"trained": job.cfg["trained"], "run": job.cfg["run"]}
-    about = identity | {"encoder": section(job.cfg, "encoder"), "language_model": section(job.cfg, "language_model")}
+    identity = {"trained": job.settings["trained"], "run": job.settings["run"]}
+    about = identity | {
+        "encoder": section(job.settings, "encoder"),
+        "language_model": section(job.settings, "language_model"),
+    }
     method = method_of(job, train)
     assert isinstance(method, TrainedMethod), "only these are trained"
-    folders = dict.fromkeys(out.parent for out in job.outputs)
+    *adaptors, _ = job.outputs
     trainers = []
-    for seed, folder in zip(job.seeds, folders, strict=True):
-        trainers.append(Trainer(method, lm, train, val, training, seed, folder, about))
+    for seed, adaptor in zip(job.seeds, adaptors, strict=True):
+        trainers.append(Trainer(method, lm, train, val, training, seed, adaptor.parent, about))
         trainers[-1].run()
     for trainer in trainers:
         trainer.forget()

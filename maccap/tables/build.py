@@ -17,12 +17,12 @@ REDUCED = "Reduced run, not the paper's data and models: none of these are the p
 
 
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    columns = ["overall", "yes/no", "number", "other"]
-    rows = []
-    for label, results in _by_vqa_method(files, cfg).items():
-        by_type = [results.over_seeds("accuracy", answer_type=kind, question_type=None) for kind in columns[1:]]
-        rows.append(Row([label], [results.over_seeds("accuracy", answer_type=None, question_type=None), *by_type]))
-    return Table(title, ["answers"], columns, rows)
+    columns = {"overall": None, "yes/no": "yes/no", "number": "number", "other": "other"}
+    rows = [
+        Row([label], [own.over_seeds("accuracy", answer_type=kind, question_type=None) for kind in columns.values()])
+        for label, own in _by_vqa_method(files, cfg).items()
+    ]
+    return Table(title, ["answers"], list(columns), rows)
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:

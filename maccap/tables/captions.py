@@ -19,27 +19,6 @@ RESAMPLING = (
     f"paired bootstrap of corpus metrics, {RESAMPLES} resamples of the test images and of the seeds, the same ones on "
     "both sides, without correction for the number of comparisons"
 )
-ALL_IMAGES = {"image_id": None}
-
-
-class Paired:
-    """The results of two experiments, compared on the same resamples of their images."""
-
-    def __init__(self, ours: Results, base: Results, seed: int) -> None:
-        self.ours, self.base, self.seed = ours, base, seed
-
-    @property
-    def comparable(self) -> bool:
-        """Whether they have the same seeds and images; predictions that others published may have neither."""
-        runs = [frozenset(rows.image_id) for results in (self.ours, self.base) for rows in results.by_seed]
-        return len(self.ours.seeds) == len(self.base.seeds) and len(set(runs)) == 1
-
-    def interval(self, metric: str) -> tuple[float, float]:
-        """The 95 % interval of the difference of means over seeds, in percent."""
-        rows = aligned_statistics([*self.ours.by_seed, *self.base.by_seed], metric)
-        count = len(self.ours.seeds)
-        ours, base = (resampled(metric, part, RESAMPLES, self.seed) for part in (rows[:count], rows[count:]))
-        return difference_interval(ours, base, self.seed)
 
 
 def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
@@ -53,19 +32,14 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         trained, experiment, tested = results.about.values()
         where = names[tested] if in_domain else f"{names[trained]} → {names[tested]}"
         base = bases.get((trained, tested))
-        cells = _marked(results, base, cfg) if base and experiment != reference else _cells(results)
+        cells = _marked(results, base, cfg["seed"]) if base and experiment != reference else _cells(results)
         rows.append(Row([where, cfg[f"experiments.{experiment}.label"]], cells))
     if reference:
         label = cfg[f"experiments.{reference}.label"]
         notes.append(f"{MARK} differs from {label} of the same data: the 95 % interval leaves out 0 ({RESAMPLING}).")
     headers = ["data set" if in_domain else "trained → tested", "method"]
-    return Table(
-        title,
-        headers,
-        metric_names(),
-        rows,
-        [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)],
-    )
+    notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)]
+    return Table(title, headers, metric_names(), rows, notes)
 
 
 def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
@@ -105,12 +79,9 @@ def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 def _shared_note(experiments: list[str], key: str, cfg: dict[str, Any]) -> list[str]:
     """In what all rows of a sweep differ from the profile's generation and selection settings."""
+    kinds = ("generation.", "selection.")
     differing = (
-        {
-            (setting, value)
-            for setting, value in section(cfg, f"experiments.{name}").items()
-            if setting.startswith(("generation.", "selection."))
-        }
+        {pair for pair in section(cfg, f"experiments.{name}").items() if pair[0].startswith(kinds)}
         for name in experiments
     )
     shared = set.intersection(*differing)
@@ -126,18 +97,30 @@ def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
 
 def _cells(results: Results) -> list[Cell | None]:
     """One cell per corpus metric over the seeds."""
-    return [results.over_seeds(metric, **ALL_IMAGES) for metric in metric_names()]
+    return [results.overall(metric) for metric in metric_names()]
 
 
-def _marked(ours: Results, base: Results, cfg: dict[str, Any]) -> list[Cell | None]:
+def _marked(ours: Results, base: Results, seed: int) -> list[Cell | None]:
     """As `_cells`, with a mark on each that differs from the other experiment's."""
-    pair, cells = Paired(ours, base, cfg["seed"]), _cells(ours)
-    if not pair.comparable:
-        return cells
+    if not comparable(ours, base):
+        return _cells(ours)
     return [
-        replace(own, mark=MARK) if own and _leaves_out_zero(pair.interval(metric)) else own
-        for metric, own in zip(metric_names(), cells, strict=True)
+        replace(own, mark=MARK) if own and _leaves_out_zero(_interval(metric, ours, base, seed)) else own
+        for metric, own in zip(metric_names(), _cells(ours), strict=True)
     ]
+
+
+def comparable(ours: Results, base: Results) -> bool:
+    """Whether they have as many seeds and the same images; predictions that others published may have neither."""
+    images = {frozenset(rows.image_id) for results in (ours, base) for rows in results.by_seed}
+    return len(ours.seeds) == len(base.seeds) and len(images) == 1
+
+
+def _interval(metric: str, ours: Results, base: Results, seed: int) -> tuple[float, float]:
+    """The 95 % interval of the difference of means over seeds, in percent, on the same resamples of the images."""
+    rows, count = aligned_statistics([*ours.by_seed, *base.by_seed], metric), len(ours.seeds)
+    drawn = [resampled(metric, part, RESAMPLES, seed) for part in (rows[:count], rows[count:])]
+    return difference_interval(drawn[0], drawn[1], seed)
 
 
 def _leaves_out_zero(interval: tuple[float, float]) -> bool:
@@ -146,12 +129,12 @@ def _leaves_out_zero(interval: tuple[float, float]) -> bool:
 
 def _difference(ours: Results, base: Results, seed: int) -> list[Cell | None]:
     """CIDEr's difference over the seeds, and the ends of its interval."""
-    own, other = (results.over_seeds("CIDEr", **ALL_IMAGES) for results in (ours, base))
+    own, other = ours.overall("CIDEr"), base.overall("CIDEr")
     assert own
     assert other
     pairs = zip(ours.whole["CIDEr"], base.whole["CIDEr"], strict=True)
     delta = cell([float(a - b) for a, b in pairs], [*own.sources, *other.sources], DIFFERENCE)
-    ends = Paired(ours, base, seed).interval("CIDEr")
+    ends = _interval("CIDEr", ours, base, seed)
     return [delta, *(replace(delta, value=end, sd=None, kind=BOUND) for end in ends)]
 
 
@@ -187,6 +170,6 @@ def _coverage_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
         if results.seeds == [None]:
             label = cfg[f"experiments.{experiment}.label"]
             where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
-            images, of = (int(results.whole[column].iloc[0]) for column in ("images", "of"))
+            images, of = results.coverage
             notes.append(f"{label}, {where}: for {images:,} of {of:,} images; never marked.")
     return notes

@@ -88,20 +88,24 @@ ABOUT_REPAIRS = (
 LITTLE = {"distance_to_normal": 0.01, "mardia_kurtosis": 0.1, "effective_dimensions": 0.1}  # the last two: of expected
 
 
-def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
+def _reports(files: list[Path], cfg: dict[str, Any]) -> list[tuple[str, Path, dict[str, Any]]]:
+    """The label of the data set, the file and its content, of each file."""
     names = labels(cfg, "datasets")
+    return [(names[report["dataset"]], path, report) for path in files for report in [read_json(path)]]
+
+
+def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     columns = {"mean": "mean cosine", "best": "best cosine", "nearer_than_global": "share nearer than global"}
     rows, notes = [], []
-    for path in files:
-        whole = read_json(path)
-        report, name = whole["nearness"], names[whole["dataset"]]
+    for name, path, whole in _reports(files, cfg):
+        report = whole["nearness"]
         for kind in report:
             rows.append(Row([name, kind], [_value(whole, path, "nearness", kind, key) for key in columns]))
-        subregions = [name for name in report if name.startswith(SUBREGIONS)]
+        subregions = [kind for kind in report if kind.startswith(SUBREGIONS)]
         if not subregions:
             notes.append(f"{name}: an encoder without tokens has only a global feature.")
             continue
-        best = max(subregions, key=lambda name: report[name]["best"])
+        best = max(subregions, key=lambda kind: report[kind]["best"])
         nearer = report[best]["best"] > report["global"]["best"]
         notes.append(
             f"Claim “subregion features can be nearer to the caption than the global feature”, {name}: "
@@ -113,8 +117,7 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """One row a measure; of each data set what was measured, and what it would be if the answer were yes."""
-    names = labels(cfg, "datasets")
-    reports = [(names[report["dataset"]], path, report) for path in files for report in [read_json(path)]]
+    reports = _reports(files, cfg)
     rows, notes = [], []
     for question, measures in MEASURES.items():
         for key, label in measures.items():
@@ -135,11 +138,8 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def gap_repairs(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    names = labels(cfg, "datasets")
     rows, notes = [], []
-    for path in files:
-        report = read_json(path)
-        name = names[report["dataset"]]
+    for name, path, report in _reports(files, cfg):
         for repair in report["repairs"]:
             cells = [_value(report, path, "repairs", repair, *keys) for keys in REPAIRED.values()]
             rows.append(Row([name, repair], cells))

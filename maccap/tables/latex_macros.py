@@ -38,12 +38,8 @@ def macro_name(*parts: str) -> str:
             part = part.replace(sign, f" {word} ")
         plain = unicodedata.normalize("NFKD", part).encode("ascii", "ignore").decode()
         words += re.findall(r"[A-Za-z]+|[0-9]", plain)
-    return "".join(DIGITS[int(word)] if word.isdigit() else _capitalised(word) for word in words)
-
-
-def _capitalised(word: str) -> str:
-    word = word[0].upper() + word[1:]
-    return re.sub(r"[A-Z]{2,}", lambda run: run[0].capitalize(), word)
+    capitalised = (DIGITS[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words)
+    return "".join(re.sub(r"[A-Z]{2,}", lambda run: run[0].capitalize(), word) for word in capitalised)
 
 
 def macros(tables: Mapping[str, Table]) -> dict[str, str]:
@@ -54,18 +50,17 @@ def macros(tables: Mapping[str, Table]) -> dict[str, str]:
     """
     found: dict[str, tuple[str, str]] = {}
     for name, table in tables.items():
-        for row in table.rows:
-            for column, cell in zip(table.columns, row.cells, strict=True):
-                own = () if name in UNNAMED else (name,)
-                macro = macro_name(*own, *reversed(row.labels), column)
-                place = f"{name}: {', '.join(row.labels)}, {column}"
-                for ending, text in _printed(cell, table.digits).items():
-                    if macro + ending in found:
-                        raise DataError(
-                            f"macro \\{macro}{ending} would stand for “{found[macro + ending][1]}” and for “{place}”; "
-                            "give the rows labels that differ in letters or digits"
-                        )
-                    found[macro + ending] = (text, place)
+        for row, column, cell in table.cells():
+            own = () if name in UNNAMED else (name,)
+            place = f"{name}: {', '.join(row.labels)}, {column}"
+            for ending, text in _printed(cell, table.digits).items():
+                macro = macro_name(*own, *reversed(row.labels), column) + ending
+                if macro in found:
+                    raise DataError(
+                        f"macro \\{macro} would stand for “{found[macro][1]}” and for “{place}”; "
+                        "give the rows labels that differ in letters or digits"
+                    )
+                found[macro] = (text, place)
     return {macro: text for macro, (text, _) in found.items()}
 
 
@@ -79,10 +74,8 @@ def _printed(cell: Cell | str | None, digits: int) -> dict[str, str]:
 
 def to_macros(tables: Mapping[str, Table]) -> str:
     """The LaTeX file of all macros."""
-    lines = [f"\\newcommand{{\\{name}}}{{{_signed(text)}}}\n" for name, text in macros(tables).items()]
+    lines = []
+    for name, text in macros(tables).items():
+        signed = rf"\ensuremath{{{text}}}" if text.startswith("-") else text  # a true minus sign in text, too
+        lines.append(f"\\newcommand{{\\{name}}}{{{signed}}}\n")
     return HEADER + "".join(lines)
-
-
-def _signed(text: str) -> str:
-    """A number with a true minus sign, in text and in mathematics."""
-    return rf"\ensuremath{{{text}}}" if text.startswith("-") else text

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ..metrics.bootstrap import aligned_statistics
+from ..metrics.bootstrap import VQA
 from ..metrics.metric_files import read_metrics
 from .table import Cell, Source, cell
 
@@ -50,9 +49,17 @@ class Results:
         sources = [Source(line["file"], column, {name: _plain(line[name]) for name in names}) for line in lines]
         return cell([float(value) for value in own[column]], sources)
 
-    def statistics(self, metric: str) -> list[NDArray[np.float64]]:
-        """What each image adds to a metric, one array for each seed; see `aligned_statistics`."""
-        return aligned_statistics(self.by_seed, metric)
+    def overall(self, metric: str) -> Cell | None:
+        """The cell of a metric, as `over_seeds`, of all images or questions."""
+        if metric == VQA:
+            return self.over_seeds("accuracy", answer_type=None, question_type=None)
+        return self.over_seeds(metric, image_id=None)
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """Of how many images there are captions, and how many images there are."""
+        images, of = (int(self.whole[column].iloc[0]) for column in ("images", "of"))
+        return images, of
 
     @cached_property
     def by_seed(self) -> list[pd.DataFrame]:
@@ -66,14 +73,12 @@ def read_results(files: Iterable[Path], cells: Sequence[Sequence[str]], kind: st
     Args:
         kind: the column of the second name, `experiment` or `vqa_method`.
     """
-    rows = read_metrics(files)
-    item = "image_id" if kind == "experiment" else "question_id"
     columns = ["trained", kind, "tested"]
-    groups = dict(iter(rows.groupby(columns, sort=False)))
+    groups = dict(iter(read_metrics(files).groupby(columns, sort=False)))
     found = []
     for names in cells:
         own = groups[tuple(names)]
-        single = own[item].notna()
+        single = own["image_id" if kind == "experiment" else "question_id"].notna()
         found.append(Results(dict(zip(columns, names, strict=True)), own[~single], own[single]))
     return found
 

@@ -80,12 +80,15 @@ class Table:
     notes: list[str] = field(default_factory=list)
     digits: int = 1
 
-    def numbers(self) -> Iterator[tuple[Row, str, Cell]]:
-        """Every number with its row and column."""
+    def cells(self) -> Iterator[tuple[Row, str, Cell | str | None]]:
+        """Every cell with its row and column."""
         for row in self.rows:
             for column, cell in zip(self.columns, row.cells, strict=True):
-                if isinstance(cell, Cell):
-                    yield row, column, cell
+                yield row, column, cell
+
+    def numbers(self) -> Iterator[tuple[Row, str, Cell]]:
+        """Every number with its row and column."""
+        return ((row, column, cell) for row, column, cell in self.cells() if isinstance(cell, Cell))
 
 
 def cell(values: list[float], sources: list[Source], kind: str = MEAN) -> Cell:
@@ -117,8 +120,7 @@ def tidy(table: Table) -> pd.DataFrame:
 
     lines = [
         [*row.labels, column, *((c.value, c.sd, c.n, "") if isinstance(c, Cell) else (None, None, None, c))]
-        for row in table.rows
-        for column, c in zip(table.columns, row.cells, strict=True)
+        for row, column, c in table.cells()
         if c
     ]
     long = pd.DataFrame(lines, columns=[*table.headers, "column", "value", "sd", "n", "text"])

@@ -46,7 +46,8 @@ class Trainer:
         train, val: captions with their text features.
         settings: the run's hyperparameters.
         seed: decides initial weights, data order, noise and dropout.
-        folder: gets `adaptor.safetensors`, whose header says how it was trained, and `log.jsonl`.
+        folder: gets `adaptor.safetensors`, whose header says how it was trained; `log.jsonl` beside it is that of all
+            seeds of the run.
         about: the names of the training data (`trained`) and of the `run`, which with the seed are the first columns of
             the log, and the config's entries of the frozen models (`encoder`, `language_model`).
     """
@@ -94,19 +95,19 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end and write the adaptor; `forget()` removes the state when the whole job is done."""
-        self._resume()
+        self.resume()
         for _ in progress(range(self.step, self.steps), f"train {self.folder}", self.steps, self.step):
-            loss, norm = self._one_step()
+            loss, norm = self.one_step()
             self.step += 1
             last = self.step == self.steps
             if self.step % self.settings.log_every == 0 or last:
                 self._add_to_log(loss, norm, validate=last or self.step % self.settings.validate_every == 0)
             if self.step % self.settings.checkpoint_every == 0 or last:
-                self._checkpoint()
+                self.checkpoint()
         if self.accelerator.is_main_process:
             self._finish()
 
-    def _rows(self) -> torch.Tensor:
+    def batch_rows(self) -> torch.Tensor:
         """The rows of this step's global batch; every epoch has its own order."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         if self.order[0] != epoch:
@@ -116,12 +117,12 @@ class Trainer:
         return self.order[1][within * size : (within + 1) * size]
 
     @onednn()
-    def _one_step(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def one_step(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of this process's share, and the norm of the whole batch's gradient before clipping."""
         settings, device = self.settings, self.accelerator.device
         released_off = settings.dropout_first_epoch_only and self.step >= self.steps_per_epoch
         self.adaptor.train(not released_off)
-        batch = self.train.batch(self._rows())
+        batch = self.train.batch(self.batch_rows())
         inputs = self.method.training_input(batch, self.noise)
         tokens, given = self._tokens(batch, self.noise)
         own, weight = self._share(tokens, given)
@@ -176,15 +177,13 @@ class Trainer:
     def _add_to_log(self, loss: torch.Tensor, norm: torch.Tensor, *, validate: bool) -> None:
         """One line; the loss is that of the whole batch, as far as the shares of all processes are alike."""
         mean = self.accelerator.reduce(loss, "mean")
-        line = {"step": self.step, "loss": float(mean), "gradient_norm": float(norm), "learning_rate": self._rate()}
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        line = {"step": self.step, "loss": float(mean), "gradient_norm": float(norm), "learning_rate": rate}
         if validate:
             line["validation_loss"] = self.validation_loss()
         self.log.append(line)
 
-    def _rate(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
-
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
         if not self.accelerator.is_main_process:
             return
         self._write_log()
@@ -199,9 +198,13 @@ class Trainer:
             torch.save(state, part)
 
     def _write_log(self) -> None:
-        write_text(self.folder / LOG, "".join(json.dumps(self.identity | row) + "\n" for row in self.log))
+        """This seed's lines behind those of the seeds before it, which were trained first."""
+        path = self.folder.parent / LOG
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+        before = [line for line in lines if json.loads(line)["seed"] < self.seed]
+        write_text(path, "".join([*before, *(json.dumps(self.identity | row) + "\n" for row in self.log)]))
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         if not self.state_path.is_file():
             return
         state = torch.load(self.state_path, map_location="cpu", weights_only=True)

@@ -24,7 +24,7 @@ GOOD = Machine(
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A project's folder with two profiles, the user's own picture archive in place."""
+    """A project's folder with two profiles, the user's own image archive in place."""
     for name in ("config", "workflow", "maccap", "Snakefile", "requirements.lock"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "config").unlink()
@@ -67,9 +67,9 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
         ({"disk_free": 10**9}, "paper", "GB of disk: free some"),
         ({"disk_free": 10**7}, "mini", "0.2 GB of disk: free some"),
         (
-            {"java": "there is no `java` on PATH", "java_version": None},
+            {"java": "no `java` on PATH", "java_version": None},
             "mini",
-            "Java for the caption metrics. there is",
+            "Java for the caption metrics. no `java`",
         ),
         ({"packages": Packages(3, ["torch"], {}, {})}, "mini", "packages torch: make install"),
         ({"python": "3.10.2"}, "mini", "Python 3.11 or later, this is 3.10.2"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maccap.cli.main import COMMANDS, main
+from maccap.cli.main import main
 from maccap.cli.step import STEPS
 from tests.helpers import ROOT
 
@@ -22,10 +22,13 @@ def maccap(*arguments: str, code: int = 0) -> subprocess.CompletedProcess:
     return run
 
 
+COMMANDS = ["caption", "crate", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
+
+
 def test_help_lists_the_commands_for_people_and_says_where_the_steps_are():
     out = maccap("--help").stdout
     listed = [line.split()[0] for line in out.splitlines() if line.startswith("    ") and line[4] != " "]
-    assert listed == ["caption", "crate", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
+    assert listed == COMMANDS
     assert "maccap step --help" in out
 
 
@@ -89,7 +92,9 @@ def test_a_step_leaves_its_output_and_a_record_that_does_it_again(tmp_path, monk
         "artifacts/coco/vqa_annotations.train.json", "artifacts/coco/vqa_questions.test.json",
         "artifacts/coco/vqa_annotations.test.json",
     ]  # fmt: skip
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     maccap("step", "scenes", "--output", *made, "--cfg", repr(scenes))
+    monkeypatch.delenv("OMP_NUM_THREADS")
     record = Path(f"{made[0]}.prov.json")
     command = json.loads(record.read_text())["command"]
     assert command == f"maccap step --again {record}"
@@ -98,6 +103,7 @@ def test_a_step_leaves_its_output_and_a_record_that_does_it_again(tmp_path, monk
         Path(path).unlink()
     maccap(*command.split()[1:])
     assert [Path(path).read_bytes() for path in made] == before
+    assert json.loads(record.read_text())["host"]["threads"] == "3", "with as many threads as the first time"
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):

@@ -7,8 +7,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +19,7 @@ from maccap.core.errors import DataError
 from maccap.core.job import Job
 from maccap.core.records import Record, Records, now, read_record, record_path, write_record
 from tests.helpers import ROOT
+from tests.helpers.checkout import Checkout
 
 Made = Callable[..., Record]
 
@@ -119,60 +118,49 @@ def test_records_are_found_by_the_files_that_jobs_made(made: Made, tmp_path: Pat
 
 
 # --- the version of the code ---------------------------------------------------------------------------------------
+PRINT_VERSION = "from maccap.core.records import code_version; print(code_version().model_dump_json())"
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout(tmp_path: Path) -> Checkout:
     """A copy of the few files that tell the version, as a folder outside any repository."""
     (tmp_path / "maccap/core").mkdir(parents=True)
     for name in ("__init__.py", *(f"core/{name}.py" for name in ("__init__", "artifacts", "errors", "job", "records"))):
         shutil.copy(ROOT / "maccap" / name, tmp_path / "maccap" / name)
     (tmp_path / "notes.txt").write_text("notes")
-    return tmp_path
+    return Checkout(tmp_path)
 
 
-def version(folder: Path, **environment: str) -> dict:
-    code = "from maccap.core.records import code_version; print(code_version().model_dump_json())"
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHON"))}
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False,
-        env=kept | {"GIT_CEILING_DIRECTORIES": str(folder.parent), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+def version(checkout: Checkout) -> dict:
+    return json.loads(checkout("python", "-B", "-c", PRINT_VERSION))
 
 
-def git(folder: Path, *arguments: str) -> str:
+def start(checkout: Checkout) -> str:
+    """Make it a repository with one commit; its name."""
     if not shutil.which("git"):
         pytest.skip("needs git: install it")
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    run = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return run.stdout.strip()
+    checkout("git", "init", "-q")
+    checkout.commit()
+    return checkout("git", "rev-parse", "HEAD").strip()
 
 
-def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_changed(checkout: Path) -> None:
-    git(checkout, "init", "-q")
-    git(checkout, "add", ".")
-    git(checkout, "commit", "-qm", "first")
-    head = git(checkout, "rev-parse", "HEAD")
-    clean = {"package": __version__, "commit": head, "dirty": False}
+def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_changed(checkout: Checkout) -> None:
+    clean = {"package": __version__, "commit": start(checkout), "dirty": False}
     assert version(checkout) == clean
-    (checkout / "notes.txt").write_text("other notes")
-    (checkout / "maccap" / "untracked.txt").write_text("x")
+    checkout.append("notes.txt", " of others")
+    (checkout.folder / "maccap/untracked.txt").write_text("x")
     assert version(checkout) == clean
-    with (checkout / "maccap/core/errors.py").open("a") as file:
-        file.write("# changed\n")
+    checkout.append("maccap/core/errors.py", "# changed\n")
     assert version(checkout) == clean | {"dirty": True}
 
 
-@pytest.mark.parametrize("environment", [{}, {"PATH": ""}], ids=["no repository", "no git"])
-def test_outside_a_checkout_the_record_names_the_package_version_alone(
-    checkout: Path, environment: dict[str, str]
+@pytest.mark.parametrize("around", ["no repository", "no git", "somebody else's repository"])
+def test_code_outside_a_checkout_of_its_own_is_named_by_the_package_version_alone(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, around: str
 ) -> None:
-    assert version(checkout, **environment) == {"package": __version__, "commit": None, "dirty": None}
-
-
-def test_the_commit_of_a_repository_around_an_installed_package_is_not_taken_for_its_own(checkout: Path) -> None:
-    (checkout / ".gitignore").write_text("/maccap/\n")
-    git(checkout, "init", "-q")
-    git(checkout, "add", ".")
-    git(checkout, "commit", "-qm", "somebody else's project")
+    if around == "no git":
+        monkeypatch.setenv("PATH", "")
+    if around == "somebody else's repository":
+        (checkout.folder / ".gitignore").write_text("/maccap/\n")
+        start(checkout)
     assert version(checkout) == {"package": __version__, "commit": None, "dirty": None}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maccap.core.errors import ConfigError, DataError
-from maccap.data.formats import format_names, format_of, read_splits
+from maccap.data.formats import format_of, formats, read_splits
 from tests.helpers import ROOT
 
 
@@ -20,24 +20,15 @@ def coco_file(path: Path, first: int) -> Path:
 
 
 def test_the_formats_are_the_files_that_declare_one():
-    assert format_names() == ["coco", "conceptual", "karpathy", "scenes", "vqa"]
-    for name in format_names():
-        assert format_of(name).name == name
-        assert format_of(name).description
-
-
-@pytest.mark.parametrize(
-    ("name", "splits", "images"),
-    [
-        ("coco", ("train", "val", "test"), True),
-        ("karpathy", ("train", "val", "test"), True),
-        ("scenes", ("train", "val", "test"), True),
-        ("conceptual", ("train", "val"), False),
+    every = ("train", "val", "test")
+    assert [(name, found.splits, found.images) for name, found in formats().items()] == [
+        ("coco", every, True), ("conceptual", every[:2], False), ("karpathy", every, True), ("scenes", every, True),
         ("vqa", (), True),
-    ],
-)
-def test_formats_have_their_splits_and_images(name, splits, images):
-    assert (format_of(name).splits, format_of(name).images) == (splits, images)
+    ]  # fmt: skip
+    for name, found in formats().items():
+        assert format_of(name) is found
+        assert found.name == name
+        assert found.description
 
 
 def test_splits_are_read_by_the_formats_own_reader(tmp_path):
@@ -76,7 +67,7 @@ def test_what_a_config_lacks_is_named():
 
 def test_asking_for_formats_loads_no_reader_and_no_library():
     code = (
-        "import sys; from maccap.data.formats import format_names; format_names(); "
+        "import sys; from maccap.data.formats import formats; formats(); "
         "print(*sorted({'torch', 'numpy', 'pandas', 'maccap.data.coco', 'maccap.data.captions'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == ""

@@ -101,7 +101,7 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
         (json.dumps(prediction("1")) + "\n", "line 1: image_id is '1'"),
         (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
         (json.dumps(prediction(1, caption=None)) + "\n", "line 1: caption is None"),
-        ("[1]\n", "line 1: not a JSON object"),
+        ("[1]\n", "line 1: damaged .*not a JSON object"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(1)) + "\n", "image_id 1: occurs twice"),
     ],
 )

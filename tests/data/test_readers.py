@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
-import io
 import json
 import random
 import tracemalloc
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from maccap.data.coco import read_coco_captions
 from maccap.data.conceptual import read_conceptual
 from maccap.data.karpathy import read_karpathy
 from maccap.data.vqa import VqaQuestion, majority_answers, question_images, read_annotations, read_questions
-from tests.helpers.damage import damaged, refuses
+from tests.helpers.files import as_json, damaged, refuses, zipped
 
 # As the first entries of the real files look.
 KARPATHY: dict[str, Any] = {
@@ -100,18 +98,33 @@ COCO: dict[str, Any] = {
 }  # fmt: skip
 
 
-def as_json(path: Path, content: Any) -> Path:
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return path
+ASKED = [VqaQuestion(262148000, 262148, "Where is he looking?"), VqaQuestion(262148001, 262148, "Is it day?")]
+READERS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
+    "Karpathy split": (read_karpathy, KARPATHY),
+    "COCO captions": (lambda path, member=None: read_coco_captions(path, "train", member), COCO),
+    "VQA v2 questions": (read_questions, QUESTIONS),
+    "VQA v2 annotations": (lambda path, member=None: read_annotations(path, ASKED, member), ANNOTATIONS),
+}
+every_reader = pytest.mark.parametrize("reader", READERS)
 
 
 def changed(content: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    content = copy.deepcopy(content)
-    change(content)
-    return content
+    copy = json.loads(json.dumps(content))
+    change(copy)
+    return copy
 
 
-# --- Karpathy's split files ----------------------------------------------------------------------------------------
+def holders(content: Any, key: str) -> Iterator[dict[str, Any]]:
+    """Every object in some JSON that has a key."""
+    if isinstance(content, dict):
+        if key in content:
+            yield content
+        content = list(content.values())
+    for part in content if isinstance(content, list) else ():
+        yield from holders(part, key)
+
+
+# --- what is read --------------------------------------------------------------------------------------------------
 def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path) -> None:
     cake = "val2014/COCO_val2014_000000522418.jpg"
     assert read_karpathy(as_json(tmp_path / "dataset_coco.json", KARPATHY)) == [
@@ -130,50 +143,6 @@ def test_flickr30k_goes_by_imgid_without_a_folder(tmp_path: Path) -> None:
     ]
 
 
-def _sentence(content: dict[str, Any], image: int = 0, n: int = 0) -> dict[str, Any]:
-    return content["images"][image]["sentences"][n]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda c: _sentence(c).update(raw="  \n"), ["681330", "522418", "empty", "remove or fill"]),
-        (lambda c: _sentence(c, 1).update(sentid=681330), ["681330", "2 times", "must be unique"]),
-        (
-            lambda c: c["images"][2].update(cocoid=391895),
-            ["391895", "two files", "000000391895.jpg", "000000000009.jpg", "must be unique"],
-        ),
-        (lambda c: c.update(images=[]), ["no captions", "check"]),
-        (lambda c: _sentence(c).update(raw=None), ["not a Karpathy", "check"]),
-        (lambda c: _sentence(c).update(raw=7), ["not a Karpathy", "check"]),
-        (lambda c: c.update(images=None), ["not a Karpathy", "check"]),
-        (lambda c: c.update(images=["x.jpg"]), ["not a Karpathy", "check"]),
-    ],
-    ids=["empty caption", "caption id twice", "two files", "no image", "null", "number", "null list", "list of names"],
-)
-def test_a_split_file_with_wrong_content_is_refused(
-    tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: list[str]
-) -> None:
-    path = as_json(tmp_path / "dataset_coco.json", changed(KARPATHY, change))
-    refuses(lambda: read_karpathy(path), str(path), *words)
-
-
-@pytest.mark.parametrize("key", ["images", "filename", "split", "sentences", "raw", "sentid"])
-def test_a_split_file_without_a_key_is_refused_and_the_key_named(tmp_path: Path, key: str) -> None:
-    content = copy.deepcopy(KARPATHY)
-    holder = next(part for part in (content, content["images"][1], _sentence(content, 1)) if key in part)
-    del holder[key]
-    path = as_json(tmp_path / "dataset_coco.json", content)
-    refuses(lambda: read_karpathy(path), str(path), repr(key), "not a Karpathy split file", "check")
-
-
-@pytest.mark.parametrize("content", [[], ["images"], 3, None, "images"])
-def test_json_of_another_kind_is_no_split_file(tmp_path: Path, content: Any) -> None:
-    path = as_json(tmp_path / "dataset_coco.json", content)
-    refuses(lambda: read_karpathy(path), str(path), "not a Karpathy split file", "check")
-
-
-# --- official COCO captions ----------------------------------------------------------------------------------------
 def test_official_coco_captions_are_read_in_the_order_of_the_annotations(tmp_path: Path) -> None:
     bathroom = "COCO_train2014_000000384029.jpg"
     assert read_coco_captions(as_json(tmp_path / "captions_train2014.json", COCO), "train") == [
@@ -183,35 +152,182 @@ def test_official_coco_captions_are_read_in_the_order_of_the_annotations(tmp_pat
     ]
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
+def test_official_questions_and_annotations_are_read(tmp_path: Path) -> None:
+    assert read_questions(as_json(tmp_path / "questions.json", QUESTIONS)) == ASKED
+    assert read_annotations(as_json(tmp_path / "annotations.json", ANNOTATIONS), ASKED) == ANNOTATIONS
+
+
+# --- what is wrong in a file ---------------------------------------------------------------------------------------
+V1_INFO = {"description": "This is v1.0 of the VQA dataset.", "url": "http://visualqa.org", "version": "1.0"}
+
+
+def v1_ids(content: dict[str, Any]) -> None:
+    for row in content.get("questions", content.get("annotations")):
+        row["question_id"] = row["image_id"] * 10 + row["question_id"] % 1000
+
+
+WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
+    "Karpathy split": [
+        (
+            lambda c: c["images"][0]["sentences"][0].update(raw="  \n"),
+            ["681330", "522418", "empty", "remove or fill"],
+        ),
+        (lambda c: c["images"][1]["sentences"][0].update(sentid=681330), ["681330", "2 times", "must be unique"]),
+        (
+            lambda c: c["images"][2].update(cocoid=391895),
+            ["391895", "two files", "000000391895.jpg", "000000000009.jpg", "must be unique"],
+        ),
+        (lambda c: c["images"][0].update(split="dev"), ["'dev'", "known are train, restval, val, test"]),
+        (lambda c: c.update(images=[]), ["no captions", "check"]),
+        (lambda c: c["images"][0]["sentences"][0].update(raw=None), ["not a Karpathy", "check"]),
+        (lambda c: c["images"][0]["sentences"][0].update(raw=7), ["not a Karpathy", "check"]),
+        (lambda c: c.update(images=["x.jpg"]), ["not a Karpathy", "check"]),
+    ],
+    "COCO captions": [
         (lambda c: c["annotations"][1].update(image_id=5), ["annotation 787980", "image 5", "not listed", "remove"]),
         (lambda c: c["annotations"][1].update(id=48), ["caption id 48", "2 times", "must be unique"]),
-        (lambda c: c["images"][1].update(id=57870), ["image id 57870", "more than once", "must be unique"]),
+        (lambda c: c["images"][1].update(id=57870), ["image id 57870", "2 times", "must be unique"]),
         (lambda c: c["annotations"][0].update(caption=" \n"), ["48", "384029", "empty", "remove or fill"]),
         (lambda c: c["annotations"][0].pop("caption"), ["annotation 48", "'caption'", "take captions_*.json"]),
         (lambda c: c["annotations"][0].pop("image_id"), ["annotation 48", "'image_id'", "COCO captions"]),
         (lambda c: c["annotations"][0].pop("id"), ["no id", "'id'", "COCO captions"]),
-        (lambda c: c["images"][0].pop("file_name"), ["'file_name'", "not a COCO captions file", "check"]),
-        (lambda c: c.pop("images"), ["'images'", "not a COCO captions file", "check"]),
-        (lambda c: c.pop("annotations"), ["'annotations'", "not a COCO captions file", "check"]),
         (lambda c: c.update(annotations=[]), ["no captions", "check"]),
-        (lambda c: c.update(annotations=None), ["not a COCO captions file", "check"]),
         (lambda c: c.update(images=["a.jpg"]), ["not a COCO captions file", "check"]),
         (lambda c: c["annotations"][0].update(caption=3), ["not a COCO captions file", "check"]),
         (lambda c: c["annotations"][0].update(id="x"), ["'x'", "not an integer", "number the"]),
     ],
-    ids=[
-        "image not listed", "caption id twice", "image id twice", "empty caption", "instances", "no image id", "no id",
-        "no file name", "no images", "no annotations", "empty", "null", "names", "number", "id is text",
+    "VQA v2 questions": [
+        (lambda c: c.update(data_subtype="test2015"), ["test2015", "not public", "take val2014"]),
+        (lambda c: c.update(data_subtype="test-dev2015"), ["test-dev2015", "not public", "take val2014"]),
+        (lambda c: c["questions"][1].update(question_id=262148000), ["262148000", "2 times", "must be unique"]),
     ],
+    "VQA v2 annotations": [
+        (lambda c: c["annotations"].append(ROW), ["question id 262148001", "2 times", "must be unique"]),
+        (lambda c: c["annotations"].append(ROW | {"question_id": 5}), ["question 5", "same release and split"]),
+        (lambda c: c["annotations"].pop(), ["262148001", "no annotation", "same release"]),
+        (lambda c: c["annotations"][1].update(answers=[]), ["262148001", "no annotation", "same release"]),
+    ],
+}
+for name in ("VQA v2 questions", "VQA v2 annotations"):
+    WRONG[name] += [
+        (lambda c: c.update(info=V1_INFO), ["version 1.0", "take version 2.0", "v2_"]),
+        (v1_ids, ["version 1.0", "take version 2.0"]),
+        (lambda c: c.update(info={"version": "3.0"}), ["version 3.0", "take version 2.0"]),
+    ]
+
+
+@every_reader
+def test_a_file_with_wrong_content_is_refused(tmp_path: Path, reader: str) -> None:
+    read, content = READERS[reader]
+    for change, words in WRONG[reader]:
+        path = as_json(tmp_path / "file.json", changed(content, change))
+        refuses(lambda path=path: read(path), str(path), *words)
+
+
+@pytest.mark.parametrize(
+    ("reader", "keys"),
+    [
+        ("Karpathy split", "images filename split sentences raw sentid"),
+        ("COCO captions", "images file_name annotations"),
+        ("VQA v2 questions", "questions question_id image_id question"),
+        (
+            "VQA v2 annotations",
+            "annotations question_id answers question_type answer_type multiple_choice_answer answer",
+        ),
+    ],
+)
+def test_a_file_without_a_key_is_refused_and_the_key_named(tmp_path: Path, reader: str, keys: str) -> None:
+    read, content = READERS[reader]
+    for key in keys.split():
+        path = as_json(tmp_path / "file.json", changed(content, lambda c, key=key: [*holders(c, key)][-1].pop(key)))
+        row = ["question 262148001"] if "answer" in key or key == "question_type" else []
+        refuses(lambda path=path: read(path), str(path), repr(key), f"not a {reader} file", "check", *row)
+
+
+@every_reader
+@pytest.mark.parametrize("value", [None, [1], ["a.jpg"]])
+def test_json_of_another_kind_is_refused(tmp_path: Path, reader: str, value: Any) -> None:
+    path = tmp_path / "file.json"
+    for content in (value, "images", 3, dict.fromkeys(("images", "annotations", "questions"), value)):
+        as_json(path, content)
+        refuses(lambda: READERS[reader][0](path), str(path), f"not a {reader} file", "check")
+
+
+def test_version_2_and_other_data_with_ids_of_their_own_are_taken(tmp_path: Path) -> None:
+    official = changed(QUESTIONS, lambda c: c.update(info=V1_INFO | {"version": "2.0"}))
+    assert len(read_questions(as_json(tmp_path / "questions.json", official))) == 2
+    own = changed(QUESTIONS, lambda c: (v1_ids(c), c.update(data_type="mine")))
+    assert [row.question_id for row in read_questions(as_json(tmp_path / "questions.json", own))] == [2621480, 2621481]
+
+
+# --- what all JSON formats come in ---------------------------------------------------------------------------------
+@every_reader
+def test_plain_gzipped_and_zipped_files_hold_the_same(tmp_path: Path, reader: str) -> None:
+    read, content = READERS[reader]
+    path, text = tmp_path / "file", json.dumps(content).encode()
+    path.write_bytes(text)
+    expected = read(path)
+    for data in (gzip.compress(text), b"\xef\xbb\xbf" + text, zipped({"a/one.json": text, "LICENSE": b"CC BY"})):
+        path.write_bytes(data)
+        assert read(path) == expected
+    path.write_bytes(zipped({"a/one.json": b"[]", "a/two.json": text}))
+    assert read(path, "a/two.json") == expected
+
+
+@every_reader
+def test_a_member_that_is_not_there_or_not_named_is_asked_for(tmp_path: Path, reader: str) -> None:
+    read, content = READERS[reader]
+    path = tmp_path / "file.zip"
+    path.write_bytes(zipped({"one.json": content, "two.json": content}))
+    refuses(lambda: read(path), str(path), "2 JSON files", "one.json, two.json", "say which")
+    refuses(lambda: read(path, "three.json"), str(path), "no three.json", "one.json, two.json", "check")
+    path.write_bytes(zipped({"readme": b"text"}))
+    refuses(lambda: read(path), str(path), "0 JSON files")
+    refuses(lambda: read(path, "one.json"), str(path), "no one.json, but no JSON file", "check")
+    as_json(path, content)
+    refuses(lambda: read(path, "one.json"), str(path), "not a zip archive", "one.json", "run again")
+
+
+@every_reader
+def test_a_missing_file_is_named_with_what_makes_it(tmp_path: Path, reader: str) -> None:
+    path = tmp_path / "nowhere" / "file.json"
+    refuses(lambda: READERS[reader][0](path), str(path), "no such file", "run the rule")
+    refuses(lambda: READERS[reader][0](tmp_path), str(tmp_path), "cannot be opened", "check the path")
+
+
+ZIP = zipped({"captions.json": COCO})
+
+
+@every_reader
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"images": [', b"", b"\xff\xfe\x00{", b"<!DOCTYPE html><html></html>", ZIP[:-9], b"PK\x03\x04",
+        ZIP[: len(ZIP) // 2], zipped({"captions.json": b"<html>"}), gzip.compress(json.dumps(COCO).encode())[:-20],
+        b"\x1f\x8b\x08",
+    ],
+    ids=["half a JSON", "empty", "no text", "page", "zip without end", "start of a zip", "half a zip", "page in a zip",
+         "half a gz", "start of a gz"],
 )  # fmt: skip
-def test_a_coco_file_with_wrong_content_is_refused(
-    tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: list[str]
-) -> None:
-    path = as_json(tmp_path / "captions_train2014.json", changed(COCO, change))
-    refuses(lambda: read_coco_captions(path, "train"), str(path), *words)
+def test_a_damaged_file_is_refused_and_to_be_downloaded_anew(tmp_path: Path, reader: str, data: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    refuses(lambda: READERS[reader][0](path), str(path), "delete it and run again to download it anew")
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+def test_no_damage_of_an_archive_raises_anything_but_a_data_error(tmp_path: Path, kind: str) -> None:
+    text = json.dumps(KARPATHY).encode()
+    good = zipped({"dataset_coco.json": text}, zipfile.ZIP_DEFLATED) if kind == "zip" else gzip.compress(text)
+    path, rng, refused = tmp_path / "file", random.Random(5), 0
+    for trial in range(300):
+        path.write_bytes(damaged(good, trial, rng))
+        try:
+            assert read_member_json(path) == KARPATHY
+        except DataError as error:
+            assert str(path) in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 100
 
 
 # --- Conceptual Captions -------------------------------------------------------------------------------------------
@@ -224,7 +340,7 @@ TSV = (
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzipped"])
 @pytest.mark.parametrize("end", ["\n", ""], ids=["whole", "no last line end"])
-def test_conceptual_captions_are_numbered_texts_without_pictures(tmp_path: Path, packed: bool, end: str) -> None:
+def test_conceptual_captions_are_numbered_texts_without_images(tmp_path: Path, packed: bool, end: str) -> None:
     path, data = tmp_path / "Train_GCC-training.tsv", (TSV.rstrip("\n") + end).encode()
     path.write_bytes(gzip.compress(data) if packed else data)
     assert list(read_conceptual(path, "val")) == [
@@ -265,222 +381,13 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: bytes, words: list[str]) -> None:
     path = tmp_path / "Train_GCC-training.tsv"
+    refuses(lambda: list(read_conceptual(path, "train")), str(path), "no such file", "run the rule")
     path.write_bytes(data)
     refuses(lambda: list(read_conceptual(path, "train")), str(path), *words)
 
 
-def test_a_missing_table_of_conceptual_captions_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "Train_GCC-training.tsv"
-    refuses(lambda: list(read_conceptual(path, "train")), str(path), "no such file", "run the rule")
-
-
-# --- what all JSON formats come in ---------------------------------------------------------------------------------
-READERS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
-    "splits": (read_karpathy, KARPATHY),
-    "captions": (lambda path, member=None: read_coco_captions(path, "train", member), COCO),
-    "questions": (read_questions, QUESTIONS),
-    "annotations": (
-        lambda path, member=None: read_annotations(path, [VqaQuestion(262148000 + n, 0, "") for n in (0, 1)], member),
-        ANNOTATIONS,
-    ),
-}
-
-
-def zipped(**members: Any) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content if isinstance(content, bytes) else json.dumps(content))
-    return data.getvalue()
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_plain_gzipped_and_zipped_files_hold_the_same(tmp_path: Path, reader: str) -> None:
-    read, content = READERS[reader]
-    path, text = tmp_path / "file", json.dumps(content).encode()
-    path.write_bytes(text)
-    expected = read(path)
-    for data in (gzip.compress(text), b"\xef\xbb\xbf" + text, zipped(**{"a/one.json": text, "LICENSE": b"CC BY"})):
-        path.write_bytes(data)
-        assert read(path) == expected
-    path.write_bytes(zipped(**{"a/one.json": b"[]", "a/two.json": text}))
-    assert read(path, "a/two.json") == expected
-    assert read(path, member="a/two.json") == expected
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_a_member_that_is_not_there_or_not_named_is_asked_for(tmp_path: Path, reader: str) -> None:
-    read, content = READERS[reader]
-    path = tmp_path / "file.zip"
-    path.write_bytes(zipped(**{"one.json": content, "two.json": content}))
-    refuses(lambda: read(path), str(path), "2 JSON files", "one.json, two.json", "say which")
-    refuses(lambda: read(path, "three.json"), str(path), "no three.json", "one.json, two.json", "check")
-    path.write_bytes(zipped(readme=b"text"))
-    refuses(lambda: read(path), str(path), "0 JSON files")
-    refuses(lambda: read(path, "one.json"), str(path), "no one.json, but no JSON file", "check")
-    as_json(path, content)
-    refuses(lambda: read(path, "one.json"), str(path), "not a zip archive", "one.json", "run again")
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_a_missing_file_is_named_with_what_makes_it(tmp_path: Path, reader: str) -> None:
-    path = tmp_path / "nowhere" / "file.json"
-    refuses(lambda: READERS[reader][0](path), str(path), "no such file", "run the rule")
-    refuses(lambda: READERS[reader][0](tmp_path), str(tmp_path), "cannot be opened", "check the path")
-
-
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize(
-    "data",
-    [
-        b'{"images": [', b"", b"\xff\xfe\x00{", b"<!DOCTYPE html><html></html>", zipped(a=COCO)[:-9], b"PK\x03\x04",
-        zipped(**{"captions.json": COCO})[: len(zipped(**{"captions.json": COCO})) // 2],
-        zipped(**{"captions.json": b"<html>"}), gzip.compress(json.dumps(COCO).encode())[:-20], b"\x1f\x8b\x08",
-    ],
-    ids=["half a JSON", "empty", "no text", "page", "zip without end", "start of a zip", "half a zip", "page in a zip",
-         "half a gz", "start of a gz"],
-)  # fmt: skip
-def test_a_damaged_file_is_refused_and_to_be_downloaded_anew(tmp_path: Path, reader: str, data: bytes) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(data)
-    refuses(lambda: READERS[reader][0](path), str(path), "delete it and run again to download it anew")
-
-
-@pytest.mark.parametrize("kind", ["zip", "gz"])
-def test_no_damage_of_an_archive_raises_anything_but_a_data_error(tmp_path: Path, kind: str) -> None:
-    text = json.dumps(KARPATHY).encode()
-    good = zipped(**{"dataset_coco.json": text}) if kind == "zip" else gzip.compress(text)
-    path, rng, refused = tmp_path / "file", random.Random(5), 0
-    for trial in range(300):
-        path.write_bytes(damaged(good, trial, rng))
-        try:
-            assert read_member_json(path) == KARPATHY
-        except DataError as error:
-            assert str(path) in str(error)  # noqa: PT017
-            refused += 1
-    assert refused > 100
-
-
-# --- VQA v2 --------------------------------------------------------------------------------------------------------
-def test_official_questions_and_annotations_are_read(tmp_path: Path) -> None:
-    questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
-    assert questions == [
-        VqaQuestion(262148000, 262148, "Where is he looking?"),
-        VqaQuestion(262148001, 262148, "Is it day?"),
-    ]
-    assert read_annotations(as_json(tmp_path / "annotations.json", ANNOTATIONS), questions) == ANNOTATIONS
-
-
-def test_a_question_that_is_annotated_but_not_asked_is_refused(tmp_path: Path) -> None:
-    path = as_json(tmp_path / "annotations.json", ANNOTATIONS)
-    questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
-    refuses(lambda: read_annotations(path, questions[:1]), str(path), "question 262148001", "same release and split")
-
-
-def test_a_question_that_is_annotated_twice_is_refused(tmp_path: Path) -> None:
-    path = as_json(tmp_path / "annotations.json", changed(ANNOTATIONS, lambda c: c["annotations"].append(ROW)))
-    questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
-    refuses(lambda: read_annotations(path, questions), str(path), "question id 262148001", "2 times", "must be unique")
-
-
-V1_INFO = {"description": "This is v1.0 of the VQA dataset.", "url": "http://visualqa.org", "version": "1.0"}
-
-
-def _v1_ids(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        row["question_id"] = row["image_id"] * 10 + row["question_id"] % 1000
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda c: c.update(info=V1_INFO), ["version 1.0", "take version 2.0", "v2_"]),
-        (lambda c: _v1_ids(c.get("questions", c.get("annotations"))), ["version 1.0", "take version 2.0"]),
-        (lambda c: c.update(info={"version": "3.0"}), ["version 3.0", "take version 2.0"]),
-    ],
-    ids=["v1", "v1 without info", "v3"],
-)
-def test_another_version_of_vqa_is_refused(
-    tmp_path: Path, change: Callable[[dict[str, Any]], Any], words: list[str]
-) -> None:
-    path = as_json(tmp_path / "questions.json", changed(QUESTIONS, change))
-    refuses(lambda: read_questions(path), str(path), *words)
-    path = as_json(tmp_path / "annotations.json", changed(ANNOTATIONS, change))
-    refuses(lambda: read_annotations(path, []), str(path), *words)
-
-
-def test_version_2_and_other_data_with_ids_of_their_own_are_taken(tmp_path: Path) -> None:
-    official = changed(QUESTIONS, lambda c: c.update(info=V1_INFO | {"version": "2.0"}))
-    assert len(read_questions(as_json(tmp_path / "questions.json", official))) == 2
-    own = changed(QUESTIONS, lambda c: (_v1_ids(c["questions"]), c.update(data_type="mine")))
-    assert [row.question_id for row in read_questions(as_json(tmp_path / "questions.json", own))] == [2621480, 2621481]
-
-
-@pytest.mark.parametrize("subtype", ["test2015", "test-dev2015"])
-def test_questions_whose_answers_are_not_public_are_refused(tmp_path: Path, subtype: str) -> None:
-    path = as_json(tmp_path / "questions.json", changed(QUESTIONS, lambda c: c.update(data_subtype=subtype)))
-    refuses(lambda: read_questions(path), str(path), subtype, "not public", "take val2014")
-
-
-def test_a_question_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
-    content = changed(QUESTIONS, lambda c: c["questions"][1].update(question_id=262148000))
-    path = as_json(tmp_path / "questions.json", content)
-    refuses(lambda: read_questions(path), str(path), "262148000", "2 times", "must be unique")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [lambda c: c["annotations"].pop(), lambda c: c["annotations"][1].update(answers=[])],
-    ids=["none", "empty"],
-)
-def test_a_question_without_an_annotation_is_refused(tmp_path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    questions = read_questions(as_json(tmp_path / "questions.json", QUESTIONS))
-    path = as_json(tmp_path / "annotations.json", changed(ANNOTATIONS, change))
-    refuses(lambda: read_annotations(path, questions), str(path), "262148001", "no annotation", "same release")
-
-
-@pytest.mark.parametrize("key", ["questions", "question_id", "image_id", "question"])
-def test_questions_without_a_key_are_refused(tmp_path: Path, key: str) -> None:
-    content = copy.deepcopy(QUESTIONS)
-    del (content if key in content else content["questions"][1])[key]
-    path = as_json(tmp_path / "questions.json", content)
-    refuses(lambda: read_questions(path), str(path), repr(key), "not a VQA v2 questions file", "check")
-
-
-@pytest.mark.parametrize(
-    "key", ["annotations", "question_id", "answers", "question_type", "answer_type", "multiple_choice_answer"]
-)
-def test_annotations_without_a_key_are_refused(tmp_path: Path, key: str) -> None:
-    content = copy.deepcopy(ANNOTATIONS)
-    del (content if key in content else content["annotations"][1])[key]
-    path = as_json(tmp_path / "annotations.json", content)
-    question = "question 262148001" if key not in ("annotations", "question_id") else ""
-    refuses(lambda: read_annotations(path, []), str(path), repr(key), question, "not a VQA v2 annotations", "check")
-
-
-def test_an_answer_without_its_text_is_refused(tmp_path: Path) -> None:
-    answers = [*ANSWERS[:4], {"answer_id": 5}, *ANSWERS[5:]]
-    content = changed(ANNOTATIONS, lambda c: c["annotations"][1].update(answers=answers))
-    path = as_json(tmp_path / "annotations.json", content)
-    refuses(lambda: read_annotations(path, []), str(path), "question 262148001", "'answer'", "check")
-
-
-@pytest.mark.parametrize(
-    "content", [[], {"questions": None, "annotations": None}, {"questions": [1], "annotations": [1]}, 5]
-)
-def test_json_of_another_kind_is_neither_questions_nor_annotations(tmp_path: Path, content: Any) -> None:
-    path = as_json(tmp_path / "file.json", content)
-    refuses(lambda: read_questions(path), str(path), "not a VQA v2 questions file", "check")
-    refuses(lambda: read_annotations(path, []), str(path), "not a VQA v2 annotations file", "check")
-
-
-def test_the_two_vqa_files_are_not_taken_for_each_other(tmp_path: Path) -> None:
-    questions, annotations = as_json(tmp_path / "q.json", QUESTIONS), as_json(tmp_path / "a.json", ANNOTATIONS)
-    refuses(lambda: read_questions(annotations), str(annotations), "'questions'")
-    refuses(lambda: read_annotations(questions, []), str(questions), "'annotations'")
-
-
-def test_the_pictures_of_questions_are_listed_once_in_their_order() -> None:
+# --- images and answers of questions -------------------------------------------------------------------------------
+def test_the_images_of_questions_are_listed_once_in_their_order() -> None:
     questions = [VqaQuestion(n, image, "?") for n, image in enumerate((262148, 42, 262148, 7))]
     assert question_images(questions, "val2014/COCO_val2014_{:012d}.jpg") == [
         ImageEntry(262148, "val2014/COCO_val2014_000000262148.jpg"),
@@ -511,7 +418,3 @@ def test_the_majority_answer_is_the_most_frequent_of_its_type_whatever_the_order
         for _ in range(3):
             rng.shuffle(rows)
             assert majority_answers({"annotations": rows}) == majority
-
-
-def test_without_annotations_there_is_no_majority() -> None:
-    assert majority_answers({"annotations": []}) == {}

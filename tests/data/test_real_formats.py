@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from maccap.core.errors import DataError
 from maccap.data.captions import (
     Caption,
-    CaptionTable,
-    ImageEntry,
     read_captions,
     read_images_table,
     references,
@@ -29,6 +23,7 @@ from maccap.data.coco import read_coco_captions
 from maccap.data.images import pack_images, read_images
 from maccap.data.karpathy import read_karpathy
 from maccap.data.vqa import majority_answers, question_images, read_annotations, read_questions
+from tests.helpers.files import as_json, refuses, zipped
 
 VQA_HEADER = {
     "info": {"description": "This is v2.0 of the VQA dataset.", "url": "http://visualqa.org", "version": "2.0"},
@@ -50,13 +45,6 @@ def load(path: Path) -> Any:
 
 def lines(path: Path) -> list[str]:
     return gzip.decompress(path.read_bytes()).decode().removesuffix("\n").split("\n")
-
-
-def zip_of(path: Path, **members: Any) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, json.dumps(content))
-    return path
 
 
 def plain(text: str) -> str:
@@ -101,8 +89,9 @@ def released(real: Path) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def caption_datasets(released: dict[str, list[dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    members = {f"dataset_{name}.json": karpathy_json(rows, name) for name, rows in released.items()}
-    return zip_of(tmp_path_factory.mktemp("karpathy") / "caption_datasets.zip", **members)
+    path = tmp_path_factory.mktemp("karpathy") / "caption_datasets.zip"
+    path.write_bytes(zipped({f"dataset_{name}.json": karpathy_json(rows, name) for name, rows in released.items()}))
+    return path
 
 
 def test_coco_splits_have_the_known_sizes_ids_and_texts(
@@ -121,9 +110,7 @@ def test_coco_splits_have_the_known_sizes_ids_and_texts(
     test = [row for row in rows if row.split == "test"]
     assert test[0].file_name == "val2014/COCO_val2014_000000391895.jpg"
     write_captions(tmp_path / "captions.test.jsonl", test)
-    assert (
-        list(CaptionTable(tmp_path / "captions.test.jsonl")) == read_captions(tmp_path / "captions.test.jsonl") == test
-    )
+    assert read_captions(tmp_path / "captions.test.jsonl") == test
 
 
 def test_flickr30k_splits_have_the_known_sizes_and_texts(
@@ -139,14 +126,6 @@ def test_flickr30k_splits_have_the_known_sizes_and_texts(
     )  # fmt: skip
 
 
-def test_half_of_the_karpathy_archive_is_to_be_downloaded_anew(caption_datasets: Path, tmp_path: Path) -> None:
-    half = tmp_path / "caption_datasets.zip"
-    data = caption_datasets.read_bytes()
-    half.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"caption_datasets\.zip: damaged or cut short .*; .*download it anew"):
-        read_karpathy(half, "dataset_coco.json")
-
-
 # --- COCO photos with captions and questions -----------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def photos(real: Path) -> Path:
@@ -157,10 +136,8 @@ def photos(real: Path) -> Path:
 def val2014(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The photos as the official `val2014.zip` names them."""
     path = tmp_path_factory.mktemp("coco") / "val2014.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("val2014/", b"")
-        for photo in sorted((photos / "images").iterdir()):
-            archive.write(photo, f"val2014/COCO_val2014_{photo.name}")
+    held = {f"val2014/COCO_val2014_{photo.name}": photo.read_bytes() for photo in (photos / "images").iterdir()}
+    path.write_bytes(zipped({"val2014/": b""} | held))
     return path
 
 
@@ -172,12 +149,10 @@ def test_coco_captions_come_out_of_the_annotations_archive(photos: Path, tmp_pat
     boxes = [
         {"id": n, "image_id": row["image_id"], "bbox": [0, 0, 1, 1]} for n, row in enumerate(content["annotations"])
     ]
-    path = zip_of(
-        tmp_path / "annotations_trainval2014.zip",
-        **{
-            "annotations/captions_val2014.json": official,
-            "annotations/instances_val2014.json": official | {"annotations": boxes},
-        },
+    path = tmp_path / "annotations_trainval2014.zip"
+    instances = official | {"annotations": boxes}
+    path.write_bytes(
+        zipped({"annotations/captions_val2014.json": official, "annotations/instances_val2014.json": instances})
     )
     rows = read_coco_captions(path, "test", "annotations/captions_val2014.json")
     assert len(rows) == 620
@@ -186,8 +161,10 @@ def test_coco_captions_come_out_of_the_annotations_archive(photos: Path, tmp_pat
         (row["id"], row["image_id"], plain(row["caption"])) for row in content["annotations"]
     ]
     assert {row.file_name for row in rows} == {f"COCO_val2014_{row.image_id:012d}.jpg" for row in rows}
-    with pytest.raises(DataError, match=r"'caption'.*take captions_\*\.json"):
-        read_coco_captions(path, "test", "annotations/instances_val2014.json")
+    refuses(
+        lambda: read_coco_captions(path, "test", "annotations/instances_val2014.json"),
+        "'caption'", "take captions_*.json",
+    )  # fmt: skip
 
 
 def test_a_folder_of_photos_in_coco_format_is_a_data_set(photos: Path) -> None:
@@ -202,13 +179,9 @@ def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(
     photos: Path, val2014: Path, tmp_path: Path
 ) -> None:
     questions, annotations = load(photos / "vqa_questions.json"), load(photos / "vqa_annotations.json")
-    asked = zip_of(
-        tmp_path / "v2_Questions_Val_mscoco.zip",
-        **{"v2_OpenEnded_mscoco_val2014_questions.json": VQA_HEADER | {"task_type": "Open-Ended"} | questions},
-    )
-    answered = zip_of(
-        tmp_path / "v2_Annotations_Val_mscoco.zip", **{"v2_mscoco_val2014_annotations.json": VQA_HEADER | annotations}
-    )
+    asked, answered = tmp_path / "v2_Questions_Val_mscoco.zip", tmp_path / "v2_Annotations_Val_mscoco.zip"
+    asked.write_bytes(zipped({"v2_OpenEnded_mscoco_val2014_questions.json": VQA_HEADER | questions}))
+    answered.write_bytes(zipped({"v2_mscoco_val2014_annotations.json": VQA_HEADER | annotations}))
     rows = read_questions(asked)
     assert len(rows) == 39
     assert read_annotations(answered, rows)["annotations"] == annotations["annotations"]
@@ -222,36 +195,6 @@ def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(
             assert archive.read(entry.file_name) == (photos / "images" / f"{entry.image_id:012d}.jpg").read_bytes()
 
 
-def test_coco_annotations_find_their_photos_in_the_official_archive(photos: Path, val2014: Path) -> None:
-    names = [f"COCO_val2014_{image['file_name']}" for image in load(photos / "captions.json")["images"][:10]]
-    loose = read_images(photos / "images", [name.removeprefix("COCO_val2014_") for name in names])
-    for packed, photo in zip(read_images(val2014, names), loose, strict=True):
-        assert packed.tobytes() == photo.tobytes()
-
-
-def test_photos_are_found_in_a_flickr30k_archive_by_their_bare_names(photos: Path, tmp_path: Path) -> None:
-    held = sorted((photos / "images").iterdir())[:12]
-    store = tmp_path / "flickr30k-images.tar.gz"
-    with tarfile.open(store, "w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("flickr30k-images/readme.txt"), io.BytesIO())
-        for photo in held:
-            archive.add(photo, f"flickr30k-images/{photo.name}")
-    entries = [ImageEntry(n, photo.name) for n, photo in enumerate(reversed(held))]
-    pack_images(store, entries, tmp_path / "tar.zip")
-    pack_images(photos / "images", entries, tmp_path / "folder.zip")
-    assert (tmp_path / "tar.zip").read_bytes() == (tmp_path / "folder.zip").read_bytes()
-    for image, photo in zip(read_images(tmp_path / "tar.zip", [p.name for p in held]), held, strict=True):
-        with Image.open(photo) as raw:
-            assert sorted(image.size) == sorted(raw.size)
-    with pytest.raises(DataError, match=r"flickr30k-images\.tar\.gz: lacks 1 of 13 listed files, the first 36979\.jpg"):
-        pack_images(store, [*entries, ImageEntry(99, "36979.jpg")], tmp_path / "more.zip")
-    data = store.read_bytes()
-    store.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"flickr30k-images\.tar\.gz: damaged or cut short .*; .*download it anew"):
-        pack_images(store, entries, tmp_path / "more.zip")
-    assert not list(tmp_path.glob("*more.zip*"))
-
-
 # --- VQA v2 --------------------------------------------------------------------------------------------------------
 def test_real_vqa_v2_questions_and_annotations_belong_together(real: Path, tmp_path: Path) -> None:
     folder = real / "vqa_v2"
@@ -262,20 +205,6 @@ def test_real_vqa_v2_questions_and_annotations_belong_together(real: Path, tmp_p
     majority = majority_answers({"annotations": annotations})
     assert majority.keys() == load(folder / "expected.json.gz")["accuracy"]["perQuestionType"].keys()
     assert majority["is the"] in ("yes", "no")
-    annotations.pop(1234)
-    path = zip_of(tmp_path / "v2_Annotations_Val_mscoco.zip", **{"a.json": VQA_HEADER | {"annotations": annotations}})
-    with pytest.raises(DataError, match=rf"question {questions[1234].question_id} has no annotation"):
-        read_annotations(path, questions)
-
-
-def test_real_questions_numbered_as_in_version_1_are_refused(real: Path, tmp_path: Path) -> None:
-    rows = [
-        row | {"question_id": 10 * row["image_id"] + row["question_id"] % 1000}
-        for row in load(real / "vqa_v2" / "questions.json.gz")["questions"]
-        if row["question_id"] % 1000 < 3
-    ]
-    assert len(rows) > 500
-    header = {key: value for key, value in VQA_HEADER.items() if key != "info"}
-    path = zip_of(tmp_path / "Questions_Val_mscoco.zip", **{"OpenEnded_q.json": header | {"questions": rows}})
-    with pytest.raises(DataError, match=r"VQA version 1\.0; take version 2\.0"):
-        read_questions(path)
+    absent = annotations.pop(1234)["question_id"]
+    path = as_json(tmp_path / "annotations.json", VQA_HEADER | {"annotations": annotations})
+    refuses(lambda: read_annotations(path, questions), f"question {absent} has no annotation")

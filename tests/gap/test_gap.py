@@ -10,10 +10,17 @@ from scipy import stats
 from torch.nn import functional as F
 
 from maccap.gap import similarity
-from maccap.gap.measures import Vectors, hotelling_f, mardia, mean_measures, normal_distance, spread_measures
-from maccap.gap.separability import deal, separability
-from maccap.gap.similarity import Pairs, exceedance, first_captions, pair_cosines, recall_at
-from maccap.gap.statistics import gap_measures, gap_statistics
+from maccap.gap.similarity import Pairs, deal, exceedance, first_captions, pair_cosines, recall_at, separability
+from maccap.gap.statistics import (
+    Vectors,
+    gap_measures,
+    gap_statistics,
+    hotelling_f,
+    mardia,
+    mean_measures,
+    normal_distance,
+    spread_measures,
+)
 
 ROWS = torch.tensor([1, 0, 0, 2, 1, 3, 2, 2, 4, 1])  # the image of each caption
 
@@ -102,11 +109,7 @@ def test_mardia_by_brute_force():
     assert mardia(sample) == pytest.approx((skewness, kurtosis))
 
 
-def test_mardia_in_one_dimension_is_the_ordinary_skewness_and_kurtosis_and_no_affine_map_changes_it(gaussian):
-    column = np.random.default_rng(7).gamma(2, size=(80, 1))
-    skewness, kurtosis = mardia(column)
-    assert skewness == pytest.approx(stats.skew(column[:, 0]) ** 2)
-    assert kurtosis == pytest.approx(stats.kurtosis(column[:, 0], fisher=False))
+def test_no_affine_map_changes_mardias_measures(gaussian):
     mapped = gaussian @ np.random.default_rng(8).normal(size=(20, 20)) + 3
     assert mardia(mapped) == pytest.approx(mardia(gaussian))
 

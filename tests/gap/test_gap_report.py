@@ -124,15 +124,12 @@ def test_without_tokens_and_memory_the_rest_is_measured(world):
     assert list(report["nearness"]) == ["global", CAPTIONS]
 
 
-@pytest.mark.parametrize(
-    ("keep", "words"), [(slice(0, 4), "too few"), (slice(0, 59), "no caption")], ids=["few", "bare"]
-)
-def test_too_few_images_or_an_image_without_captions_are_refused(world, keep, words):
+@pytest.mark.parametrize(("count", "captioned", "words"), [(4, 4, "too few"), (60, 59, "no caption")])
+def test_too_few_images_or_an_image_without_captions_are_refused(world, count, captioned, words):
     images, text, rows, memory = world
-    there = rows < keep.stop
-    extra = images.rows(slice(0, keep.stop if words == "too few" else 60))
+    there = rows < captioned
     with pytest.raises(DataError, match=words):
-        gap_report([extra], text[there], rows[there], memory, SETTINGS)
+        gap_report([images.rows(slice(0, count))], text[there], rows[there], memory, SETTINGS)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -188,12 +185,12 @@ def test_the_verdicts_follow_the_measures():
 # --- the command -----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def own(tmp_path):
-    """Arguments of `maccap gap` for 24 random pictures with two captions each, in the COCO format."""
+    """Arguments of `maccap gap` for 24 random images with two captions each, in the COCO format."""
     noise = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     for i in range(24):
-        picture = noise.integers(0, 255, (50, 60, 3), dtype=np.uint8)
-        Image.fromarray(picture).save(tmp_path / f"images/{i}.png")
+        image = noise.integers(0, 255, (50, 60, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"images/{i}.png")
     images = [{"id": i, "file_name": f"{i}.png"} for i in range(24)]
     annotations = [{"id": n, "image_id": n % 24, "caption": f"{n} boats on the grass"} for n in range(48)]
     (tmp_path / "captions.json").write_text(json.dumps({"images": images, "annotations": annotations}))

@@ -7,8 +7,8 @@ import pytest
 from maccap.core.errors import ConfigError
 from maccap.core.project import read_config
 from maccap.fetch.registry import read_registry
+from maccap.graph.estimate import announcement, estimate, generations
 from maccap.graph.profile import Profile
-from maccap.graph.work import announcement, work
 from maccap.methods.registry import check_options, needs
 from tests.helpers import ROOT
 
@@ -50,6 +50,9 @@ def paper() -> dict:
         (("datasets", "coco", "format"), "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
         (("datasets", "coco", "format"), "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
         (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
+        (("experiments", "clipre", "given"), "reference", "experiments.clipre.given: needs a run whose method trains"),
+        (("experiments", "human", "given"), "reference", "experiments.human.given: needs a run whose method trains"),
+        (("vqa_methods", "prefix", "experiment"), "ceiling", "'ceiling' sees references; name one that sees the image"),
         (("tables", "in_domain", "experiments"), ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
         (("tables", "in_domain", "pairs"), ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
         (("tables", "vqa", "vqa_methods"), ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
@@ -140,17 +143,18 @@ def test_shards_are_counted_and_predicted_each_by_itself():
     assert profile.shards_of(theirs) == 1, "published predictions come whole"
 
 
-def test_work_counts_every_run_seed_and_override():
-    profile = Profile(PROFILES["paper"])
-    planned = work(profile, {})
-    assert len(planned.trainings) == len(profile.trained)
+def test_the_estimate_counts_every_run_seed_and_override(paper):
+    profile = Profile(paper)
     assert ("coco", "clipre") in profile.runs()
     assert ("coco", "clipre") not in profile.trained
-    web = [training for training in planned.trainings if training.captions == 3318333]
-    assert [(training.epochs, training.runs) for training in web] == [(4, 3)] * 3
-    draws = {generation.draws for generation in planned.generations if generation.inputs == 5000}
-    assert draws == {1, 2, 4}
-    assert sum(generation.inputs == 214354 for generation in planned.generations) == 3
+    planned = generations(profile)
+    assert {generation.draws for generation in planned if generation.inputs == 5000} == {1, 2, 4}
+    assert sum(generation.inputs == 214354 for generation in planned) == 3
+    before = estimate(profile, {}).training_seconds
+    paper["datasets"]["cc3m"]["training"]["epochs"] += 1  # once more over its captions: three runs of three seeds
+    tokens = 3 * 3 * 3318333 * (paper["training"]["queries"] + paper["estimate"]["caption_tokens"])
+    operations = 4 * paper["estimate"]["language_model_parameters"] * tokens
+    assert estimate(Profile(paper), {}).training_seconds - before == pytest.approx(operations / 100e12)
 
 
 def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):

@@ -94,8 +94,7 @@ class Checkout:
 
     def snakemake_plan(self, *arguments: str) -> set[str]:
         """Stage names of the jobs that Snakemake would run."""
-        out = self("snakemake", "--dry-run", *arguments)
-        return _snakemake_jobs(out)
+        return _snakemake_jobs(self("snakemake", "--dry-run", *arguments))
 
     def snakemake_run(self, *arguments: str) -> set[str]:
         """Stage names of the jobs that Snakemake ran."""
@@ -123,10 +122,10 @@ class Checkout:
         found = yaml.safe_load(self.text(f"dvc.{kind}"))["stages"]
         return {name: stage for name, stage in found.items() if name != "dag-check"}
 
-    def code(self, stage: str) -> str:
-        """The hashes of source files on which a stage depends; `sync --check` or the stage `dag-check` wrote them."""
+    def decisions(self, stage: str) -> list[dict[str, Any]]:
+        """What decides each job of a stage beside its files; `sync --check` or the stage `dag-check` wrote it."""
         [path] = [path for path in self.stages()[stage]["deps"] if path.startswith(".snakemake/dvc-")]
-        return self.text(path)
+        return json.loads(self.text(path))
 
     def dvc_run(self, *arguments: str) -> set[str]:
         """Jobs that `dvc repro` ran, without its own check of the graph."""
@@ -171,14 +170,14 @@ def jobs_of(stages: set[str]) -> set[str]:
     return stages | ({"manifest"} if "report" in stages else set())
 
 
-def ran(out: str) -> set[str]:
+def ran(out: str, said: str = "Running stage '{}'") -> set[str]:
     """Jobs of the stages that `dvc repro` says it runs, without its check of the graph."""
-    return jobs_of(set(re.findall(r"Running stage '(?:[^':]+:)?([^':]+)'", out)) - {"dag-check"})
+    return jobs_of(set(re.findall(said.format("(?:[^':]+:)?([^':]+)"), out)) - {"dag-check"})
 
 
 def restored(out: str) -> set[str]:
     """Jobs of the stages that `dvc repro` says it takes from the run cache, without its check of the graph."""
-    return jobs_of(set(re.findall(r"Stage '(?:[^':]+:)?([^':]+)' is cached", out)) - {"dag-check"})
+    return ran(out, "Stage '{}' is cached")
 
 
 def _snakemake_jobs(out: str) -> set[str]:
@@ -200,12 +199,8 @@ def make_checkout(folder: Path) -> Checkout:
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout.strip("\0").split("\0")
     for name in files:
         if (ROOT / name).exists():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / name).is_symlink():
-                target.symlink_to((ROOT / name).readlink())
-            else:
-                target.write_bytes((ROOT / name).read_bytes())
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
     checkout = Checkout(folder)
     config = read_config("mini", folder) | TINY
     for name, values in SMALLER.items():

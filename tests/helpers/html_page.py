@@ -1,4 +1,4 @@
-"""The parts of a page that tests look at."""
+"""A page as readers' tools see it."""
 
 import re
 from html.parser import HTMLParser
@@ -42,7 +42,7 @@ class Page(HTMLParser):
 
 
 def require_standalone(text: str, page: Page) -> None:
-    """A page needs no other file, and its headings, pictures, tables and own links are as readers' tools want them."""
+    """A page needs no other file, and its headings, images, tables and own links are as readers' tools want them."""
     sources = [a.get("src") or a.get("href") for tag, a in page.tags if tag in ("img", "image", "link", "script")]
     assert all(source.startswith("data:") for source in sources)
     assert not re.search(r"url\(|@import", text)

@@ -3,10 +3,8 @@
 So the rules and the steps are those of the workflow, but no process has to be started for each job.
 """
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,9 @@ from maccap.core.job import Job
 from maccap.graph.snakemake_graph import Graph, GraphJob, read_graph
 from maccap.steps.runner import run_step
 from tests.helpers import ROOT
+from tests.helpers.tiny import GENERATION, SELECTION, TRAINING
 
 LINKED = ("maccap", "workflow", "Snakefile")  # what planning reads
-
-
-@contextmanager
-def working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def make_project(folder: Path, profile: dict[str, Any]) -> None:
@@ -46,11 +35,11 @@ def make_project(folder: Path, profile: dict[str, Any]) -> None:
 
 def run_all(folder: Path) -> Graph:
     """Run every job of the default target of a project's default profile."""
-    with working_in(folder):
+    with chdir(folder):
         graph = read_graph(yaml.safe_load(Path("config/config.yaml").read_text())["profile"])
         for job in graph.jobs:
             own = as_job(job)
-            run_step(job.step, own.inputs, own.outputs, own.cfg, [])
+            run_step(job.step, own.inputs, own.outputs, own.settings, [])
     return graph
 
 
@@ -62,3 +51,16 @@ def job_of(graph: Graph, rule: str, **settings: Any) -> Job:
 def as_job(job: GraphJob) -> Job:
     inputs = {name: [Path(path) for path in paths] for name, paths in job.named.items()}
     return Job(inputs, [Path(path) for path in job.outputs], job.settings)
+
+
+def small_profile(clip: Path, opt: Path, sections: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """A profile with miniature models; the sections have these entries and none of those of base.yaml."""
+    base = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
+    models = {
+        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
+        "language_model": {"name": str(opt), "dtype": "float32"},
+    }
+    settings = {"training": TRAINING, "generation": GENERATION, "selection": SELECTION}
+    own = {name: dict.fromkeys(base.get(name, {})) | entries for name, entries in sections.items()}
+    dumped = {name: values.model_dump() for name, values in settings.items()}
+    return {"reduced": True, "gpus": 0} | models | dumped | own | others

@@ -1,6 +1,5 @@
 """A small set of inputs of the report, as the rules before it write them: two data sets, no models needed."""
 
-import io
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,7 +74,7 @@ def tables(results: Path) -> list[Path]:
 
 
 def dataset(folder: Path, name: str) -> dict[str, list[Path]]:
-    """Captions, pictures and their features of one test set."""
+    """Captions, images and their features of one test set."""
     data = folder / "artifacts/mini/data" / name
     data.mkdir(parents=True, exist_ok=True)
     rows = [Caption(i, f"{i}.jpg", "test", 10 * i + n, f"Reference {n} of {i}.") for i in IMAGES for n in range(2)]
@@ -84,9 +83,8 @@ def dataset(folder: Path, name: str) -> dict[str, list[Path]]:
     noise = np.random.default_rng(0)
     with zipfile.ZipFile(data / "images.zip", "w") as archive:
         for i in IMAGES:
-            picture = io.BytesIO()
-            Image.fromarray(noise.integers(0, 255, (60, 90, 3), dtype=np.uint8)).save(picture, "JPEG")
-            archive.writestr(f"{i}.jpg", picture.getvalue())
+            with archive.open(f"{i}.jpg", "w") as image:
+                Image.fromarray(noise.integers(0, 255, (60, 90, 3), dtype=np.uint8)).save(image, "JPEG")
     attention = torch.rand(len(IMAGES), GRID**2 + 1, GRID**2 + 1, generator=torch.Generator().manual_seed(0))
     store = folder / f"artifacts/mini/features/{name}/images.test.1.safetensors"
     write_store(store, {"attention": attention}, {"ids": [*IMAGES]}, "float16")

@@ -64,13 +64,8 @@ class Server:
         self.closing = threading.Event()
 
     def __enter__(self) -> Server:
-        owner = self
-
-        class Handler(_Handler):
-            server_pages = owner.pages
-            closing = owner.closing
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        handler = type("Handler", (_Handler,), {"server_pages": self.pages, "closing": self.closing})
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
@@ -100,14 +95,12 @@ class Server:
         siblings = []
         for name, body in files.items():
             entry: dict[str, Any] = {"rfilename": name, "size": len(body), "blobId": git_id(body)}
-            headers = {"X_Repo_Commit": commit}
+            tricks = []
             if name.endswith((".bin", ".safetensors")):
                 digest = hashlib.sha256(body).hexdigest()
                 entry["lfs"] = {"sha256": digest, "size": len(body), "pointerSize": 130}
-                target = self.add(f"cdn/{digest}", body)
-                self.add(f"{repo}/resolve/{commit}/{name}", b"", always(redirect(target)), **headers)
-            else:
-                self.add(f"{repo}/resolve/{commit}/{name}", body, **headers)
+                tricks = always(redirect(self.add(f"cdn/{digest}", body)))
+            self.add(f"{repo}/resolve/{commit}/{name}", body, tricks, X_Repo_Commit=commit)
             siblings.append(entry)
         about = json.dumps({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings}).encode()
         for path in [f"api/models/{repo}/revision/{commit}", *([f"api/models/{repo}"] if main else [])]:

@@ -9,6 +9,7 @@ import json
 import statistics
 import zipfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def derive(job: Job) -> None:
     """Outputs that hold digests of the inputs and settings."""
     read = [path.read_bytes() for paths in job.inputs.values() for path in paths]
     for out in job.outputs:
-        digest = hashlib.sha256(b"".join([*read, out.name.encode(), repr(job.cfg).encode()])).hexdigest()
+        digest = hashlib.sha256(b"".join([*read, out.name.encode(), repr(job.settings).encode()])).hexdigest()
         if out.suffix == ".zip":
             with zipfile.ZipFile(out, "w") as archive:
                 archive.writestr(zipfile.ZipInfo("image"), digest)
@@ -145,17 +146,18 @@ def derive(job: Job) -> None:
 
 
 def predict(job: Job) -> None:
+    about = product(job.settings["experiment"], job.settings["tested"], SEEDS, (1, 2))
     rows = [
         {"trained": "coco", "experiment": experiment, "tested": tested, "seed": seed, "image_id": image,
          "caption": "a" * (len(experiment) * seed + 2 * image + len(tested))}
-        for experiment in job.cfg["experiment"] for tested in job.cfg["tested"] for seed in SEEDS for image in (1, 2)
+        for experiment, tested, seed, image in about
     ]  # fmt: skip
     write_lines(job.outputs[0], rows)
 
 
 def evaluate(job: Job) -> None:
     rows = [json.loads(line) for path in job.inputs["predictions"] for line in path.read_text().splitlines()]
-    own = [row for row in rows if row["tested"] == job.cfg["tested"]]
+    own = [row for row in rows if row["tested"] == job.settings["tested"]]
     scored = [{**row, "CIDEr": float(len(row["caption"]))} for row in own]
     for experiment in EXPERIMENTS:
         for seed in SEEDS:
@@ -179,7 +181,7 @@ def table(job: Job) -> None:
         return [found[experiment, seed] for seed in SEEDS]
 
     names, rows = {"coco": "COCO", "flickr30k": "Flickr30k"}, []
-    if job.cfg["table"] == "in_domain":
+    if job.settings["table"] == "in_domain":
         columns = ["CIDEr", "SPICE"]
         for dataset, metrics in zip(DATASETS, job.inputs["metrics"]):
             for experiment in EXPERIMENTS:
@@ -192,7 +194,7 @@ def table(job: Job) -> None:
         low = cell([changes[0] - 1], pair, BOUND)
         own = cell(values("light", metrics), sources("light", metrics))
         rows.append(Row(["COCO", "light"], [own, cell(changes, pair, DIFFERENCE), low]))
-    write_table(Table(job.cfg["table"], ["data set", "method"], columns, rows), job.outputs)
+    write_table(Table(job.settings["table"], ["data set", "method"], columns, rows), job.outputs)
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,36 +1,35 @@
 """A small stand-in for everything that the paper profile downloads, in the very formats and at the very paths.
 
 `build(folder, registry)` writes a mirror (`MACCAP_MIRROR`) for the assets of the real registry and the registry that
-pins its files: 40 pictures, their captions and questions, captions of the web, published predictions, CLIP ViT-B/32 at
-full size with random weights in OpenAI's archive format, a tiny OPT that has learned the captions and an untrained tiny
-T5, in the hub's files.
+pins its files: images, captions and questions of the embedded world under the names of COCO and Flickr30k, captions of
+the web, published predictions, CLIP ViT-B/32 at full size with random weights in OpenAI's archive format, the embedded
+world's OPT and an untrained tiny T5, in the hub's files.
 """
 
 import hashlib
 import io
 import json
-import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
 import yaml
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import OPTForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from maccap.fetch.hub import mirror_folder
 from maccap.fetch.registry import HubAsset, read_registry
-from maccap.world.drawing import draw
-from maccap.world.scenes import caption, question, scenes, ten_answers
+from maccap.world.scene_files import write_world
+from maccap.world.scenes import caption, scenes
+from tests.helpers.files import tarred, zipped
+from tests.helpers.tiny import SHIPPED
 from tests.models.test_encoder import Holder
 
-COCO_PICTURES, FLICKR_PICTURES = 28, 12
-KARPATHY = {
-    "coco": {"train": 16, "restval": 6, "val": 4, "test": 12},
-    "flickr30k": {"train": 18, "val": 4, "test": FLICKR_PICTURES},
-}
+COUNTS = {"train": 22, "val": 4, "test": 12}
+RESTVAL = 6  # of COCO's training images
 WEB_CAPTIONS = {"cc3m-train": 60, "cc3m-validation": 8}
 LEFT_OUT = 1  # test images that published predictions do not cover
 
@@ -38,18 +37,23 @@ LEFT_OUT = 1  # test images that published predictions do not cover
 def build(folder: Path, registry: Path) -> Path:
     """Write `<folder>/mirror` and return the registry `<folder>/assets.yaml` that pins what is in it."""
     mirror, assets = folder / "mirror", read_registry(registry)
-    coco, flickr = _karpathy("coco"), _karpathy("flickr30k")
+    files, photos = _world("coco")
+    coco, flickr = files["dataset"], _world("flickr30k")[0]["dataset"]
+    for image in coco["images"]:
+        image |= {"filepath": "val2014", "filename": _coco_name(image["cocoid"])}
+    for image in coco["images"][:RESTVAL]:
+        image["split"] = "restval"
     content = {
-        "karpathy-splits": _zip({"dataset_coco.json": _json(coco), "dataset_flickr30k.json": _json(flickr)}),
-        "coco-val2014": _zip({f"val2014/{_coco_name(i)}": _picture("coco", i) for i in range(COCO_PICTURES)}),
+        "karpathy-splits": zipped({"dataset_coco.json": coco, "dataset_flickr30k.json": flickr}),
+        "coco-val2014": zipped({f"val2014/{_coco_name(int(Path(name).stem))}": photos[name] for name in photos}),
         "clip-vit-b-32": _openai_clip(),
         "corenlp-3.6.0": _corenlp(),
         **{name: _conceptual(count) for name, count in WEB_CAPTIONS.items()},
-        **_vqa(),
+        **_vqa(files),
         **_published({"coco": coco, "flickr30k": flickr}, assets),
     }
     texts = [sentence["raw"] for image in coco["images"] for sentence in image["sentences"]]
-    hub = {"facebook/opt-1.3b": _opt(texts), "google/flan-t5-xl": _t5(texts)}
+    hub = {"facebook/opt-1.3b": _opt(), "google/flan-t5-xl": _t5(texts)}
     entries = yaml.safe_load(registry.read_text(encoding="utf-8"))
     for name, asset in assets.items():
         if isinstance(asset, HubAsset):
@@ -67,102 +71,43 @@ def build(folder: Path, registry: Path) -> Path:
 
 
 def flickr_archive(folder: Path) -> Path:
-    """The pictures that a user has to ask for, as they are handed out."""
+    """The photos that a user has to ask for, as they are handed out."""
     path = folder / "flickr30k-images.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        for i in range(FLICKR_PICTURES + KARPATHY["flickr30k"]["val"]):
-            data = _picture("flickr30k", i)
-            member = tarfile.TarInfo(f"flickr30k-images/{_flickr_name(i)}")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    photos = _world("flickr30k")[1]
+    path.write_bytes(tarred({f"flickr30k-images/{name}": photos[name] for name in photos}))
     return path
 
 
-def _json(value) -> bytes:
+def _world(domain: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """One domain of the embedded world: its JSON files and its images, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_world(Path(folder), domain, COUNTS, 3, seed=1)
+        files = {path.stem: json.loads(path.read_bytes()) for path in Path(folder).glob("*.json")}
+        with zipfile.ZipFile(Path(folder, "images.zip")) as archive:
+            return files, {name: archive.read(name) for name in archive.namelist()}
+
+
+def _coco_name(image_id: int) -> str:
+    return f"COCO_val2014_{image_id:012d}.jpg"
+
+
+def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    return data.getvalue()
-
-
-def _coco_id(picture: int) -> int:
-    return 1000 + 7 * picture
-
-
-def _coco_name(picture: int) -> str:
-    return f"COCO_val2014_{_coco_id(picture):012d}.jpg"
-
-
-def _flickr_name(picture: int) -> str:
-    return f"{100000 + picture}.jpg"
-
-
-def _scenes(domain: str, count: int):
-    """The first `count` scenes of a domain; the test scenes come first, so that they are those with pictures."""
-    return list(scenes(domain, "test", count, 1))
-
-
-def _picture(domain: str, number: int) -> bytes:
-    scene, rng = _scenes(domain, number + 1)[number]
-    data = io.BytesIO()
-    draw(scene, rng).resize((120, 90)).save(data, "JPEG")
-    return data.getvalue()
-
-
-def _karpathy(domain: str) -> dict:
-    """A split file as Karpathy wrote them: COCO with folder and id, Flickr30k without."""
-    counts = KARPATHY[domain]
-    order = ["test", "val", *(split for split in counts if split not in ("test", "val"))]
-    splits = [split for split in order for _ in range(counts[split])]
-    images, sentid = [], 0
-    for number, ((scene, rng), split) in enumerate(zip(_scenes(domain, len(splits)), splits)):
-        sentences = []
-        for raw in (caption(scene, rng) for _ in range(5)):
-            sentences.append({"tokens": raw.lower().split(), "raw": raw, "imgid": number, "sentid": sentid})
-            sentid += 1
-        image = {"imgid": number, "split": split, "sentids": [s["sentid"] for s in sentences], "sentences": sentences}
-        if domain == "coco":
-            image |= {"filepath": "val2014", "filename": _coco_name(number), "cocoid": _coco_id(number)}
-        else:
-            image["filename"] = _flickr_name(number)
-        images.append(image)
-    return {"images": images, "dataset": domain}
-
-
 def _conceptual(count: int) -> bytes:
-    lines = [
-        f"{caption(scene, rng).lower()}\thttps://example.org/{i}.jpg\n"
-        for i, (scene, rng) in enumerate(_scenes("coco", count))
-    ]
-    return "".join(lines).encode()
+    texts = (caption(scene, rng).lower() for scene, rng in scenes("coco", "test", count, 1))
+    return "".join(f"{text}\thttps://example.org/{i}.jpg\n" for i, text in enumerate(texts)).encode()
 
 
-def _vqa() -> dict[str, bytes]:
-    """The four official archives: two questions on each picture of val2014, three on scenes of train2014."""
+def _vqa(files: dict[str, Any]) -> dict[str, bytes]:
+    """The four official archives; the questions of val are about the test images."""
     archives = {}
-    for split, count, each in (("train", 20, 3), ("val", COCO_PICTURES, 2)):
-        questions, annotations = [], []
-        for number, (scene, rng) in enumerate(_scenes("coco", count)):
-            for n in range(each):
-                asked = question(scene, rng)
-                given = ten_answers(asked, rng)
-                key = {"image_id": _coco_id(number), "question_id": _coco_id(number) * 1000 + n}
-                questions.append(key | {"question": asked.text})
-                answers = [{"answer": a, "answer_confidence": "yes", "answer_id": i + 1} for i, a in enumerate(given)]
-                annotations.append(key | {
-                    "question_type": asked.question_type, "answer_type": asked.answer_type, "answers": answers,
-                    "multiple_choice_answer": max(given, key=given.count),
-                })  # fmt: skip
-        header = {"info": {"version": "2.0"}, "data_type": "mscoco", "data_subtype": f"{split}2014", "license": {}}
-        stem = f"v2_OpenEnded_mscoco_{split}2014_questions.json"
-        archives[f"vqa2-questions-{split}"] = _zip({stem: _json(header | {"questions": questions})})
-        stem = f"v2_mscoco_{split}2014_annotations.json"
-        archives[f"vqa2-annotations-{split}"] = _zip({stem: _json(header | {"annotations": annotations})})
+    for split, ours in (("train", "train"), ("val", "test")):
+        header = {"data_type": "mscoco", "data_subtype": f"{split}2014", "license": {}}
+        for kind, name in (("questions", "v2_OpenEnded_mscoco"), ("annotations", "v2_mscoco")):
+            content = files[f"vqa_{kind}.{ours}"] | header
+            archives[f"vqa2-{kind}-{split}"] = zipped({f"{name}_{split}2014_{kind}.json": content})
     return archives
 
 
@@ -173,10 +118,8 @@ def _published(splits: dict[str, dict], assets: dict) -> dict[str, bytes]:
         if name.startswith(("magic-", "zerocap-", "clipre-")):
             images = [image for image in splits[name.split("-")[-1]]["images"] if image["split"] == "test"]
             rows = [
-                {
-                    "split": "test", "image_name": image["filename"],
-                    "captions": [s["raw"] for s in image["sentences"]], "prediction": other["sentences"][1]["raw"],
-                }
+                {"split": "test", "image_name": image["filename"], "prediction": other["sentences"][1]["raw"],
+                 "captions": [s["raw"] for s in image["sentences"]]}
                 for image, other in zip(images, images[1:] + images[:1])
             ]  # fmt: skip
             found[name] = _json(rows[LEFT_OUT:])
@@ -196,7 +139,7 @@ def _openai_clip() -> bytes:
 
 def _corenlp() -> bytes:
     folder = "stanford-corenlp-full-2015-12-09"
-    return _zip({f"{folder}/stanford-corenlp-3.6.0{kind}.jar": kind.encode() or b"code" for kind in ("", "-models")})
+    return zipped({f"{folder}/stanford-corenlp-3.6.0{kind}.jar": kind.encode() or b"code" for kind in ("", "-models")})
 
 
 def _write_model(folder: Path, files: dict[str, bytes]) -> None:
@@ -207,64 +150,25 @@ def _write_model(folder: Path, files: dict[str, bytes]) -> None:
     (folder / "index.json").write_text(json.dumps(index))
 
 
-def _opt(texts: list[str]) -> dict[str, bytes]:
-    """The files of facebook/opt-1.3b: pickled weights, and the tokenizer as vocabulary and merges."""
-    tokenizer = Tokenizer(models.BPE(unk_token="</s>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
-    tokenizer.train_from_iterator(texts, trainer)
-    model = json.loads(tokenizer.to_str())["model"]
+def _opt() -> dict[str, bytes]:
+    """The files of facebook/opt-1.3b: the embedded world's OPT, its tokenizer as vocabulary and merges."""
+    lm = OPTForCausalLM.from_pretrained(SHIPPED / "opt-scenes", dtype=torch.float16)
+    model = json.loads((SHIPPED / "opt-scenes/tokenizer.json").read_bytes())["model"]
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
-    torch.manual_seed(0)
-    config = OPTConfig(
-        vocab_size=len(model["vocab"]), hidden_size=64, word_embed_proj_dim=64, ffn_dim=128, num_hidden_layers=2,
-        num_attention_heads=4, max_position_embeddings=128, bos_token_id=2, eos_token_id=2, pad_token_id=1,
-        dtype="float16", architectures=["OPTForCausalLM"],
-    )  # fmt: skip
-    lm = OPTForCausalLM(config)
-    _teach(lm, [[2, *tokenizer.encode(text).ids, 2] for text in texts])
     special = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
+    weights = io.BytesIO()
+    torch.save(lm.state_dict(), weights)
     return {
-        "config.json": config.to_json_string().encode(),
-        "generation_config.json": _json(
-            {"_from_model_config": True, "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1}
-        ),
+        "config.json": lm.config.to_json_string().encode(),
+        "generation_config.json": (SHIPPED / "opt-scenes/generation_config.json").read_bytes(),
         "vocab.json": _json(model["vocab"]),
         "merges.txt": "\n".join(["#version: 0.2", *merges, ""]).encode(),
-        "tokenizer_config.json": _json(
-            {
-                "errors": "replace",
-                **special,
-                "add_prefix_space": False,
-                "add_bos_token": True,
-                "tokenizer_class": "GPT2Tokenizer",
-            }
-        ),
+        "tokenizer_config.json": _json(special | {
+            "errors": "replace", "add_prefix_space": False, "add_bos_token": True, "tokenizer_class": "GPT2Tokenizer",
+        }),
         "special_tokens_map.json": _json(special),
-        "pytorch_model.bin": _saved({name: value.half() for name, value in lm.state_dict().items()}),
-    }
-
-
-def _teach(lm: OPTForCausalLM, rows: list[list[int]], steps: int = 120) -> None:
-    """Let a language model learn a few sentences, so that it says something."""
-    ids = torch.tensor([(row + [1] * 40)[:40] for row in rows])
-    optimizer = torch.optim.AdamW(lm.parameters(), lr=5e-3)
-    for step in range(steps):
-        batch = ids[torch.arange(step * 16, step * 16 + 16) % len(ids)]
-        labels = batch.masked_fill(batch == 1, -100)
-        lm(input_ids=batch, attention_mask=(batch != 1).long(), labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    lm.eval()
-
-
-def _saved(state: dict[str, torch.Tensor]) -> bytes:
-    data = io.BytesIO()
-    torch.save(state, data)
-    return data.getvalue()
+        "pytorch_model.bin": weights.getvalue(),
+    }  # fmt: skip
 
 
 def _t5(texts: list[str]) -> dict[str, bytes]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from maccap.core.job import Job
 from maccap.data.text_corpus import TextSet
+from maccap.methods.base import Resources
 from maccap.methods.registry import load_method
-from maccap.methods.resources import Resources
 from maccap.models.encoder import load_encoder
 from maccap.models.language_model import load_language_model
 from maccap.steps import describe_run
@@ -46,20 +46,21 @@ def make_project(root: Path) -> None:
             Trainer(
                 method, lm, data, data, TRAINING, SEED, folders[-1], {"trained": "coco", "run": name} | models
             ).run()
-        describe(folders, shards, table)
+        for folder in folders:
+            describe(folder, shards, table)
 
 
-def describe(folders: list[Path], shards: list[Path], table: Path, **changes) -> None:
-    """Write run.json of some runs, as the step does, with some settings changed."""
+def describe(folder: Path, shards: list[Path], table: Path, **changes) -> None:
+    """Write run.json of a run's only seed, as the step does, with some settings changed."""
     settings = {"generation": GENERATION.model_dump(), "selection": SELECTION.model_dump(), "answering": ANSWERING}
     cfg = {f"{name}.{key}": value for name, own in settings.items() for key, value in own.items()}
     inputs = {
-        "adaptors": [folder / "adaptor.safetensors" for folder in folders],
-        "logs": [folder / "log.jsonl" for folder in folders],
+        "adaptors": [folder / "adaptor.safetensors"],
+        "log": [folder.parent / "log.jsonl"],
         "encoder_files": [Path("models/clip") / name for name in sorted(os.listdir("models/clip"))],
         "language_model_files": [Path("models/opt") / name for name in sorted(os.listdir("models/opt"))],
         "memory": shards,
         "memory_captions": [table],
         "pairs": [],
     }
-    describe_run.run(Job(inputs, [folder / "run.json" for folder in folders], cfg | changes))
+    describe_run.run(Job(inputs, [folder / "run.json"], cfg | changes))

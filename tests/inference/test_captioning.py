@@ -89,27 +89,6 @@ def test_a_text_is_encoded_once_and_has_its_own_features_wherever_it_stands():
     assert encoder.asked == [["a dog", "a cat"], ["a bus"]]
 
 
-def test_the_same_seed_gives_the_same_captions():
-    first, second = (captioner().caption(image_features(), SELECTION) for _ in range(2))
-    assert first == second
-
-
-def test_a_batch_says_what_single_images_say():
-    images = image_features()
-    together = captioner(noise_variance=0.0, draws=1, batch_size=7).caption(images, SELECTION)
-    alone = captioner(noise_variance=0.0, draws=1, batch_size=1).caption(images, SELECTION)
-    assert [row["caption"] for row in together] == [row["caption"] for row in alone]
-
-
-def test_padding_of_a_batch_of_prompts_changes_nothing():
-    lm = tiny_lm()
-    prefix = torch.randn(3, 4, lm.dim, generator=torch.Generator().manual_seed(4))
-    prompts = ["Question: What color is the boat? Short answer:", "", "A red"]
-    together = lm.generate(prefix, prompts, beams=2, max_new_tokens=5)
-    alone = [lm.generate(prefix[i : i + 1], prompts[i : i + 1], beams=2, max_new_tokens=5)[0] for i in range(3)]
-    assert together == alone
-
-
 def test_weights_of_another_size_are_refused_by_name(tmp_path):
     from safetensors.torch import save_file
 
@@ -140,13 +119,7 @@ def test_answers_end_at_the_next_question_or_line(text, cleaned):
 
 
 def questions() -> list[VqaQuestion]:
-    texts = [
-        "What color is the boat?",
-        "Is there a tree?",
-        "How many fish are there?",
-        "Where is the big house?",
-        "Why?",
-    ]
+    texts = ["What color is the boat?", "Is there a tree?", "How many fish are there?", "Where is a house?", "Why?"]
     return [VqaQuestion(10 + i, 100 + i % 3, text) for i, text in enumerate(texts)]
 
 
@@ -162,11 +135,12 @@ def test_answers_come_in_official_form_in_order_of_the_ids():
 def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
     run, images = captioner(draws=1, noise_variance=0.0), image_features()
     seen = []
-    monkeypatch.setattr(
-        type(run.lm),
-        "generate",
-        lambda self, prefix, prompts, **_: seen.append((prefix, prompts)) or [""] * len(prompts),
-    )
+
+    def generate(_, prefix, prompts, **settings):
+        seen.append((prefix, prompts))
+        return [""] * len(prompts)
+
+    monkeypatch.setattr(type(run.lm), "generate", generate)
     captions = {int(i): f"Caption of {i}." for i in images.ids}
     answer_questions(run.lm, questions(), ANSWERING, captions)
     answer_questions(run.lm, questions(), ANSWERING, (run, images))

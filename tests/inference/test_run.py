@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,19 @@ def elsewhere(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def copy(project, elsewhere) -> Path:
+    """A copy of the run of MacCap in a working directory that has its models."""
+    (elsewhere / "models").symlink_to(project / "models")
+    return shutil.copytree(folder_of(project), elsewhere / "copy")
+
+
+def rewrite(copy: Path, **changes: dict[str, Any]) -> None:
+    """Change entries of a run.json."""
+    about = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(about | {key: about[key] | own for key, own in changes.items()}))
+
+
 def test_run_json_says_everything_that_training_and_the_config_decided(project):
     about = json.loads((folder_of(project, "viecap") / "run.json").read_text())
     assert {key: about[key] for key in ("method", "seed", "trained", "run")} == {
@@ -56,7 +70,7 @@ def test_run_json_says_everything_that_training_and_the_config_decided(project):
     weights = load_file(folder_of(project, "viecap") / "adaptor.safetensors")
     assert about["trainable_parameters"] == sum(value.numel() for value in weights.values())
     assert (about["feature_dim"], about["lm_dim"]) == (32, 32)
-    log = [json.loads(line) for line in (folder_of(project, "viecap") / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (folder_of(project, "viecap").parent / "log.jsonl").read_text().splitlines()]
     assert {"trained": "coco", "run": "viecap", "seed": SEED} | about["final"] == log[-1]
     assert about["steps"] == log[-1]["step"]
 
@@ -96,44 +110,32 @@ def test_files_and_images_in_memory_get_the_same_captions_in_any_company(project
     assert trained.caption([]) == []
 
 
-def test_a_copy_of_the_folder_works_where_its_models_are_found(project, elsewhere):
-    shutil.copytree(folder_of(project), elsewhere / "copy")
+def test_a_copy_of_the_folder_works_where_its_models_are_found(project, copy):
+    assert load_run("copy").caption(images(1)) == load_run(folder_of(project)).caption(images(1))
+    Path("models").unlink()
     with pytest.raises(DataError, match=r"copy: needs models/clip, which is not there \(looked in .*run from"):
         load_run("copy")
-    (elsewhere / "models").symlink_to(project / "models")
-    expected = load_run(folder_of(project)).caption(images(1))
-    assert load_run("copy").caption(images(1)) == expected
 
 
-def test_shipped_models_are_found_beside_the_package(project, elsewhere):
+def test_shipped_models_are_found_beside_the_package(copy):
     """A run of the embedded world needs nothing but its folder and the package."""
-    shutil.copytree(folder_of(project), elsewhere / "copy")
-    about = json.loads(Path("copy/run.json").read_text())
-    for key, name in (("encoder", "clip-scenes"), ("language_model", "opt-scenes")):
-        about[key] |= {"name": f"maccap/world/weights/{name}", "folder": f"maccap/world/weights/{name}"}
-    Path("copy/run.json").write_text(json.dumps(about))
+    shipped = [f"maccap/world/weights/{name}" for name in ("clip-scenes", "opt-scenes")]
+    encoder, lm = ({"name": path, "folder": path} for path in shipped)
+    rewrite(copy, encoder=encoder, language_model=lm)
     with pytest.raises(EncoderError, match="use the encoder and language model that the run was trained with"):
         load_run("copy")  # found, and of another size than the miniature ones
 
 
-def test_a_model_named_by_its_name_is_read_from_the_workflows_folder_or_else_by_name(project, elsewhere):
-    shutil.copytree(folder_of(project), elsewhere / "copy")
-    about = json.loads(Path("copy/run.json").read_text())
-    about["encoder"] |= {"name": "no-such-architecture", "pretrained": "no-such-tag"}
-    Path("copy/run.json").write_text(json.dumps(about))
-    (elsewhere / "models").symlink_to(project / "models")
+def test_a_model_named_by_its_name_is_read_from_the_workflows_folder_or_else_by_name(copy):
+    rewrite(copy, encoder={"name": "no-such-architecture", "pretrained": "no-such-tag"})
     assert load_run("copy").caption(images(1))
-    (elsewhere / "models").unlink()
+    Path("models").unlink()
     with pytest.raises(EncoderError, match="open_clip has no model 'no-such-architecture'"):
         load_run("copy")
 
 
-def test_settings_of_the_run_decide_how_it_decodes(project, elsewhere):
-    shutil.copytree(folder_of(project), elsewhere / "copy")
-    (elsewhere / "models").symlink_to(project / "models")
-    about = json.loads(Path("copy/run.json").read_text())
-    about["selection"] |= {"draws": 1}
-    Path("copy/run.json").write_text(json.dumps(about))
+def test_settings_of_the_run_decide_how_it_decodes(copy):
+    rewrite(copy, selection={"draws": 1})
     assert [len(caption.candidates) for caption in load_run("copy").caption(images(2))] == [1, 1]
 
 
@@ -142,7 +144,7 @@ def test_changed_settings_change_run_json_and_nothing_else(project, monkeypatch)
     folder = folder_of(Path(), "decap")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     data = Path("artifacts/small/data/coco")
-    describe([folder], sorted(data.glob("*.safetensors")), data / "captions.train.jsonl", **{"generation.beams": 7})
+    describe(folder, sorted(data.glob("*.safetensors")), data / "captions.train.jsonl", **{"generation.beams": 7})
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert [name for name in after if after[name] != before[name]] == ["run.json"]
     assert json.loads(after["run.json"])["generation"]["beams"] == 7
@@ -162,9 +164,8 @@ def test_describing_runs_loads_no_torch():
         (lambda folder: (folder / "run.json").write_text("{"), "run.json: not valid JSON"),
     ],
 )
-def test_a_folder_that_is_no_whole_run_is_refused(project, elsewhere, damage, message):
-    shutil.copytree(folder_of(project), elsewhere / "copy")
-    damage(elsewhere / "copy")
+def test_a_folder_that_is_no_whole_run_is_refused(copy, damage, message):
+    damage(copy)
     with pytest.raises(DataError, match=message):
         load_run("copy")
 
@@ -175,9 +176,9 @@ def test_a_folder_that_is_no_whole_run_is_refused(project, elsewhere, damage, me
         (lambda folder: save_file({}, folder / "adaptor.safetensors"), "not the weights of a run"),
         (lambda folder: (folder / "adaptor.safetensors").write_bytes(b"x"), "not the weights of a run"),
         (lambda folder: (folder / "adaptor.safetensors").unlink(), "adaptor.safetensors: no such file; train"),
-        (lambda folder: (folder / "log.jsonl").write_text(""), "log.jsonl: not the log of a run"),
+        (lambda folder: (folder.parent / "log.jsonl").write_text(""), "log.jsonl: not the log of a run"),
         (
-            lambda folder: shutil.copy(folder / "../../decap" / folder.name / "log.jsonl", folder),
+            lambda folder: shutil.copy(folder.parents[1] / "decap/log.jsonl", folder.parent),
             "log.jsonl: is not of the run whose weights are",
         ),
     ],
@@ -190,4 +191,4 @@ def test_weights_and_a_log_that_do_not_belong_together_are_not_described(
     folder = folder_of(Path())
     damage(folder)
     with pytest.raises(DataError, match=message):
-        describe([folder], [], Path("none"), **{"generation.beams": 7})
+        describe(folder, [], Path("none"), **{"generation.beams": 7})

@@ -16,9 +16,8 @@ from maccap.data.features import ImageFeatures
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextBatch, TextSet, memory
 from maccap.inference.captioning import Captioner
-from maccap.methods.base import CaptioningMethod, TrainedMethod
+from maccap.methods.base import CaptioningMethod, Resources, TrainedMethod, read_resources
 from maccap.methods.registry import load_method, names, needs
-from maccap.methods.resources import Resources, read_resources
 from maccap.models.encoder import EncodedOnce
 from maccap.models.language_model import LanguageModel
 from maccap.models.memory_projection import project
@@ -145,7 +144,6 @@ def test_a_memory_is_cut_to_its_size_at_random_but_alike(monkeypatch: pytest.Mon
     texts = text_set()
     assert memory(texts, 1).captions(torch.tensor([4, 0])) == [TEXTS[4], TEXTS[0]]
     monkeypatch.setattr("maccap.data.text_corpus.MEMORY_SIZE", 7)
-    monkeypatch.setattr("maccap.data.text_corpus.memory", memory.__wrapped__)
     cut = memory.__wrapped__(texts, 1)
     assert len(set(cut.rows.tolist())) == 7
     assert torch.equal(cut.rows, memory.__wrapped__(texts, 1).rows)
@@ -166,10 +164,6 @@ def test_close_without_an_adapter_is_capdec_with_its_own_variance() -> None:
     batch = text_set().batch(torch.arange(6))
     close = method("close", adapter="none", noise_variance=0.016)
     assert torch.equal(close.training_input(batch, noise()), method("capdec").training_input(batch, noise()))
-    images = image_features(6)
-    assert torch.equal(
-        close.image_input(images, GENERATION, 1, 1), method("capdec").image_input(images, GENERATION, 1, 1)
-    )
 
 
 def test_close_moves_by_the_mean_gap_and_draws_from_three_times_its_covariance() -> None:

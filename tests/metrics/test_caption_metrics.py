@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import inspect
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,26 +15,13 @@ import pandas as pd
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
-from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
 
 from maccap.core.errors import DataError, EnvironmentProblem
-from maccap.metrics import (
-    CaptionScores,
-    caption_scores,
-    captions,
-    check_coverage,
-    ensure_java,
-    meteor,
-    paraphrases,
-    score_sets,
-    spice_available,
-)
+from maccap.metrics import caption_scores, captions, check_coverage, score_pairs, spice_available
 from maccap.metrics.bootstrap import aligned_statistics, corpus_score
-from maccap.metrics.meteor import FOLDER, STAGES, meteor_process, meteor_scores
-from maccap.metrics.overlap import References
-from maccap.metrics.paraphrases import LONGEST, filter_paraphrases
-from maccap.metrics.registry import CaptionSet, metric_named
+from maccap.metrics.captions import CaptionScores
+from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
 from tests.helpers import ROOT, SHARED
 
 PUBLISHED = SHARED / "real" / "published_predictions"
@@ -58,15 +43,17 @@ ODD = {
 
 @pytest.fixture(scope="module")
 def scored() -> list[CaptionScores]:
-    return score_sets(REFERENCES, [PERFECT, ODD, dict(reversed(PERFECT.items()))])
+    return score_pairs([(REFERENCES, own) for own in (PERFECT, ODD, dict(reversed(PERFECT.items())))])
+
+
+def test_no_set_needs_no_java() -> None:
+    assert score_pairs([]) == []
 
 
 def test_perfect_captions(scored: list[CaptionScores]) -> None:
     perfect, _, reordered = scored
     assert list(perfect.corpus) == NAMES + ["SPICE"] * spice_available()
-    assert [perfect.corpus[name] for name in NAMES[:4]] == pytest.approx([100] * 4)
-    assert perfect.corpus["METEOR"] == pytest.approx(100)
-    assert perfect.corpus["ROUGE-L"] == pytest.approx(100)
+    assert [perfect.corpus[name] for name in NAMES[:6]] == pytest.approx([100] * 6)
     assert perfect.corpus["CIDEr"] > 100
     assert reordered == perfect
     assert list(perfect.per_item) == list(REFERENCES)
@@ -105,10 +92,16 @@ def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored:
 
 
 def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
-    references = References([["a dog runs on the beach", "the dog", "a cat sat on the mat now"]])
-    _, rows = references.bleu(["a dog on the the"])
+    scores = scored_by(
+        "BLEU-1", [["a dog runs on the beach", "the dog", "a cat sat on the mat now"]], ["a dog on the the"]
+    )
     # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
-    assert rows == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
+    assert scores.statistics == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
+
+
+def scored_by(metric: str, references: list[list[str]], texts: list[str]) -> SetScores:
+    [scores] = metric_named(metric).score([CaptionSet(References(references), texts, None)])
+    return scores
 
 
 def some_captions(draw: random.Random) -> list[str]:
@@ -121,19 +114,14 @@ def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytes
     draw = random.Random(images)
     truth = {image: some_captions(draw) for image in range(images)}
     candidates = {image: some_captions(draw)[:1] for image in truth}
-    references, texts = References(list(truth.values())), [text for (text,) in candidates.values()]
-    bleu, items = Bleu(4).compute_score(truth, candidates)
-    assert references.bleu(texts)[0] == list(zip(bleu, items, strict=True))
-    for ours, theirs in ((references.rouge, Rouge()), (references.cider, Cider())):
-        whole, items = theirs.compute_score(truth, candidates)
-        assert ours(texts) == (whole, list(items))
-
-
-def test_caption_scores_is_the_corpus_of_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(inspect.signature(caption_scores).parameters) == ["references", "predictions"]
-    monkeypatch.setattr(captions, "score_sets", lambda references, sets: [CaptionScores({"CIDEr": len(sets)}, {}, {})])
-    assert caption_scores({1: ["a"]}, {1: "a"}) == {"CIDEr": 1}
-    assert score_sets(REFERENCES, []) == []
+    theirs = dict(zip(NAMES, zip(*Bleu(4).compute_score(truth, candidates), strict=True)))
+    theirs |= {"ROUGE-L": Rouge().compute_score(truth, candidates), "CIDEr": Cider().compute_score(truth, candidates)}
+    texts = [text for (text,) in candidates.values()]
+    rouge = [item if text else 0.0 for item, text in zip(theirs["ROUGE-L"][1], texts)]  # theirs finds "" equal to ""
+    theirs["ROUGE-L"] = (float(np.mean(rouge)), rouge)
+    for name, (whole, items) in theirs.items():
+        ours = scored_by(name, list(truth.values()), texts).scores[name]
+        assert ours == (100 * whole, [100 * item for item in items])
 
 
 @pytest.mark.parametrize(
@@ -162,19 +150,26 @@ def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPat
             return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
 
     monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
-    [scores] = metric_named("SPICE").score([CaptionSet(References([["a"], ["b"]]), ["a", ""], None)])
-    assert scores.scores == {"SPICE": (25.0, [50.0, 0.0])}
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a shell command stands in for Java")
-def test_meteor_that_dies_is_reported_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meteor, "write_paraphrases", lambda *_: None)
-    monkeypatch.setattr(meteor, "JAVA", ("sh", "-c", "read line; echo no room >&2; exit 1"))
-    with pytest.raises(EnvironmentProblem, match=r"METEOR: its Java process failed \(no room\)"):
-        meteor_scores([[("a", "a")] * 3])
+    assert scored_by("SPICE", [["a"], ["b"]], ["a", ""]).scores == {"SPICE": (25.0, [50.0, 0.0])}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
+def test_locale_and_java_options_of_the_user_change_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    references = {1: ["a red boat on the water", "a boat"], 2: ["a dog runs", "the dog is running"]}
+    captions = {1: "a boat on water", 2: "the dogs run"}
+    expected = caption_scores(references, captions)
+    own = {"LC_ALL": "de_DE.UTF-8", "JAVA_TOOL_OPTIONS": "-Duser.language=de -Duser.country=DE -XX:+UseG1GC"}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    assert caption_scores(references, captions) == expected
+    assert {name: os.environ[name] for name in own} == own
+
+
+def test_a_caption_without_words_has_no_part_of_references_without_words() -> None:
+    scores = score_pairs([({1: ["!!!", "..."], 2: ["a dog"]}, {1: "", 2: "a dog"})])[0]
+    assert [scores.per_item[image_id]["ROUGE-L"] for image_id in (1, 2)] == [0, pytest.approx(100)]
+
+
 def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_java(tmp_path, exit_status=1)
     monkeypatch.setattr(captions, "ensure_java", lambda: "java")
@@ -239,88 +234,12 @@ def test_the_package_leaves_torch_alone(tmp_path: Path) -> None:
     ],
     ids=["coco", "flickr30k"],
 )
-def test_published_scores(
-    expected: dict[str, list[float]],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_published_scores(expected: dict[str, list[float]], capfd: pytest.CaptureFixture[str]) -> None:
     files = [json.loads(gzip.decompress((PUBLISHED / f"{name}.json.gz").read_bytes())) for name in expected]
     references = {item["image_name"]: item["captions"] for item in files[0]}
-    scores = score_sets(references, [{item["image_name"]: item["prediction"] for item in file} for file in files])
+    scores = score_pairs([(references, {item["image_name"]: item["prediction"] for item in own}) for own in files])
     measured = [[round(score.corpus[name], 2) for name in NAMES] for score in scores]
     assert measured == [pytest.approx(values, abs=0.0101) for values in expected.values()]
     for score in scores:
         assert_statistics_give_the_corpus(score)
     assert capfd.readouterr().out == ""
-
-
-PLAIN = [
-    "a man in front of a large number of boxes", "the man stands before many crates", "someone by the zorb",
-    "two automobiles drive down the street", "2 cars on a road", "a cab is driving past two zorbs", "", "a",
-]  # fmt: skip
-PUNCTUATED = ["a man 's t-shirt & the u.s. flag", "the shirt of a man", "an ice-cream at the café", "ice cream , 3.5"]
-
-
-@pytest.fixture(scope="module")
-def original() -> Meteor:
-    """pycocoevalcap's own METEOR, with the whole table of paraphrases."""
-    ensure_java()
-    return Meteor()
-
-
-@pytest.mark.parametrize(("texts", "processes"), [(PLAIN, 2), (PLAIN + PUNCTUATED, 1)], ids=["plain", "punctuated"])
-def test_meteor_is_bit_for_bit_that_of_pycocoevalcap(
-    texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(meteor, "PER_PROCESS", 10)
-    monkeypatch.setattr(os, "cpu_count", lambda: processes)
-    sets = [[(candidate, reference, "the box") for candidate in texts] for reference in texts]
-    scores = meteor_scores(sets)
-    for asked, (corpus, items, _) in zip(sets, scores, strict=True):
-        truth = {number: list(own) for number, (_, *own) in enumerate(asked)}
-        candidates = {number: [candidate] for number, (candidate, *_) in enumerate(asked)}
-        assert (corpus, items) == original.compute_score(truth, candidates)
-    by_stage = np.concatenate([rows for *_, rows in scores])[:, STAGES].reshape(-1, 4, 4).sum(axis=(0, 2))
-    assert (by_stage > 0).all()  # exact, stem, synonym and paraphrase
-
-
-def test_no_paraphrase_that_can_match_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paraphrases, "BLOCK", 100)
-    draw, words = random.Random(0), ["a", "to", "café", "t-shirt", "'s", "harbours", "extraordinary", "in", "5"]
-    drawn = [" ".join(draw.choices(words, k=draw.randrange(1, 5))) for _ in range(3000)]
-    entries = [*zip(drawn[::2], drawn[1::2], strict=True), ("a dog", "a"), ("a", "hound")]
-    with gzip.open(tmp_path / "table.gz", "wt", encoding="utf-8") as file:
-        file.writelines(f"0.5\n{first}\n{second}\n" for first, second in entries)
-    candidates, references = (
-        ["a t-shirt 's in to a", "extraordinary harbours in 5"],
-        ["to a café in extraordinary café"],
-    )
-    filter_paraphrases(tmp_path / "table.gz", candidates, references, tmp_path / "out.gz")
-    lines = gzip.decompress((tmp_path / "out.gz").read_bytes()).decode().split("\n")
-    kept = set(zip(lines[1::3], lines[2::3], strict=True))
-    assert kept < set(entries) - {("a dog", "a"), ("a", "hound")}
-    ours, theirs = (set().union(*map(spans, texts)) for texts in (candidates, references))
-    needed = {(a, b) for a, b in entries if (a in ours and b in theirs) or (a in theirs and b in ours)}
-    assert len(needed) > 50
-    assert needed <= kept
-
-
-def spans(caption: str) -> set[str]:
-    words = caption.split()
-    return {" ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
-
-
-@pytest.mark.slow
-def test_no_phrase_of_the_table_of_paraphrases_is_longer_than_looked_for() -> None:
-    with gzip.open(FOLDER / "data/paraphrase-en.gz") as table:
-        assert max(len(re.findall(rb"[a-z0-9]+", line)) for n, line in enumerate(table) if n % 3) == LONGEST
-
-
-def test_meteor_of_resamples_is_what_java_says_of_them(tmp_path: Path) -> None:
-    ensure_java()
-    (tmp_path / "none.gz").write_bytes(gzip.compress(b""))
-    asked = [("a dog runs",) * 2, ("a cat is sleeping", "a cat sleeps", "cats"), ("", "two buses"), ("sea of", "sea")]
-    with meteor_process(["-", "-", "-stdio", "-l", "en", "-a", str(tmp_path / "none.gz")]) as process:
-        lines = meteor._answers(process, asked)
-        for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
-            corpus, _, rows = meteor._evaluate(process, [lines[number] for number in drawn])
-            assert corpus_score("METEOR", np.array(rows, float)) == pytest.approx(100 * corpus, abs=1e-12)

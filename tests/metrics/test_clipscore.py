@@ -57,3 +57,5 @@ def test_bad_input() -> None:
         ref_clip_scores(IMAGES, CAPTIONS, REFERENCES[:-1])
     with pytest.raises(DataError, match="references of row 0"):
         ref_clip_scores(IMAGES[:1], CAPTIONS[:1], [np.zeros((0, 6))])
+    with pytest.raises(DataError, match="row 0 of the reference features of row 0 is zero"):
+        ref_clip_scores(IMAGES[:1], CAPTIONS[:1], [np.zeros((1, 6))])

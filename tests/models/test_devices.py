@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from maccap.core.errors import ConfigError, EnvironmentProblem
+from maccap.core.errors import EnvironmentProblem
 from maccap.models.devices import claim_gpus, frozen_dtype, gpu_ids, mixed_precision, pick_device
 from tests.helpers import ROOT
 
@@ -41,7 +41,7 @@ def machine(tmp_path, monkeypatch):
 
 
 class Started:
-    def __init__(self, count: int, script: str = JOB) -> None:
+    def __init__(self, count: int, script: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", script, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, cwd=ROOT,
@@ -50,84 +50,87 @@ class Started:
     def claimed(self) -> set[str]:
         return set(self.process.stdout.readline().strip().split(","))
 
+    def waits(self, words: str) -> bool:
+        return words in self.process.stderr.readline()
+
     def finish(self) -> str:
         return self.process.communicate("", timeout=30)[1]
 
 
-def test_parallel_jobs_never_share_a_gpu(machine):
-    machine("GPU-a", "GPU-b", "GPU-c")
-    jobs = [Started(1), Started(1), Started(1)]
-    assert sorted(gpu for job in jobs for gpu in job.claimed()) == ["GPU-a", "GPU-b", "GPU-c"]
+@pytest.fixture
+def start():
+    """Starts a job that asks for this many GPUs; those that still run are finished after the test."""
+    jobs = []
+
+    def begin(count: int, script: str = JOB) -> Started:
+        jobs.append(Started(count, script))
+        return jobs[-1]
+
+    yield begin
     for job in jobs:
-        job.finish()
+        if job.process.poll() is None:
+            job.finish()
 
 
-def test_a_job_waits_until_a_gpu_is_free_and_says_so(machine):
+def test_parallel_jobs_never_share_a_gpu(machine, start):
+    machine("GPU-a", "GPU-b", "GPU-c")
+    jobs = [start(1), start(1), start(1)]
+    assert sorted(gpu for job in jobs for gpu in job.claimed()) == ["GPU-a", "GPU-b", "GPU-c"]
+
+
+def test_a_job_waits_until_a_gpu_is_free_and_says_so(machine, start):
     machine("GPU-a")
-    first = Started(1)
+    first = start(1)
     assert first.claimed() == {"GPU-a"}
-    second = Started(1)
-    assert "waiting for 1 of 1 GPUs" in second.process.stderr.readline()
+    second = start(1)
+    assert second.waits("waiting for 1 of 1 GPUs")
     time.sleep(1)
     assert second.process.poll() is None
     first.finish()
     assert second.claimed() == {"GPU-a"}
-    second.finish()
 
 
-def test_a_killed_job_frees_its_gpu(machine):
+def test_a_killed_job_frees_its_gpu(machine, start):
     machine("GPU-a")
-    first = Started(1)
+    first = start(1)
     first.claimed()
     first.process.kill()
     first.process.wait()
-    second = Started(1)
+    second = start(1)
     assert second.claimed() == {"GPU-a"}
     assert "waiting" not in second.finish()
 
 
-def test_the_claim_outlasts_exec(machine):
+def test_the_claim_outlasts_exec(machine, start):
     machine("GPU-a", "GPU-b")
-    launcher = Started(1, EXEC)
+    launcher = start(1, EXEC)
     (taken,) = launcher.claimed()
     time.sleep(0.5)
-    other = Started(1)
-    assert other.claimed() == {"GPU-a", "GPU-b"} - {taken}
-    third = Started(1)
-    assert "waiting" in third.process.stderr.readline()
+    assert start(1).claimed() == {"GPU-a", "GPU-b"} - {taken}
+    third = start(1)
+    assert third.waits("waiting")
     launcher.finish()
     assert third.claimed() == {taken}
-    other.finish()
-    third.finish()
 
 
-def test_jobs_with_several_gpus_do_not_block_each_other(machine):
+def test_jobs_with_several_gpus_do_not_block_each_other(machine, start):
     """Of three GPUs two jobs want two each: neither keeps one while it waits for another."""
     machine("GPU-a", "GPU-b", "GPU-c")
-    first, second, small = Started(2), None, None
+    first = start(2)
     got = first.claimed()
-    second = Started(2)
-    assert "waiting for 2 of 3" in second.process.stderr.readline()
-    small = Started(1)
-    assert small.claimed() == {"GPU-a", "GPU-b", "GPU-c"} - got
+    second = start(2)
+    assert second.waits("waiting for 2 of 3")
+    assert start(1).claimed() == {"GPU-a", "GPU-b", "GPU-c"} - got
     first.finish()
     assert second.claimed() == got
-    small.finish()
-    second.finish()
 
 
-def test_a_choice_made_already_stands(machine, monkeypatch):
+@pytest.mark.parametrize(("count", "shown"), [(1, "5"), (0, "")], ids=["a choice stands", "none on the CPU"])
+def test_gpus_that_were_chosen_already(machine, monkeypatch, count, shown):
     machine("GPU-a")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    claim_gpus(1)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
-
-
-def test_no_gpu_is_shown_to_a_job_on_the_cpu(machine, monkeypatch):
-    machine("GPU-a")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    claim_gpus(0)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    claim_gpus(count)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == shown
 
 
 def test_more_gpus_than_there_are_are_refused(machine, monkeypatch):
@@ -179,8 +182,3 @@ def test_precision(device, bf16, wanted, name, dtype, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     assert mixed_precision(torch.device(device), wanted) == name
     assert frozen_dtype(torch.device(device), wanted) == dtype
-
-
-def test_an_unknown_precision_is_refused():
-    with pytest.raises(ConfigError, match="'int8' does not exist: choose one of auto, bf16"):
-        mixed_precision(torch.device("cpu"), "int8")

@@ -91,8 +91,8 @@ def own_texts(lm: LanguageModel, prefix: torch.Tensor) -> list[str]:
 
 @pytest.mark.parametrize("family", [*BEAM_CACHE, *PLAIN])
 def test_a_batch_gives_each_row_the_text_of_transformers_own_search(family, tokenizer, monkeypatch):
-    cached, real = [], beam_cache.shared_prompts
-    monkeypatch.setattr(beam_cache, "shared_prompts", lambda *args: cached.append(args) or real(*args))
+    cached, real = [], beam_cache.generate
+    monkeypatch.setattr(beam_cache, "generate", lambda *args: cached.append(args) or real(*args))
     lm = LanguageModel(build(*(BEAM_CACHE | PLAIN)[family]), tokenizer)
     prefix = soft_tokens(lm)
     expected = own_texts(lm, prefix)
@@ -101,15 +101,8 @@ def test_a_batch_gives_each_row_the_text_of_transformers_own_search(family, toke
     assert bool(cached) == (family in BEAM_CACHE)
     alone = [lm.generate(prefix[i : i + 1], PROMPTS[i : i + 1], beams=4, max_new_tokens=6)[0] for i in range(5)]
     assert alone == expected
-
-
-@pytest.mark.parametrize("family", BEAM_CACHE)
-def test_maccap_plain_turns_the_beam_cache_off_and_texts_stay(family, tokenizer, monkeypatch):
-    lm = LanguageModel(build(*BEAM_CACHE[family]), tokenizer)
-    prefix = soft_tokens(lm)
-    expected = lm.generate(prefix, PROMPTS, beams=4, max_new_tokens=6)
     monkeypatch.setenv("MACCAP_PLAIN", "1")
-    monkeypatch.setattr(beam_cache, "shared_prompts", None)
+    monkeypatch.setattr(beam_cache, "generate", None)
     assert lm.generate(prefix, PROMPTS, beams=4, max_new_tokens=6) == expected
 
 

@@ -7,15 +7,13 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from torch.nn import functional as F
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
@@ -23,7 +21,6 @@ from transformers import (
 
 from maccap.core.errors import ConfigError
 from maccap.core.job import Job
-from maccap.models.fast.beam_cache import shared_prompts
 from maccap.models.language_model import FILES, LanguageModel, load_language_model, save_language_model
 from maccap.steps import language_model as step
 from maccap.training.loss import reconstruction_loss
@@ -86,14 +83,6 @@ def llama() -> LanguageModel:
     return LanguageModel(LlamaForCausalLM(llama_config(tokenizer)), tokenizer)
 
 
-def mistral() -> LanguageModel:
-    """A language model that forgets what is further back than its window."""
-    tokenizer = llama().tokenizer
-    settings = llama_config(tokenizer).to_dict() | {"sliding_window": 6}
-    settings = {key: value for key, value in settings.items() if key not in ("model_type", "architectures")}
-    return LanguageModel(MistralForCausalLM(MistralConfig(**settings)), tokenizer)
-
-
 def t5() -> LanguageModel:
     """An encoder-decoder with a unigram tokenizer that ends each text with `</s>`; more embeddings than tokens."""
     own = Tokenizer(models.Unigram())
@@ -114,12 +103,12 @@ def t5() -> LanguageModel:
     return LanguageModel(T5ForConditionalGeneration(config), tokenizer)
 
 
-FAMILIES = {"gpt2": gpt2, "smollm2": smollm2, "llama": llama, "mistral": mistral, "t5": t5}
+FAMILIES = {"opt": lambda: tiny_lm(3), "gpt2": gpt2, "smollm2": smollm2, "llama": llama, "t5": t5}
 
 
 def make(family: str) -> LanguageModel:
     torch.manual_seed(3)
-    lm = tiny_lm(3) if family == "opt" else FAMILIES[family]()
+    lm = FAMILIES[family]()
     lm.model.eval().requires_grad_(False)
     return lm
 
@@ -159,13 +148,9 @@ def test_the_loss_is_the_mean_over_every_row_alone(family):
     assert torch.allclose(loss, torch.stack(terms).mean(), atol=1e-5)
 
 
-def test_padding_counts_only_where_there_is_a_padding_token():
+def test_padding_that_does_not_exist_cannot_be_counted():
     with pytest.raises(ConfigError, match=r"no padding token.*count_padding"):
         reconstruction_loss(make("gpt2").model, torch.zeros(1, 1, 32), torch.tensor([[0, 5, 0, -1]]), -1, True)
-    lm = make("llama")
-    tokens = lm.caption_ids(CAPTIONS, 40)[0]
-    counted, left_out = (reconstruction_loss(lm.model, soft_tokens(lm), tokens, 3, value) for value in (True, False))
-    assert not torch.allclose(counted, left_out)
 
 
 @pytest.mark.parametrize("family", ["opt", "llama"])
@@ -218,20 +203,14 @@ def test_a_model_in_half_precision_takes_a_prefix_in_full():
 
 
 @pytest.mark.parametrize("family", CAUSAL)
-@pytest.mark.parametrize("with_prefix", [True, False])
-def test_a_row_says_in_a_padded_batch_what_it_says_alone(family, with_prefix):
+def test_without_a_prefix_a_row_says_in_a_padded_batch_what_it_says_alone(family):
     lm = make(family)
-    prefix = soft_tokens(lm) if with_prefix else None
-    together = lm.generate(prefix, PROMPTS, beams=3, max_new_tokens=6)
-    alone = [
-        lm.generate(prefix[i : i + 1] if with_prefix else None, PROMPTS[i : i + 1], beams=3, max_new_tokens=6)[0]
-        for i in range(3)
-    ]
-    assert together == alone
+    together = lm.generate(None, PROMPTS, beams=3, max_new_tokens=6)
+    assert together == [lm.generate(None, [prompt], beams=3, max_new_tokens=6)[0] for prompt in PROMPTS]
     assert len(set(together)) == 3
 
 
-@pytest.mark.parametrize("family", [*CAUSAL, "mistral"])
+@pytest.mark.parametrize("family", CAUSAL)
 @pytest.mark.parametrize("length_penalty", [1.0, -1.0])
 def test_beam_search_gives_the_texts_of_transformers_own_and_leaves_the_model_as_it_was(family, length_penalty):
     lm = make(family)
@@ -251,14 +230,11 @@ def test_beam_search_gives_the_texts_of_transformers_own_and_leaves_the_model_as
 
 
 def test_the_beams_of_a_row_share_its_prompt_in_memory():
-    lm = make("opt")
-    embedded, mask = lm.embed(soft_tokens(lm), [""] * 3)
-    with shared_prompts(lm.model, embedded, mask, beams=4, room=5) as cache:
-        lm.model.generate(
-            inputs_embeds=embedded, attention_mask=mask, past_key_values=cache, num_beams=4, max_new_tokens=5
-        )
+    lm, caches = make("opt"), []
+    lm.model.register_forward_hook(lambda _, __, output: caches.append(output.past_key_values))
+    lm.generate(soft_tokens(lm), [""] * 3, beams=4, max_new_tokens=5)
     heads = lm.model.config.num_attention_heads
-    assert [tuple(layer.keys.shape) for layer in cache.layers] == [(3, heads, 5 + 4 * 4, lm.dim // heads)] * 2
+    assert [tuple(layer.keys.shape) for layer in caches[-1].layers] == [(3, heads, 5 + 4 * 4, lm.dim // heads)] * 2
 
 
 @pytest.mark.parametrize("family", CAUSAL)
@@ -301,19 +277,24 @@ def logits(lm: LanguageModel) -> torch.Tensor:
     return lm.model(input_ids=ids, **decoder).logits
 
 
+def require_the_same(found: LanguageModel, lm: LanguageModel) -> None:
+    assert torch.equal(logits(found), logits(lm))
+    assert (found.end_id, found.pad_id) == (lm.end_id, lm.pad_id)
+    assert found.tokenizer(CAPTIONS).input_ids == lm.tokenizer(CAPTIONS).input_ids
+    if not lm.encoder_decoder:
+        assert found.caption_ids(CAPTIONS, 24)[0].tolist() == lm.caption_ids(CAPTIONS, 24)[0].tolist()
+    prefix = None if lm.encoder_decoder else soft_tokens(lm)
+    said = [model.generate(prefix, PROMPTS, beams=2, max_new_tokens=5) for model in (lm, found)]
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("family", [*CAUSAL, "t5"])
 def test_a_saved_folder_holds_five_files_and_the_same_model(family, tmp_path):
     lm = make(family)
     lm.tokenizer.chat_template = "{{ messages }}"
     save_language_model(lm, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
-    again = load_language_model(str(tmp_path))
-    assert torch.equal(logits(again), logits(lm))
-    assert (again.begin_id, again.end_id, again.pad_id) == (lm.begin_id, lm.end_id, lm.pad_id)
-    assert again.tokenizer(CAPTIONS).input_ids == lm.tokenizer(CAPTIONS).input_ids
-    prefix = None if lm.encoder_decoder else soft_tokens(lm)
-    said = [model.generate(prefix, PROMPTS, beams=2, max_new_tokens=5) for model in (lm, again)]
-    assert said[0] == said[1]
+    require_the_same(load_language_model(str(tmp_path)), lm)
 
 
 def test_the_models_own_sampling_and_penalties_are_dropped(tmp_path):
@@ -342,14 +323,8 @@ def test_a_folder_as_opt_is_published(tmp_path):
     (tmp_path / "special_tokens_map.json").write_text(
         '{"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}'
     )
-    loaded = load_language_model(str(tmp_path))
     lm.model.float()
-    assert torch.equal(logits(loaded), logits(lm))
-    assert loaded.caption_ids(CAPTIONS, 24)[0].tolist() == lm.caption_ids(CAPTIONS, 24)[0].tolist()
-    prefix = soft_tokens(lm)
-    assert loaded.generate(prefix, PROMPTS, beams=2, max_new_tokens=5) == lm.generate(
-        prefix, PROMPTS, beams=2, max_new_tokens=5
-    )
+    require_the_same(load_language_model(str(tmp_path)), lm)
 
 
 def test_a_folder_as_flan_t5_is_published(tmp_path):
@@ -364,11 +339,7 @@ def test_a_folder_as_flan_t5_is_published(tmp_path):
     loaded = load_language_model(str(tmp_path))
     save_language_model(loaded, tmp_path / "again")
     for other in (loaded, load_language_model(str(tmp_path / "again"))):
-        assert torch.equal(logits(other), logits(lm))
-        assert other.tokenizer(CAPTIONS).input_ids == lm.tokenizer(CAPTIONS).input_ids
-        assert other.generate(None, PROMPTS, beams=2, max_new_tokens=5) == lm.generate(
-            None, PROMPTS, beams=2, max_new_tokens=5
-        )
+        require_the_same(other, lm)
 
 
 def write_gguf(lm: LanguageModel, path: Path) -> None:
@@ -459,35 +430,11 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     shutil.copy(large / "tokenizer.json", small)
     with pytest.raises(ConfigError, match=r"tokenizer has \d+ tokens, its weights \d+"):
         load_language_model(str(small))
-    shutil.copy(make_weights(tmp_path, lacking="model.decoder.layers.0.fc1.weight"), large / "model.safetensors")
+    whole = load_file(large / "model.safetensors")
+    lacking = {name: value for name, value in whole.items() if name != "model.decoder.layers.0.fc1.weight"}
+    save_file(lacking, large / "model.safetensors", {"format": "pt"})
     with pytest.raises(ConfigError, match=r"its weights lack model\.decoder\.layers\.0\.fc1\.weight"):
         load_language_model(str(large))
     (large / "model.safetensors").write_bytes((large / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(ConfigError, match="large"):
         load_language_model(str(large))
-
-
-def make_weights(folder: Path, lacking: str) -> Path:
-    from safetensors.torch import save_file
-
-    state = make("opt").model.state_dict()
-    save_file(
-        {k: v.clone() for k, v in state.items() if k not in (lacking, "lm_head.weight")}, folder / "w.safetensors"
-    )
-    return folder / "w.safetensors"
-
-
-def test_losses_of_both_paddings_are_the_same_for_one_caption():
-    """Where nothing is padded, counting padding changes nothing."""
-    lm = make("opt")
-    ids = lm.caption_ids(CAPTIONS[:1], 30)[0]
-    tokens = ids[:, : int((ids != 1).sum())]
-    counted, left_out = (reconstruction_loss(lm.model, soft_tokens(lm, 1), tokens, 1, value) for value in (True, False))
-    assert torch.equal(counted, left_out)
-    assert counted == pytest.approx(float(F.cross_entropy(_row_logits(lm, tokens), tokens[0])), rel=1e-5)
-
-
-def _row_logits(lm: LanguageModel, tokens: torch.Tensor) -> torch.Tensor:
-    prefix = soft_tokens(lm, 1)
-    embedded = torch.cat([prefix, lm.model.get_input_embeddings()(tokens)], dim=1)
-    return lm.model(inputs_embeds=embedded).logits[0, prefix.shape[1] - 1 : -1]

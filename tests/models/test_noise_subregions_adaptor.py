@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from maccap.core.errors import EncoderError
 from maccap.models.adaptor import Adaptor
-from maccap.models.clip_features import image_tokens_and_attention
 from maccap.models.noise import inject_noise
 from maccap.models.subregions import aggregate, attended_tokens, fuse
 
@@ -68,15 +67,3 @@ def test_bad_adaptor_sizes_are_refused():
         Adaptor(20, 24)
     with pytest.raises(EncoderError, match="not the weights of a released adaptor"):
         Adaptor.from_released({"query_fusion.weight": torch.randn(3, 16)})
-
-
-def test_an_encoder_without_class_token_is_refused():
-    import open_clip
-
-    text = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}
-    resnet = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}
-    pooled = {"image_size": 32, "patch_size": 16, "width": 16, "head_width": 8, "layers": 1, "pool_type": "avg"}
-    for vision in (resnet, pooled):
-        model = open_clip.CLIP(16, vision, text).eval()
-        with pytest.raises(EncoderError, match="class token"):
-            image_tokens_and_attention(model, torch.randn(1, 3, 32, 32))

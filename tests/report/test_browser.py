@@ -28,7 +28,7 @@ frame.onload = () => {
     seen.width = page.documentElement.scrollWidth;
     seen.boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
     seen.loaded = inside.performance.getEntriesByType("resource").map(entry => entry.name);
-    seen.pictures = [...page.images].map(image => image.complete && image.naturalWidth > 0);
+    seen.images = [...page.images].map(image => image.complete && image.naturalWidth > 0);
     seen.squares = [...page.querySelectorAll("svg use")].map(use => use.getBoundingClientRect().width);
     seen.ground = inside.getComputedStyle(page.body).backgroundColor;
     seen.ink = inside.getComputedStyle(page.body).color;
@@ -109,8 +109,8 @@ def test_the_page_fits_and_a_number_leads_to_its_trace(browser, site, anchor, wi
     seen, asked = look(browser, site, anchor, width)
     assert seen["width"] <= width
     assert seen["boxes"] > 0 or width > 360, "on a phone, wide tables scroll inside their boxes"
-    assert all(seen["pictures"])
-    assert len(seen["pictures"]) >= 3
+    assert all(seen["images"])
+    assert len(seen["images"]) >= 3
     assert all(name.startswith("data:") for name in seen["loaded"])
     assert seen["address"] == f"/trace.html#{anchor}"
     assert seen["target"] == anchor
@@ -120,10 +120,10 @@ def test_the_page_fits_and_a_number_leads_to_its_trace(browser, site, anchor, wi
 
 
 @pytest.mark.parametrize("width", [360, 1600])
-def test_the_samples_fit_and_show_each_picture_twice(browser, site, width):
+def test_the_samples_fit_and_show_each_image_twice(browser, site, width):
     seen, asked = look(browser, site, shown(site), width, page="samples.html")
     assert seen["width"] <= width
-    assert all(seen["pictures"])
+    assert all(seen["images"])
     assert len(seen["squares"]) > 20
     assert all(90 < square < 400 for square in seen["squares"])
     assert all(name.startswith("data:") for name in seen["loaded"])

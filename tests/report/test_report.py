@@ -10,7 +10,7 @@ from maccap.core.artifacts import write_text
 from maccap.core.errors import DataError
 from maccap.core.records import Code, OutputFile, Record, now
 from maccap.data.features import read_store
-from maccap.data.formats import format_names
+from maccap.data.formats import formats
 from maccap.models.subregions import attended_tokens
 from maccap.report import about, images, samples
 from maccap.report.page import RANDOM_QUESTIONS
@@ -111,7 +111,7 @@ def test_settings_and_what_was_not_run_are_told(text):
 
 
 def test_every_format_of_a_data_set_is_told():
-    cfg = {f"datasets.{kind}.{key}": kind for kind in format_names() for key in ("label", "format")}
+    cfg = {f"datasets.{kind}.{key}": kind for kind in formats() for key in ("label", "format")}
     assert [label for label, what, _ in about.dataset_rows(cfg) if what] == list(about.names(cfg, "datasets"))
 
 

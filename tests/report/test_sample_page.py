@@ -74,7 +74,7 @@ def test_an_image_has_its_captions_scores_candidates_and_references(page, text):
             assert all(f"Reference {n} of {image}." in article for n in range(2))
 
 
-def test_a_picture_is_there_once_and_seen_without_and_with_its_subregions(page, text):
+def test_an_image_is_there_once_and_seen_without_and_with_its_subregions(page, text):
     images = {a["id"]: a["href"] for tag, a in page.tags if tag == "image"}
     uses = [a["href"] for tag, a in page.tags if tag == "use"]
     assert uses == [f"#{name}" for name in images]

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from tests.helpers import ROOT
-from tests.helpers.in_process import make_project
-from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, make_models
+from tests.helpers.in_process import make_project, small_profile
+from tests.helpers.tiny import make_models
 
 METRIC = '''"""How many references an image has, and one more for each word of its caption."""
 
@@ -49,7 +48,7 @@ RUN = "from pathlib import Path; from tests.helpers.in_process import run_all; r
 
 
 def profile(clip: Path, opt: Path) -> dict:
-    own = {
+    sections = {
         "runs": {"ours": {"method": "ours"}, "scaled": {"method": "ours", "training": {"share_of_noise": 0.1}}},
         "experiments": {
             "ours": {"label": "ours", "run": "ours"}, "scaled": {"label": "scaled", "run": "scaled"},
@@ -63,16 +62,11 @@ def profile(clip: Path, opt: Path) -> dict:
             },
         },
     }  # fmt: skip
-    base = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
-    return {
-        "profile": "more", "reduced": True, "seed": 3, "repeats": 1, "gpus": 0,
-        "scenes": {"train": 12, "val": 4, "test": 5, "questions": 1},
-        "datasets": {"coco": {"label": "COCO", "format": "scenes"}},
-        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
-        "language_model": {"name": str(opt), "dtype": "float32"},
-        "training": TRAINING.model_dump(), "generation": GENERATION.model_dump(), "selection": SELECTION.model_dump(),
-        **{name: dict.fromkeys(base.get(name, {})) | entries for name, entries in own.items()},
-    }  # fmt: skip
+    return small_profile(
+        clip, opt, sections, profile="more", seed=3, repeats=1,
+        scenes={"train": 12, "val": 4, "test": 5, "questions": 1},
+        datasets={"coco": {"label": "COCO", "format": "scenes"}},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

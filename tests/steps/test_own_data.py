@@ -21,7 +21,7 @@ def example() -> dict:
 
 
 def write_coco(folder: Path, world: Path) -> None:
-    """A drawn world as caption files in COCO's format and a folder of pictures, as the page shows them."""
+    """A drawn world as caption files in COCO's format and a folder of images, as the page shows them."""
     images = json.loads((world / "dataset.json").read_text())["images"]
     folder.mkdir(parents=True)
     for split in ("train", "val", "test"):
@@ -58,6 +58,27 @@ def test_the_example_plans(checkout: Checkout) -> None:
     assert not any("vqa" in job or "reported" in job for job in planned)
 
 
+def test_an_image_that_is_replaced_is_packed_again_under_both_drivers(checkout: Checkout) -> None:
+    mine = ("--configfile", "config/mine.yaml")
+    archive = "artifacts/mine/data/remote/images.zip"
+
+    def decided() -> object:
+        checkout.sync("--profile", "mine")
+        checkout.sync("--check", "--profile", "mine")
+        return json.loads(checkout.text(".snakemake/dvc-mine/pack-images-remote.json"))
+
+    checkout("snakemake", "--cores", "2", archive, *mine)
+    assert "pack-images-remote" not in checkout.snakemake_plan(archive, *mine)
+    before = decided()
+    images = sorted((checkout.folder / "data/remote/images").rglob("*.jpg"))
+    images[-1].write_bytes(images[0].read_bytes())
+    assert checkout.snakemake_plan(archive, *mine) == {"pack-images-remote"}
+    assert decided() != before
+    checkout("snakemake", "--cores", "2", archive, *mine)
+    images[0].with_name("new.jpg").write_bytes(images[0].read_bytes())
+    assert checkout.snakemake_plan(archive, *mine) == {"pack-images-remote"}
+
+
 @pytest.mark.paper
 def test_the_example_runs(checkout: Checkout) -> None:
     checkout("snakemake", "--cores", "2", "--configfile", "config/mine.yaml")
@@ -71,3 +92,7 @@ def test_the_example_runs(checkout: Checkout) -> None:
     assert trained["training"]["epochs"] == example()["datasets"]["remote"]["training"]["epochs"]
     assert "Remote sensing" in checkout.text("results/mine/tables/gap.md")
     assert "Nothing to be done" in checkout("snakemake", "-n", "--configfile", "config/mine.yaml")
+    [image, *_] = sorted((checkout.folder / "data/remote/images").rglob("*.jpg"))
+    image.write_bytes(image.read_bytes() + b" ")
+    out = checkout("python", "-m", "maccap", "verify", "--profile", "mine", fails=True)
+    assert "data/remote/images: holds other images than when the job of " in out

@@ -8,30 +8,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+import torch
 from PIL import Image
 
-from maccap.cli.main import main
+from maccap import caption_scores, load_run
 from maccap.core.errors import DataError
 from maccap.core.job import Job
 from maccap.core.records import Records
+from maccap.data.captions import read_captions
+from maccap.data.features import ImageFeatures
 from maccap.data.predictions import read_answers, read_predictions
 from maccap.figures.gap_legends import LEGENDS
 from maccap.metrics.metric_files import read_metrics
 from maccap.steps import answer, evaluate, image_features, predict
-from tests.helpers import ROOT
-from tests.helpers.in_process import job_of, make_project, run_all
-from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, make_models
+from tests.helpers.in_process import job_of, make_project, run_all, small_profile
+from tests.helpers.tiny import GENERATION, SELECTION, make_models
 
 SEEDS = (11, 12)
-BASE = yaml.safe_load((ROOT / "config/base.yaml").read_text(encoding="utf-8"))
-OTHERS = ("runs", "experiments", "vqa_methods", "tables")  # sections of base.yaml of which the profile has its own
 
 
 def profile(clip: Path, opt: Path) -> dict:
     """One domain whose test images come in three shards and training captions in two."""
-    base = {name: dict.fromkeys(entries) for name, entries in BASE.items() if name in OTHERS}
-    own = {
+    sections = {
         "runs": {"maccap": {"method": "maccap"}},
         "experiments": {
             "maccap": {"label": "MacCap", "run": "maccap"},
@@ -39,6 +37,7 @@ def profile(clip: Path, opt: Path) -> dict:
                 "label": "light", "run": "maccap", "generation": {"patch_weight": 0.0}, "selection": {"draws": 2},
                 "lowers": "subregions help",
             },
+            "ceiling": {"label": "ceiling", "run": "maccap", "given": "reference"},
             "blind": {"label": "blind"}, "human": {"label": "human"},
         },
         "vqa_methods": {
@@ -49,7 +48,7 @@ def profile(clip: Path, opt: Path) -> dict:
         "tables": {
             "in_domain": {
                 "title": "In-domain", "kind": "captions", "pairs": ["coco-coco"], "reference": "maccap",
-                "experiments": ["maccap", "light", "blind", "human"],
+                "experiments": ["maccap", "light", "ceiling", "blind", "human"],
             },
             "ablation": {
                 "title": "Ablation", "kind": "comparison", "pairs": ["coco-coco"], "reference": "maccap",
@@ -65,16 +64,12 @@ def profile(clip: Path, opt: Path) -> dict:
             **{name: {"title": name, "kind": name} for name in ("nearness", "gap", "gap_repairs")},
         },
     }  # fmt: skip
-    return {
-        "profile": "small", "reduced": True, "seed": SEEDS[0], "repeats": len(SEEDS), "gpus": 0,
-        "scenes": {"train": 12, "val": 4, "test": 6, "questions": 2},
-        "datasets": {"coco": {"label": "COCO", "format": "scenes", "shards": {"captions": 2, "images": 3}}},
-        "encoder": {"name": str(clip), "batch_size": 4, "dtype": "float16"},
-        "language_model": {"name": str(opt), "dtype": "float32"},
-        "training": TRAINING.model_dump(), "generation": GENERATION.model_dump(), "selection": SELECTION.model_dump(),
-        "answering": {"batch_size": 5, "beams": 2, "max_new_tokens": 2},
-        **{name: base.get(name, {}) | own[name] for name in own},
-    }  # fmt: skip
+    return small_profile(
+        clip, opt, sections, profile="small", seed=SEEDS[0], repeats=len(SEEDS),
+        scenes={"train": 12, "val": 4, "test": 6, "questions": 2},
+        datasets={"coco": {"label": "COCO", "format": "scenes", "shards": {"captions": 2, "images": 3}}},
+        answering={"batch_size": 5, "beams": 2, "max_new_tokens": 2},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +133,7 @@ def test_the_table_is_the_mean_and_deviation_of_its_metrics(first):
             assert len(values) == cell["n"] == 2
             assert cell["value"] == pytest.approx(np.mean(values))
             assert cell["sd"] == pytest.approx(np.std(values, ddof=1))
-    assert [row["labels"][1] for row in table["rows"]] == ["MacCap", "light", "blind", "human"]
+    assert [row["labels"][1] for row in table["rows"]] == ["MacCap", "light", "ceiling", "blind", "human"]
 
 
 def value_of(source: dict) -> float:
@@ -149,22 +144,12 @@ def value_of(source: dict) -> float:
     return float(rows[source["column"]].item())
 
 
-def test_the_ablation_pairs_seeds(first):
-    table = json.loads(Path("results/small/tables/ablation.json").read_text())
-    full, light = table["rows"]
-    delta = light["cells"][table["columns"].index("ΔCIDEr")]
-    cider = table["columns"].index("CIDEr")
-    values = [[value_of(source) for source in row["cells"][cider]["sources"]] for row in (full, light)]
-    assert delta["value"] == pytest.approx(np.mean(np.subtract(values[1], values[0])))
-    assert any("subregions help" in note for note in table["notes"])
-
-
 def test_the_samples_show_every_image_and_question(first):
     samples = json.loads(Path("artifacts/small/samples.json").read_text())
     (images,), (questions,) = samples["images"], samples["questions"]
     assert len({image["image_id"] for image in images["images"]}) == 6
     labels = {said["label"] for image in images["images"] for said in image["captions"]}
-    assert labels == {"MacCap", "light", "blind", "human"}
+    assert labels == {"MacCap", "light", "ceiling", "blind", "human"}
     assert all(sum(c["chosen"] for c in image["candidates"]) == 1 for image in images["images"])
     assert len(questions["questions"]) == 12
     assert Path("results/small/samples.html").read_text().count("<article") == 6 + 12
@@ -195,7 +180,8 @@ def test_the_metrics_of_a_table_and_the_training_curves_hold_the_same_numbers(fi
     assert metrics["COCO, MacCap"]["CIDEr"] == cell["value"]
     curves = pd.read_csv("results/small/figures/training.csv")
     own = curves[(curves.trained == "coco") & (curves.run == "maccap") & (curves.seed == 12)]
-    log = pd.read_json("artifacts/small/runs/coco/maccap/s12/log.jsonl", lines=True)
+    log = pd.read_json("artifacts/small/runs/coco/maccap/log.jsonl", lines=True)
+    log = log[log.seed == 12]
     assert own.step.tolist() == log.step.tolist()
     assert own.loss.tolist() == pytest.approx(log.loss.tolist(), rel=1e-5)
 
@@ -223,6 +209,31 @@ def test_human_leaves_its_own_reference_out(first):
     assert (whole["BLEU-4"] < 100).all()
 
 
+def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_others(first):
+    rows = read_predictions(sorted(Path("artifacts/small/predictions/coco").glob("maccap.*.jsonl")))
+    ceiling = rows[(rows.experiment == "ceiling") & (rows.seed == SEEDS[1])]
+    assert ceiling.left_out_reference.tolist() == [1] * 6
+
+    captions = read_captions(Path("artifacts/small/data/coco/captions.test.jsonl"))
+    run = load_run(Path(f"artifacts/small/runs/coco/maccap/s{SEEDS[1]}"))
+    for row in ceiling.itertuples():
+        text = [caption.caption for caption in captions if caption.image_id == row.image_id][1]
+        feature = run.captioner.encoder.text_features([text]).half().float()
+        image = ImageFeatures(torch.tensor([row.image_id]), feature, feature.repeat(1, 5, 1), torch.ones(1, 5, 5) / 5)
+        [alone] = run.captioner.caption(image, SELECTION)
+        assert (alone["caption"], alone["candidates"]) == (row.caption, row.candidates)
+
+    metrics = read_metrics(["results/small/metrics/captions/coco.jsonl"])
+    others: dict[int, list[str]] = {}
+    for caption in captions:
+        others.setdefault(caption.image_id, []).append(caption.caption)
+    others = {image_id: own[:1] + own[2:] for image_id, own in others.items()}
+    found = caption_scores(others, dict(zip(ceiling.image_id, ceiling.caption)))
+    whole = metrics[(metrics.experiment == "ceiling") & (metrics.seed == SEEDS[1]) & metrics.image_id.isna()].iloc[0]
+    for name in ("CIDEr", "BLEU-4", "METEOR"):
+        assert whole[name] == pytest.approx(found[name], abs=1e-3)
+
+
 def test_every_question_is_answered_once_by_each_way_and_seed(first):
     rows = read_answers(sorted(Path("artifacts/small/answers/coco/coco").glob("*.jsonl")))
     assert rows.groupby(["vqa_method", "seed"]).question_id.nunique().tolist() == [12] * 6
@@ -233,22 +244,6 @@ def test_figures_are_images(first):
         with Image.open(f"results/small/figures/{name}.png") as image:
             assert min(image.size) > 300
         assert Path(f"results/small/figures/{name}.svg").read_text().startswith("<?xml")
-
-
-def test_a_run_captions_images_of_any_kind_with_its_own_settings(first, tmp_path, capsys):
-    images = tmp_path / "images"
-    images.mkdir()
-    colour = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 140, 3), dtype=np.uint8))
-    colour.save(images / "colour.png")
-    colour.convert("L").save(images / "gray.jpg")
-    colour.convert("CMYK").save(images / "cmyk.jpg")
-    run = ["--run", "artifacts/small/runs/coco/maccap/s11"]
-    output, explain = tmp_path / "captions.json", tmp_path / "explained"
-    assert main(["caption", str(images), "--output", str(output), "--explain", str(explain), *run]) == 0
-    rows = json.loads(output.read_text())
-    assert [Path(row["file"]).name for row in rows] == ["cmyk.jpg", "colour.png", "gray.jpg"]
-    assert all(row["caption"] in row["candidates"] and len(row["scores"]) == SELECTION.draws for row in rows)
-    assert sorted(path.name for path in explain.glob("*.png")) == ["cmyk.png", "colour.png", "gray.png"]
 
 
 def test_a_missing_prediction_is_named_with_its_experiment(world, first, tmp_path):
@@ -277,7 +272,7 @@ def test_captions_do_not_depend_on_the_shards(world, first, tmp_path):
     """The same images in one shard get the same captions as in three."""
     store, table = tmp_path / "images.safetensors", tmp_path / "maccap.jsonl"
     shard = job_of(world[2], "image_features", shard={"number": 1, "of": 3})
-    image_features.run(Job(shard.inputs, [store], shard.cfg | {"shard": {"number": 1, "of": 1}}))
+    image_features.run(Job(shard.inputs, [store], shard.settings | {"shard": {"number": 1, "of": 1}}))
     job = job_of(world[2], "predict")
     predict.run(replace(job, inputs=job.inputs | {"images": [store]}, outputs=[table, tmp_path / "f.safetensors"]))
     whole = read_predictions([table])

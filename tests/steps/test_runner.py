@@ -11,7 +11,7 @@ import gc, sys
 from maccap.steps import runner
 collections = []
 gc.callbacks.append(lambda phase, about: collections.append(about["generation"]))
-runner._imported("train", {"language_model": []})
+runner.step_module("train", {"language_model": []})
 assert "transformers.modeling_utils" in sys.modules
 print(len(collections), gc.get_freeze_count(), gc.isenabled())
 """

@@ -10,7 +10,7 @@ from maccap.core.errors import DataError
 from maccap.metrics.bootstrap import difference_interval, resampled
 from maccap.metrics.metric_files import write_metrics
 from maccap.tables.build import build
-from maccap.tables.captions import MARK, Paired, captions, comparison, sweep, swept
+from maccap.tables.captions import MARK, captions, comparable, comparison, sweep, swept
 from maccap.tables.results import read_results
 from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
 
@@ -112,9 +112,9 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
     write_metrics(metrics[0], [*fewer, *rows, *scores("once", 0.0, 1)])
     cells = [["coco", name, "coco"] for name in ("better", "once", "same", "base")]
     better, once, same, base = read_results(metrics, cells)
-    assert Paired(same, base, 1).comparable
-    assert not Paired(better, base, 1).comparable
-    assert not Paired(once, base, 1).comparable
+    assert comparable(same, base)
+    assert not comparable(better, base)
+    assert not comparable(once, base)
     assert not any(cell.mark for row, _, cell in captions(metrics, CFG, "T").numbers() if "Better" in row.labels)
     with pytest.raises(DataError, match="scores other images than"):
         comparison(metrics, CFG, "T")

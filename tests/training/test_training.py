@@ -18,8 +18,8 @@ from maccap.core.errors import DataError
 from maccap.data.features import ids_of, write_store
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextSet
+from maccap.methods.base import Resources
 from maccap.methods.registry import load_method
-from maccap.methods.resources import Resources
 from maccap.training.trainer import Trainer, learning_rate_factor
 from tests.helpers import ROOT
 from tests.helpers.tiny import TRAINING, text_files, tiny_lm
@@ -44,7 +44,7 @@ def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -
     pairs = PairStatistics.of(train.features[torch.arange(20)], train.features[torch.arange(20, 40)])
     options = {"viecap": {"vocabulary": "words.txt"}, "close": {"adapter": "covariance"}}.get(method)
     loaded = load_method(method, settings, options, Resources(train, pairs, ("boat", "fish", "tree")))
-    return Trainer(loaded, lm, train, val, settings, seed, folder, {"trained": "coco", "run": method})
+    return Trainer(loaded, lm, train, val, settings, seed, folder / f"s{seed}", {"trained": "coco", "run": method})
 
 
 def test_learning_rate_warms_up_then_falls_to_a_tenth():
@@ -74,7 +74,7 @@ def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, 
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         trainer(tmp_path / name, seed=seed).run()
-    a, b, c = ((tmp_path / name / "adaptor.safetensors").read_bytes() for name in "abc")
+    a, b, c = ((tmp_path / name / "adaptor.safetensors").read_bytes() for name in ("a/s3", "b/s3", "c/s4"))
     assert a == b
     assert a != c
 
@@ -89,7 +89,7 @@ def test_gradients_are_clipped_before_the_step(tmp_path):
         return step(*args, **kwargs)
 
     run.optimizer.step = spy
-    _, norm = run._one_step()
+    _, norm = run.one_step()
     assert norm > 1e-2
     assert applied[0] == pytest.approx(1e-3, rel=1e-3)
 
@@ -99,7 +99,7 @@ def test_dropout_goes_off_after_the_first_epoch_only_when_asked(tmp_path):
         run = trainer(tmp_path / str(released), dropout_first_epoch_only=released)
         modes = []
         for _ in range(run.steps):
-            run._one_step()
+            run.one_step()
             run.step += 1
             modes.append(run.adaptor.training)
         assert modes == [True] * 6 + [not released] * 6
@@ -110,33 +110,42 @@ def test_every_caption_is_seen_once_per_epoch(tmp_path):
     for epoch in range(2):
         rows = []
         for _ in range(run.steps_per_epoch):
-            rows += run._rows().tolist()
+            rows += run.batch_rows().tolist()
             run.step += 1
         assert sorted(rows) == list(range(44)), epoch
 
 
 def test_a_finished_seed_of_an_unfinished_job_is_written_again_when_its_files_are_gone(tmp_path):
     """Snakemake and DVC remove a job's outputs before they run it again; the state stays until all seeds are done."""
-    trainer(tmp_path / "seed").run()
-    outputs = [tmp_path / "seed" / name for name in ("adaptor.safetensors", "log.jsonl")]
+    trainer(tmp_path / "run").run()
+    outputs = [tmp_path / "run" / name for name in ("s3/adaptor.safetensors", "log.jsonl")]
     before = [path.read_bytes() for path in outputs]
     for path in outputs:
         path.unlink()
-    again = trainer(tmp_path / "seed")
+    again = trainer(tmp_path / "run")
     again.run()
     assert [path.read_bytes() for path in outputs] == before
     again.forget()
-    assert [path.name for path in tmp_path.iterdir()] == ["seed"]
+    assert not list(tmp_path.rglob("*.state.pt"))
+
+
+def test_the_log_has_the_lines_of_every_seed_once(tmp_path):
+    for seed in (3, 4, 3, 4):  # as when a job of two seeds starts again
+        trainer(tmp_path, seed=seed).run()
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in log if line["seed"] == 3]
+    assert [(line["seed"], line["step"]) for line in log] == [(seed, step) for seed in (3, 4) for step in steps]
+    assert steps == sorted(set(steps))
 
 
 def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
     half = trainer(tmp_path)
     for _ in range(3):
-        half._one_step()
+        half.one_step()
         half.step += 1
-    half._checkpoint()
+    half.checkpoint()
     other = trainer(tmp_path, learning_rate=5e-4)
-    other._resume()
+    other.resume()
     assert other.step == 0
     assert "starting afresh" in capsys.readouterr().err
 
@@ -171,7 +180,7 @@ def test_processes_share_a_batch_and_get_the_gradient_of_all_of_it(tmp_path, mon
                 patch.setattr(type(run.accelerator), "num_processes", property(lambda _, s=state: s.num_processes))
                 patch.setattr(run.optimizer, "zero_grad", lambda: None)
                 patch.setattr(run.accelerator, "clip_grad_norm_", lambda *_: torch.zeros(()))
-                run._one_step()
+                run.one_step()
             gradients.append(torch.cat([p.grad.flatten() for p in run.adaptor.parameters()]))
         alone, *shares = gradients
         assert torch.allclose(alone, torch.stack(shares).mean(0), atol=1e-6)
@@ -197,7 +206,7 @@ def test_accelerate_launch_trains_like_one_process(tmp_path):
         subprocess.run(
             [sys.executable, *command, str(script), str(tmp_path / name)], check=True, env=environment, cwd=ROOT
         )
-    one, two = (load_file(tmp_path / name / "adaptor.safetensors") for name in ("one", "two"))
+    one, two = (load_file(tmp_path / name / "s3/adaptor.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
     logs = [json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]) for name in ("one", "two")]
     assert logs[1]["validation_loss"] == pytest.approx(logs[0]["validation_loss"], abs=1e-4)
@@ -209,18 +218,18 @@ from pathlib import Path
 from tests.training.test_training import trainer
 from maccap.training.trainer import Trainer
 torch.set_num_threads(1)
-slow = Trainer._one_step
+slow = Trainer.one_step
 def one_step(self):
     time.sleep(0.15)
     return slow(self)
-Trainer._one_step = one_step
+Trainer.one_step = one_step
 trainer(Path(sys.argv[1]), epochs=8).run()
 """
 
 
 def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "killed")], cwd=ROOT)
-    state = tmp_path / "killed.state.pt"
+    state = tmp_path / "killed/s3.state.pt"
     deadline = time.monotonic() + 120
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -228,19 +237,19 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert process.returncode == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "adaptor.safetensors").exists()
+    assert not (tmp_path / "killed/s3/adaptor.safetensors").exists()
 
     resumed = trainer(tmp_path / "killed", epochs=8)
     resumed.run()
     assert torch.load(state, weights_only=True)["step"] > 0
     straight = trainer(tmp_path / "straight", epochs=8)
     straight.run()
-    for name in ("adaptor.safetensors", "log.jsonl"):
+    for name in ("s3/adaptor.safetensors", "log.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
-    assert set(load_file(tmp_path / "killed" / "adaptor.safetensors"))
+    assert set(load_file(tmp_path / "killed/s3/adaptor.safetensors"))
     resumed.forget()
     assert not state.exists()
-    assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".part")]
+    assert not list((tmp_path / "killed").rglob("*.part"))
 
 
 def test_training_on_several_gpus_becomes_their_launcher(monkeypatch):

@@ -15,7 +15,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise, permutations
 from pathlib import Path
 
@@ -85,7 +84,7 @@ COLUMNS = ("left", "middle", "right")
 
 
 def stands(a: Group, b: Group, side: str) -> bool:
-    """Whether `a` is on that side of `b`, by their places in the picture."""
+    """Whether `a` is on that side of `b`, by their places in the image."""
     return {
         "beside": a.row == b.row and abs(a.column - b.column) == 1,
         "left": a.column < b.column, "right": a.column > b.column, "above": a.row < b.row, "below": a.row > b.row,
@@ -173,17 +172,17 @@ def text_of(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@cache
-def world_of(domain: str, root: Path) -> Path:
-    folder = root / domain
-    write_world(folder, domain, COUNTS, 3, seed=11)
-    return folder
+def name_of(image: dict) -> str:
+    """The name in the archive of an image in Karpathy's JSON."""
+    return "/".join(filter(None, (image.get("filepath"), image["filename"])))
 
 
 @pytest.fixture(scope="module", params=DOMAINS)
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """One domain's name and its files for COUNTS scenes, three questions each, seed 11."""
-    return request.param, world_of(request.param, tmp_path_factory.getbasetemp())
+    folder = tmp_path_factory.mktemp(request.param)
+    write_world(folder, request.param, COUNTS, 3, seed=11)
+    return request.param, folder
 
 
 # --- reproducible --------------------------------------------------------------------------------------------------
@@ -215,28 +214,23 @@ def test_a_scene_and_what_is_drawn_from_it_do_not_depend_on_the_count(split: str
     assert len({content(s) for s, _ in many}) == 5
 
 
-def test_more_scenes_leave_the_texts_and_pictures_of_the_others_as_they_were(
+def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(
     written: tuple[str, Path], tmp_path: Path
 ) -> None:
     domain, folder = written
     write_world(tmp_path, domain, {"train": 8, "val": 3, "test": 5}, 3, seed=11)
 
-    def by_split(root: Path, split: str) -> list[tuple]:
+    def by_split(root: Path) -> dict[str, list[tuple[list[str], bytes]]]:
+        found: dict[str, list[tuple[list[str], bytes]]] = {split: [] for split in COUNTS}
         with zipfile.ZipFile(root / "images.zip") as archive:
-            return [
-                (
-                    [s["raw"] for s in image["sentences"]],
-                    archive.read("/".join(filter(None, (image.get("filepath"), image["filename"]))))
-                    if split != "train"
-                    else b"",
-                )
-                for image in text_of(root / "dataset.json")["images"]
-                if image["split"] == split
-            ]
+            for image in text_of(root / "dataset.json")["images"]:
+                data = archive.read(name_of(image)) if image["split"] != "train" else b""
+                found[image["split"]].append(([s["raw"] for s in image["sentences"]], data))
+        return found
 
-    for split, count in COUNTS.items():
-        assert by_split(tmp_path, split)[:count] == by_split(folder, split)
-        assert len(by_split(tmp_path, split)) == count + {"train": 2, "val": 1, "test": 1}[split]
+    few, many = by_split(folder), by_split(tmp_path)
+    assert {split: rows[: COUNTS[split]] for split, rows in many.items()} == few
+    assert {split: len(rows) for split, rows in many.items()} == {"train": 8, "val": 3, "test": 5}
 
 
 # --- the splits share nothing --------------------------------------------------------------------------------------
@@ -250,7 +244,7 @@ def test_no_scene_of_one_split_occurs_in_another() -> None:
     assert len(split_of) > 5000
 
 
-def test_no_scene_of_one_split_occurs_in_another_even_in_a_world_so_small_that_scenes_repeat(
+def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes_repeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(world, "NOUNS", ("ball", "box", "star"))
@@ -458,7 +452,7 @@ def test_the_multiple_choice_answer_is_the_most_frequent_of_the_ten_as_in_vqa(tm
         assert counts[row["multiple_choice_answer"]] == max(counts.values()), row
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------
+# --- images --------------------------------------------------------------------------------------------------------
 HUES = {"red": 0, "orange": 31, "yellow": 51, "green": 134, "blue": 221, "purple": 277, "pink": 330}
 
 
@@ -479,17 +473,16 @@ def of_colour(pixels: np.ndarray, colour: str) -> np.ndarray:
     return (apart < 9) & vivid & (value > (0.72 if colour == "red" else 0.5))
 
 
-def cell_of(picture: np.ndarray, row: int, column: int) -> np.ndarray:
-    return picture[row * 120 : (row + 1) * 120, column * 80 : (column + 1) * 80]
+def cell_of(image: np.ndarray, row: int, column: int) -> np.ndarray:
+    return image[row * 120 : (row + 1) * 120, column * 80 : (column + 1) * 80]
 
 
-def test_pictures_are_small_rgb_and_show_every_colour_at_its_place_and_nowhere_else(tmp_path: Path) -> None:
+def test_images_are_small_rgb_and_show_every_colour_at_its_place_and_nowhere_else(tmp_path: Path) -> None:
     for domain in DOMAINS:
         write_world(tmp_path, domain, {"train": 1, "val": 1, "test": 16}, 1, seed=21)
         images = [i for i in text_of(tmp_path / "dataset.json")["images"] if i["split"] == "test"]
-        names = ["/".join(filter(None, (i.get("filepath"), i["filename"]))) for i in images]
         with zipfile.ZipFile(tmp_path / "images.zip") as archive:
-            stored = [archive.read(name) for name in names]
+            stored = [archive.read(name_of(image)) for image in images]
         for data, (scene, _) in zip(stored, scenes(domain, "test", 16, 21), strict=True):
             assert data.startswith(b"\xff\xd8\xff")
             image = decode(data, "test")
@@ -520,16 +513,13 @@ def test_each_group_is_drawn_inside_its_own_place_and_large_is_larger_than_small
     assert np.mean(area["large"]) > 2 * np.mean(area["small"])
 
 
-def test_the_archive_holds_pictures_of_val_and_test_scenes_only(written: tuple[str, Path]) -> None:
+def test_the_archive_holds_images_of_val_and_test_scenes_only(written: tuple[str, Path]) -> None:
     _, folder = written
     images = text_of(folder / "dataset.json")["images"]
-    expected = {i["filename"] for i in images if i["split"] != "train"}
     with zipfile.ZipFile(folder / "images.zip") as archive:
-        names = archive.namelist()
         assert archive.testzip() is None
-    assert {Path(name).name for name in names} == expected
-    assert len(names) == len(expected) == COUNTS["val"] + COUNTS["test"]
-    assert not expected & {i["filename"] for i in images if i["split"] == "train"}
+        assert sorted(archive.namelist()) == sorted(name_of(image) for image in images if image["split"] != "train")
+    assert len({image["filename"] for image in images}) == len(images)
 
 
 # --- the official formats ------------------------------------------------------------------------------------------
@@ -541,8 +531,8 @@ def test_the_readers_of_the_real_data_sets_read_the_files(written: tuple[str, Pa
     assert references(table) == {i[id_key]: [s["raw"] for s in i["sentences"]] for i in raw["images"]}
     assert [row.caption_id for row in table] == [sentid for i in raw["images"] for sentid in i["sentids"]]
     assert Counter(row.split for row in table) == {split: 5 * count for split, count in COUNTS.items()}
-    pictured = list(dict.fromkeys(row.file_name for row in table if row.split != "train"))
-    assert all(isinstance(p, Image.Image) for p in read_images(folder / "images.zip", pictured))
+    with_image = list(dict.fromkeys(row.file_name for row in table if row.split != "train"))
+    assert all(isinstance(p, Image.Image) for p in read_images(folder / "images.zip", with_image))
     for split in ("train", "test"):
         questions = read_questions(folder / f"vqa_questions.{split}.json")
         annotations = read_annotations(folder / f"vqa_annotations.{split}.json", questions)["annotations"]

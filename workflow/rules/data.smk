@@ -1,6 +1,4 @@
 rule download:
-    input:
-        code=code("download"),
     output:
         f"{DOWNLOADS}/{{file}}",
     log:
@@ -14,6 +12,7 @@ rule download:
     resources:
         downloads=1,
     params:
+        code=code("download"),
         cfg=lambda wildcards: FILES.downloaded(wildcards.file),
     shell:
         step("download")
@@ -21,8 +20,6 @@ rule download:
 
 # The embedded world: one domain, in the formats of the real data sets.
 rule scenes:
-    input:
-        code=code("scenes"),
     output:
         captions=f"{DATA}/dataset.json",
         images=f"{DATA}/images.zip",
@@ -35,6 +32,7 @@ rule scenes:
     conda:
         "../../environment.yml"
     params:
+        code=code("scenes"),
         cfg=pick("seed scenes", about="dataset"),
     shell:
         step("scenes")
@@ -43,7 +41,6 @@ rule scenes:
 # Caption files as released. What a format lacks is no input, and its table stays empty.
 rule captions:
     input:
-        code=lambda wildcards: code("captions", f"data.{config['datasets'][wildcards.dataset]['format']}"),
         captions=FILES.released("captions"),
         train=FILES.released("train"),
         val=FILES.released("val"),
@@ -58,6 +55,7 @@ rule captions:
     conda:
         "../../environment.yml"
     params:
+        code=lambda wildcards: code("captions", f"data.{config['datasets'][wildcards.dataset]['format']}"),
         cfg=pick("datasets.{dataset}.format", FILES.caption_keys, about="dataset"),
     shell:
         step("captions", "captions", "train", "val", "test")
@@ -65,7 +63,6 @@ rule captions:
 
 rule questions:
     input:
-        code=code("questions"),
         train_questions=FILES.released("questions", "train"),
         test_questions=FILES.released("questions", "test"),
         train_annotations=FILES.released("annotations", "train"),
@@ -81,6 +78,7 @@ rule questions:
     conda:
         "../../environment.yml"
     params:
+        code=code("questions"),
         cfg=pick("datasets.{dataset}.image_name", about="dataset"),
     shell:
         step("questions", "train_questions", "test_questions", "train_annotations", "test_annotations")
@@ -89,7 +87,6 @@ rule questions:
 # The images of a test set alone, out of a folder or an archive.
 rule pack_images:
     input:
-        code=code("pack_images"),
         images=f"{DATA}/images.jsonl",
         store=FILES.image_archive,
     output:
@@ -101,6 +98,7 @@ rule pack_images:
     conda:
         "../../environment.yml"
     params:
-        cfg=pick(store=FILES.image_store),
+        code=code("pack_images"),
+        cfg=pick(store=FILES.image_store, store_hash=FILES.image_folder),
     shell:
         step("pack-images", "images", "store")

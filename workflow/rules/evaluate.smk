@@ -3,7 +3,6 @@ GAP_KEYS = "seed generation.subregions generation.patch_weight generation.double
 
 rule corenlp:
     input:
-        code=code("corenlp"),
         archive=FILES.asset(config["spice"]) if "spice" in config else [],
     output:
         multiext(f"{DOWNLOADS}/spice/stanford-corenlp-3.6.0", ".jar", "-models.jar"),
@@ -12,6 +11,7 @@ rule corenlp:
     conda:
         "../../environment.yml"
     params:
+        code=code("corenlp"),
         cfg=pick(),
     shell:
         step("corenlp", "archive")
@@ -20,7 +20,6 @@ rule corenlp:
 # One job per test set, because the caption metrics' Java takes long to start.
 rule evaluate:
     input:
-        code=code("evaluate", *METRIC_MODULES),
         captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
         images=lambda wildcards: FILES.image_features(wildcards.tested),
         text_features=lambda wildcards: FILES.text_features(wildcards.tested, "test"),
@@ -34,6 +33,7 @@ rule evaluate:
     conda:
         "../../environment.yml"
     params:
+        code=code("evaluate", *METRIC_MODULES),
         cfg=pick(about="tested"),
     shell:
         step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice")
@@ -41,7 +41,6 @@ rule evaluate:
 
 rule evaluate_answers:
     input:
-        code=code("evaluate_answers"),
         questions=FILES.questions("questions", "test"),
         annotations=FILES.questions("annotations", "test"),
         answers=lambda wildcards: FILES.answers(wildcards.tested, [wildcards.tier]),
@@ -52,6 +51,7 @@ rule evaluate_answers:
     conda:
         "../../environment.yml"
     params:
+        code=code("evaluate_answers"),
         cfg=pick(about="tested"),
     shell:
         step("evaluate-answers", "questions", "annotations", "answers")
@@ -59,7 +59,6 @@ rule evaluate_answers:
 
 rule gap:
     input:
-        code=code("measure_gap"),
         captions=f"{DATA}/captions.test.jsonl",
         images=lambda wildcards: FILES.image_features(wildcards.dataset),
         text_features=lambda wildcards: FILES.text_features(wildcards.dataset, "test"),
@@ -71,6 +70,7 @@ rule gap:
     conda:
         "../../environment.yml"
     params:
+        code=code("measure_gap"),
         cfg=pick(GAP_KEYS, about="dataset"),
     shell:
         step("measure-gap", "captions", "images", "text_features", "memory")

@@ -1,7 +1,6 @@
 # The first shard of the training captions, and the captions of the other splits.
 rule text_features:
     input:
-        code=code("text_features"),
         encoder=FILES.encoder(),
         train=f"{DATA}/captions.train.jsonl",
         val=f"{DATA}/captions.val.jsonl",
@@ -15,6 +14,7 @@ rule text_features:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=code("text_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
     shell:
         step("text-features", "encoder", "train", "val", "test")
@@ -23,7 +23,6 @@ rule text_features:
 # Every further shard of the training captions.
 rule text_features_shard:
     input:
-        code=code("text_features"),
         encoder=FILES.encoder(),
         train=f"{DATA}/captions.train.jsonl",
     output:
@@ -37,6 +36,7 @@ rule text_features_shard:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=code("text_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
     shell:
         step("text-features", "encoder", "train")
@@ -44,7 +44,6 @@ rule text_features_shard:
 
 rule image_features:
     input:
-        code=code("image_features"),
         encoder=FILES.encoder(),
         images=f"{DATA}/images.jsonl",
         store=f"{DATA}/images.zip",
@@ -57,6 +56,7 @@ rule image_features:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=code("image_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of_images, tested=lambda wildcards: wildcards.dataset),
     shell:
         step("image-features", "encoder", "images", "store")
@@ -65,7 +65,6 @@ rule image_features:
 # For methods that know how images and captions differ: statistics of the validation split's pairs.
 rule pair_statistics:
     input:
-        code=code("pair_statistics"),
         encoder=FILES.encoder(),
         captions=f"{DATA}/captions.val.jsonl",
         text_features=f"{FEATURES}/captions.held_out.safetensors",
@@ -79,6 +78,7 @@ rule pair_statistics:
     resources:
         gpu=min(1, config["gpus"]),
     params:
-        cfg=pick("gpus encoder", store=FILES.image_store),
+        code=code("pair_statistics"),
+        cfg=pick("gpus encoder", store=FILES.image_store, store_hash=FILES.image_folder),
     shell:
         step("pair-statistics", "encoder", "captions", "text_features", "store")

@@ -4,8 +4,6 @@ LANGUAGE_MODEL = ("config.json", "generation_config.json", "model.safetensors", 
 
 # Frozen models by name are brought into one form, a folder of safetensors, whatever the download looked like.
 rule download_model:
-    input:
-        code=code("download"),
     output:
         f"{DOWNLOADS}/models/{{model}}/index.json",
     log:
@@ -17,6 +15,7 @@ rule download_model:
     resources:
         downloads=1,
     params:
+        code=code("download"),
         cfg=lambda wildcards: FILES.model_download(wildcards.model),
     shell:
         step("download")
@@ -24,7 +23,6 @@ rule download_model:
 
 rule language_model:
     input:
-        code=code("language_model"),
         source=FILES.model_source,
     output:
         multiext(f"{ARTIFACTS}/models/{{model}}/", "index.json", *LANGUAGE_MODEL),
@@ -33,6 +31,7 @@ rule language_model:
     conda:
         "../../environment.yml"
     params:
+        code=code("language_model"),
         cfg=lambda wildcards: FILES.model_settings(wildcards.model),
     shell:
         step("language-model", "source")
@@ -40,7 +39,6 @@ rule language_model:
 
 rule encoder:
     input:
-        code=code("encoder"),
         weights=FILES.encoder_weights(),
     output:
         index=f"{ARTIFACTS}/models/encoder/index.json",
@@ -50,6 +48,7 @@ rule encoder:
     conda:
         "../../environment.yml"
     params:
+        code=code("encoder"),
         cfg=pick("encoder.name encoder.pretrained"),
     shell:
         step("encoder", "weights")

@@ -6,10 +6,11 @@ PREDICTIONS = (".jsonl", ".features.safetensors")
 rule predict:
     input:
         unpack(lambda wildcards: FILES.resources(wildcards.trained, FILES.group(wildcards).run)),
-        code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
         images=FILES.group_images,
+        reference_captions=lambda wildcards: FILES.given_references(wildcards)["captions"],
+        reference_features=lambda wildcards: FILES.given_references(wildcards)["features"],
     output:
         multiext(f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}", *PREDICTIONS),
     log:
@@ -22,6 +23,7 @@ rule predict:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
         cfg=pick(
             lambda wildcards: [*KEYS, f"runs.{FILES.group(wildcards).run}"],
             FILES.decoding_keys,
@@ -32,13 +34,12 @@ rule predict:
             decoded=FILES.decoded,
         ),
     shell:
-        step("predict", "encoder", "language_model", "images", *RESOURCES)
+        step("predict", "encoder", "language_model", "images", "reference_captions", "reference_features", *RESOURCES)
 
 
 # The two ends of the scale: the language model alone, and a reference against the others.
 rule baselines:
     input:
-        code=code("baselines"),
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
         captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
@@ -52,6 +53,7 @@ rule baselines:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=code("baselines"),
         cfg=pick(
             "seed repeats gpus encoder language_model training.precision generation selection",
             about="tested",
@@ -64,7 +66,6 @@ rule baselines:
 # Captions that others published, scored like everyone else's.
 rule published:
     input:
-        code=code("published"),
         encoder=FILES.encoder(),
         images=FILES.group_tables,
         published=FILES.published,
@@ -79,6 +80,7 @@ rule published:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=code("published"),
         cfg=pick(
             "gpus encoder selection", about="trained", experiment=lambda wildcards: wildcards.group, tested=FILES.tests
         ),
@@ -90,7 +92,6 @@ rule published:
 rule answer:
     input:
         unpack(lambda wildcards: FILES.resources(wildcards.trained, FILES.answering_run(wildcards))),
-        code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
         encoder=FILES.encoder(),
         language_model=FILES.answering_model,
         questions=FILES.questions("questions", "test"),
@@ -107,6 +108,7 @@ rule answer:
     resources:
         gpu=min(1, config["gpus"]),
     params:
+        code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
         cfg=pick(
             lambda wildcards: [*KEYS, "answering", *FILES.answering_keys(wildcards)],
             FILES.own_answering_keys,
@@ -120,7 +122,6 @@ rule answer:
 
 rule majority:
     input:
-        code=code("majority"),
         questions=FILES.questions("questions", "test"),
         annotations=FILES.questions("annotations", "test"),
         train_questions=FILES.questions("questions", "train"),
@@ -134,6 +135,7 @@ rule majority:
     conda:
         "../../environment.yml"
     params:
+        code=code("majority"),
         cfg=pick("seed repeats", about="trained tested vqa_method"),
     shell:
         step("majority", "questions", "annotations", "train_questions", "train_annotations")

@@ -1,7 +1,5 @@
 # The embedded world's frozen models ship with the package; these rules make them again on request.
 rule pretrain_clip:
-    input:
-        code=code("pretrain_clip"),
     output:
         model=multiext(f"{ARTIFACTS}/pretrained/clip-scenes/open_clip_", "config.json", "model.safetensors"),
         tokenizer=multiext(f"{ARTIFACTS}/pretrained/clip-scenes/", *TOKENIZER),
@@ -11,14 +9,13 @@ rule pretrain_clip:
         "../../environment.yml"
     threads: 2
     params:
+        code=code("pretrain_clip"),
         cfg=pick("seed pretraining.clip"),
     shell:
         step("pretrain-clip")
 
 
 rule pretrain_lm:
-    input:
-        code=code("pretrain_lm"),
     output:
         multiext(f"{ARTIFACTS}/pretrained/opt-scenes/", *LANGUAGE_MODEL),
     log:
@@ -26,6 +23,7 @@ rule pretrain_lm:
     conda:
         "../../environment.yml"
     params:
+        code=code("pretrain_lm"),
         cfg=pick("seed pretraining.lm"),
     shell:
         step("pretrain-lm")

@@ -12,7 +12,6 @@ SAMPLED = FILES.sampled(CAPTIONED, ASKED)
 rule samples:
     input:
         **SAMPLED,
-        code=code("samples"),
         predictions=list(dict.fromkeys(path for name in CAPTIONED for path in FILES.predictions(name, [""]))),
         metrics=FILES.metrics(IN_DOMAIN),
         answers=[path for name in ASKED for path in FILES.answers(name, [""])],
@@ -24,6 +23,7 @@ rule samples:
     conda:
         "../../environment.yml"
     params:
+        code=code("samples"),
         cfg=pick(
             lambda wildcards: ["seed", "repeats", "generation", *FILES.sample_labels(SHOWN)],
             lambda wildcards: ["samples", *FILES.sample_settings(SHOWN)],
@@ -37,7 +37,6 @@ rule samples:
 
 rule sample_page:
     input:
-        code=code("sample_page"),
         template=[*PAGE, "maccap/report/samples.html.j2"],
         samples=f"{ARTIFACTS}/samples.json",
     output:
@@ -47,6 +46,7 @@ rule sample_page:
     conda:
         "../../environment.yml"
     params:
+        code=code("sample_page"),
         cfg=pick(" ".join(["profile", "reduced", "seed", "generation.subregions", *FILES.dataset_labels])),
     shell:
         step("sample-page", "samples")
@@ -55,7 +55,6 @@ rule sample_page:
 # It reads whatever the manifest reads, so that both are always stale together: DVC starts Snakemake once for both.
 rule report:
     input:
-        code=sorted({*code("report"), *code("manifest")}),
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
         template=[*PAGE, "maccap/report/page.html.j2", "maccap/report/trace.html.j2"],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=FILES.tables()),
@@ -71,6 +70,7 @@ rule report:
     conda:
         "../../environment.yml"
     params:
+        code=code("report", "steps.manifest"),
         cfg=pick(" ".join(FILES.shown_sections)),
     shell:
         step("report", "methods", "tables", "figures", "samples")
@@ -79,7 +79,6 @@ rule report:
 # What `extended` makes has lists of its own, as it may not have been made.
 rule manifest:
     input:
-        code=code("manifest"),
         results=lambda wildcards: FILES.ends(wildcards.tier, FIGURES),
         config=CONFIG_FILES,
     output:
@@ -90,6 +89,7 @@ rule manifest:
     conda:
         "../../environment.yml"
     params:
+        code=code("manifest"),
         cfg=pick(),
     shell:
         step("manifest", "results", "config")

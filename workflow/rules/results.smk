@@ -8,7 +8,6 @@ COMPARED_KEYS = [f"experiments.{cell[1]}" for cell in COMPARED] + [f"vqa_methods
 
 rule table:
     input:
-        code=code("table", *METRIC_MODULES),
         metrics=FILES.table_metrics,
     output:
         multiext(f"{RESULTS}/tables/{{table}}", *TABLE_FORMS),
@@ -18,6 +17,7 @@ rule table:
     conda:
         "../../environment.yml"
     params:
+        code=code("table", *METRIC_MODULES),
         cfg=pick(
             FILES.table_keys,
             lambda wildcards: FILES.table_rows(wildcards, "lowers", "raises", "note"),
@@ -31,7 +31,6 @@ rule table:
 # What was published, beside what came out here.
 rule reported:
     input:
-        code=code("reported", *METRIC_MODULES),
         metrics=FILES.metrics(COMPARED),
         answer_metrics=FILES.answer_metrics(COMPARED_ANSWERS),
         reported=config.get("reported", {}).get("file", []),
@@ -43,6 +42,7 @@ rule reported:
     conda:
         "../../environment.yml"
     params:
+        code=code("reported", *METRIC_MODULES),
         cfg=pick(
             lambda wildcards: ["profile", "reduced", *FILES.dataset_labels, *COMPARED_KEYS],
             "reported.tolerance",
@@ -55,7 +55,6 @@ rule reported:
 
 rule gap_figure:
     input:
-        code=code("gap_figure"),
         reports=FILES.gap_reports(),
     output:
         expand(f"{RESULTS}/figures/{{figure}}.png", figure=GAP_FIGURES),
@@ -69,6 +68,7 @@ rule gap_figure:
     conda:
         "../../environment.yml"
     params:
+        code=code("gap_figure"),
         cfg=pick(" ".join(FILES.dataset_labels)),
     shell:
         step("gap-figure", "reports")
@@ -76,7 +76,6 @@ rule gap_figure:
 
 rule training_figure:
     input:
-        code=code("figure"),
         logs=FILES.training_logs(),
     output:
         f"{RESULTS}/figures/training.png",
@@ -87,6 +86,7 @@ rule training_figure:
     conda:
         "../../environment.yml"
     params:
+        code=code("figure"),
         cfg=pick(" ".join(FILES.dataset_labels)),
     shell:
         step("figure", "logs")
@@ -94,7 +94,6 @@ rule training_figure:
 
 rule sweep_figure:
     input:
-        code=code("figure"),
         table=f"{RESULTS}/tables/{{table}}.json",
     output:
         multiext(f"{RESULTS}/figures/{{table}}", ".png", ".svg"),
@@ -105,6 +104,7 @@ rule sweep_figure:
     conda:
         "../../environment.yml"
     params:
+        code=code("figure"),
         cfg=pick(),
     shell:
         step("figure", "table")

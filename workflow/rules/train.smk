@@ -3,7 +3,6 @@ TRAINING_INPUTS = ("train_captions", "val_captions", "train_features", "val_feat
 
 rule train:
     input:
-        code=lambda wildcards: FILES.code_of_run("train", wildcards.run),
         language_model=FILES.language_model(),
         train_captions=f"{ARTIFACTS}/data/{{trained}}/captions.train.jsonl",
         val_captions=f"{ARTIFACTS}/data/{{trained}}/captions.val.jsonl",
@@ -12,7 +11,8 @@ rule train:
         pairs=lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)["pairs"],
         vocabulary=lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)["vocabulary"],
     output:
-        expand(FILES.run("{{trained}}", "{{run}}", "{file}"), file=["adaptor.safetensors", "log.jsonl"]),
+        FILES.run("{trained}", "{run}", "adaptor.safetensors"),
+        f"{ARTIFACTS}/runs/{{trained}}/{{run}}/log.jsonl",
     log:
         f"{LOGS}/train/{{trained}}-{{run}}.log",
     priority: 100
@@ -21,6 +21,7 @@ rule train:
     resources:
         gpu=config["gpus"],
     params:
+        code=lambda wildcards: FILES.code_of_run("train", wildcards.run),
         cfg=pick(
             "seed repeats gpus encoder language_model training runs.{run}",
             "datasets.{trained}.training",
@@ -34,8 +35,7 @@ rule train:
 rule describe_run:
     input:
         unpack(lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)),
-        code=code("describe_run"),
-        logs=lambda wildcards: FILES.run(wildcards.trained, wildcards.run, "log.jsonl"),
+        log=f"{ARTIFACTS}/runs/{{trained}}/{{run}}/log.jsonl",
         encoder_files=FILES.encoder(),
         language_model_files=FILES.language_model(),
     output:
@@ -45,6 +45,7 @@ rule describe_run:
     conda:
         "../../environment.yml"
     params:
+        code=code("describe_run"),
         cfg=pick("generation selection answering", about="trained run"),
     shell:
-        step("describe-run", "logs", "encoder_files", "language_model_files", *RESOURCES)
+        step("describe-run", "log", "encoder_files", "language_model_files", *RESOURCES)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..adapters.torch_private import linear_pointwise, reorder_linear_weight
 from ..attention_block import Block
+from ..torch_private import linear_pointwise, reorder_linear_weight
 from .matrix_products import available
 
 QUICK_GELU = 1.702  # QuickGELU(x) = x sigmoid(1.702 x) = swish(1.702 x) / 1.702

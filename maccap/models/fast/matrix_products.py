@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from ..adapters.torch_private import linear_pointwise
+from ..torch_private import linear_pointwise
 from . import plain
 
 WORTH = 2**22  # multiplications in a product; for fewer, the call costs more than oneDNN saves

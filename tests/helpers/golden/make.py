@@ -1,4 +1,4 @@
-"""Write small golden vectors from this package's own code: `python -m tests.golden.make`.
+"""Write small golden vectors from this package's own code: `python -m tests.helpers.golden.make`.
 
 Run it only when `tests/models/test_golden.py` passes on the vectors of the released code.
 """
@@ -35,14 +35,14 @@ def main(folder: Path) -> None:
     torch.manual_seed(0)
     clip, lm = META["clip"], META["lm"]
     vision = {
-        "image_size": clip["image"],
-        "patch_size": clip["patch"],
-        "width": clip["width"],
-        "layers": clip["layers"],
-    }
-    text = {"context_length": clip["ctx"], "vocab_size": clip["vocab"], "width": clip["twidth"]}
-    text |= {"heads": clip["theads"], "layers": clip["tlayers"]}
-    encoder = open_clip.CLIP(clip["embed_dim"], vision | {"head_width": 64}, text, quick_gelu=True).eval()
+        "image_size": clip["image"], "patch_size": clip["patch"], "width": clip["width"], "layers": clip["layers"],
+        "head_width": 64,
+    }  # fmt: skip
+    text = {
+        "context_length": clip["ctx"], "vocab_size": clip["vocab"], "width": clip["twidth"], "heads": clip["theads"],
+        "layers": clip["tlayers"],
+    }  # fmt: skip
+    encoder = open_clip.CLIP(clip["embed_dim"], vision, text, quick_gelu=True).eval()
     adaptor = Adaptor(clip["embed_dim"], lm["hidden"], 6, 1).eval()
     model = OPTForCausalLM(
         OPTConfig(

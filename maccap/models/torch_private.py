@@ -1,4 +1,7 @@
-"""Operators by which torch's compiler calls oneDNN. They are private, and they know no gradient."""
+"""Operators by which torch's compiler calls oneDNN. They are private, and they know no gradient.
+
+No other module of `maccap.models` uses a private name of a library.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 import torch
 
-from . import missing
+from ..core.errors import EnvironmentProblem
 
 PROVED = "2.14.1"
 
@@ -34,5 +37,8 @@ def reorder_linear_weight() -> Any:
 def _operator(name: str) -> Any:
     found = getattr(torch.ops.mkldnn, name, None)
     if found is None:
-        raise missing("torch", f"torch.ops.mkldnn.{name}", PROVED)
+        raise EnvironmentProblem(
+            f"torch {torch.__version__} has no torch.ops.mkldnn.{name}; it was proved with torch {PROVED}: install "
+            "that version, or set MACCAP_PLAIN=1, which does without"
+        )
     return found

@@ -1,4 +1,4 @@
-"""Private names of torch and transformers: used where they are, and named in a clear error where they are not."""
+"""Private names of torch: used where they are, and named in a clear error where they are not."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maccap.core.errors import EnvironmentProblem
-from maccap.models.adapters import torch_private, transformers_private
+from maccap.models import torch_private
 
 
 @pytest.mark.parametrize("name", ["linear_pointwise", "reorder_linear_weight"])
@@ -14,8 +14,3 @@ def test_a_torch_without_the_operator_is_named_with_the_version_that_has_it(name
     monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
     with pytest.raises(EnvironmentProblem, match=rf"torch .* has no torch\.ops\.mkldnn\._{name}.*MACCAP_PLAIN=1"):
         getattr(torch_private, name)()
-
-
-def test_a_transformers_that_keeps_its_attention_elsewhere_is_named():
-    with pytest.raises(EnvironmentProblem, match=r"transformers .* has no config\._attn_implementation"):
-        transformers_private.attention_implementation(SimpleNamespace(config=SimpleNamespace()))

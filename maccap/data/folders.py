@@ -1,0 +1,56 @@
+"""One hash over a user's own folder of images, so that a changed, added or removed image reruns what reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.artifacts import sha256, write_text
+from ..core.errors import DataError
+from ..core.progress import progress
+
+KNOWN = Path(".snakemake/folders.json")  # {file: [size, time of the last change, sha256]}, as of the last call
+
+
+def folder_hash(folder: Path | str, known: Path | None = None) -> str:
+    """sha256 over the names and bytes of all files below a folder; names that start with a dot do not count.
+
+    Args:
+        known: a file that remembers hashes, so that only files whose size or time has changed are read again. It may be
+            deleted.
+
+    Raises:
+        DataError: a file cannot be read, such as a link that leads nowhere.
+    """
+    hashes = _read(known) if known else {}
+    now: dict[str, list[int | str]] = {}
+    names = sorted(_names(Path(folder)))
+    for name in progress(names, f"reading {folder}", len(names)) if len(names) > 5000 else names:
+        path = Path(folder, name)
+        before = hashes.get(str(path), [])
+        try:
+            state: list[int | str] = [path.stat().st_size, path.stat().st_mtime_ns]
+            now[str(path)] = before if before[:2] == state else [*state, sha256(path)]
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); repair it, or take it out") from error
+    if known and any(hashes.get(path) != about for path, about in now.items()):
+        write_text(known, json.dumps(hashes | now))
+    lines = "".join(f"{about[2]}  {name}\n" for name, about in zip(names, now.values(), strict=True))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith("."))
+
+
+def _read(known: Path) -> dict[str, list[int | str]]:
+    try:
+        found: dict[str, list[int | str]] = json.loads(known.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
