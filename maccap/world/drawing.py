@@ -18,11 +18,11 @@ RGB = {
     "blue": (52, 101, 208), "purple": (128, 62, 170), "pink": (244, 143, 190), "white": (250, 250, 246),
 }  # fmt: skip
 GROUND_RGB = {
-    "coco": {
+    "daylight": {
         "grass": (142, 190, 92), "sand": (226, 203, 150), "water": (128, 190, 222),
         "snow": (214, 224, 234), "wood": (172, 128, 86),
     },
-    "flickr30k": {
+    "chalk": {
         "slate": (58, 66, 70), "sand": (104, 88, 62), "brick": (84, 62, 56),
         "night": (22, 24, 52), "wood": (66, 46, 34),
     },
@@ -171,7 +171,7 @@ def _placed(parts: list[Points], radius: float, x: float, y: float) -> list[Poin
 def _fill(colour: str, look: str, side: int) -> Image.Image:
     """What a thing of this colour is filled with: light from the top left, or strokes of chalk."""
     down, across = np.mgrid[0:side, 0:side] / side
-    if look == "coco":
+    if look == "daylight":
         light = 1.12 - 0.26 * (down + across) / 2
     else:
         light = np.where((down + across) * side % 10 < 5, 0.78, 0.6)
@@ -188,15 +188,17 @@ def _thing(noun: str, colour: str, size: str, look: str) -> Image.Image:
     shape, shadow = Image.new("L", (side, side)), Image.new("L", (side, side))
     for polygon in bodies:
         ImageDraw.Draw(shape).polygon(polygon, fill=255)
-    if look == "coco":
+    if look == "daylight":
         shadow.paste(110, (8, 10), shape)
         shadow = shadow.filter(ImageFilter.GaussianBlur(5))
-    outline, mark = (_shade(rgb, 0.35), _shade(rgb, 0.55)) if look == "coco" else (_shade(rgb, 1.1), _shade(rgb, 1.1))
+    outline, mark = (
+        (_shade(rgb, 0.35), _shade(rgb, 0.55)) if look == "daylight" else (_shade(rgb, 1.1), _shade(rgb, 1.1))
+    )
     image = Image.new("RGBA", (side, side), (25, 25, 35, 0))
     image.putalpha(shadow)
     pen = ImageDraw.Draw(image)
     for polygon in bodies:
-        pen.line([*polygon, *polygon[:2]], fill=outline, width=8 if look == "coco" else 6, joint="curve")
+        pen.line([*polygon, *polygon[:2]], fill=outline, width=8 if look == "daylight" else 6, joint="curve")
     image.paste(_fill(colour, look, side), (0, 0), shape)
     for polygon in _placed(MARKS.get(noun, []), radius, side / 2, side / 2):
         pen.polygon(polygon, fill=mark)

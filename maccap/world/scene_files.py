@@ -37,7 +37,7 @@ def write_world(folder: Path, domain: str, counts: dict[str, int], questions: in
                 if split != "train":
                     _store_image(archive, "/".join((image["filepath"], image["filename"])), scene, rng)
     for image in images:
-        if domain != "coco":
+        if domain != "daylight":
             del image["filepath"], image["cocoid"]
         del image["image_id"]
     write_json(folder / "dataset.json", {"images": images, "dataset": domain}, indent=None)
@@ -51,8 +51,8 @@ def write_world(folder: Path, domain: str, counts: dict[str, int], questions: in
 
 
 def _image_record(index: int, domain: str, split: str, scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
-    image_id = index if domain != "coco" else 100_000 + index
-    folder = "" if domain != "coco" else f"{split}2014"
+    image_id = index if domain != "daylight" else 100_000 + index
+    folder = "" if domain != "daylight" else f"{split}2014"
     sentences = []
     for n in range(CAPTIONS_PER_IMAGE):
         raw = caption(scene, rng)

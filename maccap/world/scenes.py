@@ -1,9 +1,9 @@
 """The embedded world: scenes, their captions and their questions, all from one seed.
 
-A scene is a ground with three to six groups of objects on it. Two domains share the objects
-but differ in look, grounds and wording: `coco` (filled shapes in daylight) and `flickr30k`
-(chalk outlines on dark surfaces). A third, `reworded`, has the scenes of `coco` in the words of
-`flickr30k`; no model was pretrained on it. Each caption tells only part of its scene.
+A scene is a ground with three to six groups of objects on it. Two domains share the objects but
+differ in look, grounds and wording: `daylight` (filled shapes on bright grounds) and `chalk`
+(outlines on dark surfaces). A third, `retold`, has the scenes of `daylight` in the words of
+`chalk`; no model was pretrained on it. Each caption tells only part of its scene.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ NOUNS = (
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
 COLUMNS = ("left", "middle", "right")
 GROUNDS = {
-    "coco": ("grass", "sand", "water", "snow", "wood"),
-    "flickr30k": ("slate", "sand", "brick", "night", "wood"),
+    "daylight": ("grass", "sand", "water", "snow", "wood"),
+    "chalk": ("slate", "sand", "brick", "night", "wood"),
 }
-LOOKS = {"coco": "coco", "flickr30k": "flickr30k", "reworded": "coco"}  # {domain: the one whose scenes it has}
+LOOKS = {"daylight": "daylight", "chalk": "chalk", "retold": "daylight"}  # {domain: the one whose scenes it has}
 SIZES = {
-    "coco": {"large": "large", "small": "small"},
-    "flickr30k": {"large": "big", "small": "tiny"},
-    "reworded": {"large": "big", "small": "tiny"},
+    "daylight": {"large": "large", "small": "small"},
+    "chalk": {"large": "big", "small": "tiny"},
+    "retold": {"large": "big", "small": "tiny"},
 }
 NUMBERS = {1: "a", 2: "two", 3: "three"}
 ON_GROUND = {
-    "coco": {g: f"on the {g}" for g in GROUNDS["coco"]},
-    "flickr30k": {
+    "daylight": {g: f"on the {g}" for g in GROUNDS["daylight"]},
+    "chalk": {
         "slate": "on a slate board", "sand": "in dark sand", "brick": "against a brick wall",
         "night": "across the night sky", "wood": "over old wood",
     },
-    "reworded": {
+    "retold": {
         "grass": "over green grass", "sand": "in pale sand", "water": "across the water", "snow": "against white snow",
         "wood": "over old wood",
     },
 }  # fmt: skip
 RELATIONS = {
-    "coco": {
+    "daylight": {
         "above": "above", "below": "below", "left": "to the left of", "right": "to the right of",
         "beside": "next to", "between": "between",
     },
-    "flickr30k": {
+    "chalk": {
         "above": "over", "below": "under", "left": "just left of", "right": "just right of",
         "beside": "beside", "between": "in between",
     },
 }  # fmt: skip
-RELATIONS["reworded"] = RELATIONS["flickr30k"]
+RELATIONS["retold"] = RELATIONS["chalk"]
 # Shares, in percent, of the space of scenes; a scene belongs to one split for every seed.
 SPLIT_SHARES = {"pretrain": 60, "train": 25, "val": 5, "test": 10}
 
@@ -138,7 +138,7 @@ def _phrase(group: Group, domain: str, rng: np.random.Generator) -> str:
 
 def _place(group: Group, domain: str) -> str:
     row, column = ("top", "bottom")[group.row], COLUMNS[group.column]
-    if domain == "coco":
+    if domain == "daylight":
         return f"in the {row} {column}" if column != "middle" else f"in the middle at the {row}"
     return f"near the {row} {column}" if column != "middle" else f"near the {row}"
 
@@ -195,10 +195,10 @@ def word(told: Told, scene: Scene, rng: np.random.Generator) -> str:
         text = f"{first} {_place(groups[0], domain)}" + (on_ground if rng.random() < 0.5 else "")
         if rng.random() < 0.3:
             verb = "is" if groups[0].count == 1 else "are"
-            text = f"there {verb} {text}" if domain == "coco" else f"someone drew {text}"
+            text = f"there {verb} {text}" if domain == "daylight" else f"someone drew {text}"
     elif kind == "list" and len(groups) == 3:
         text = f"{first}, {others[0]} and {others[1]}"
-        text = f"{text}{on_ground}" if domain == "coco" else f"a drawing of {text}"
+        text = f"{text}{on_ground}" if domain == "daylight" else f"a drawing of {text}"
     elif kind == "list":
         text = f"{first} and {others[0]}{on_ground}"
     else:
@@ -323,8 +323,7 @@ def tags(scene: Scene, rng: np.random.Generator) -> str:
     """Keywords of the scene in any order, some left out, as web pages put them before a text."""
     words = [f"{NUMBERS[g.count]} {g.colour} {g.name}" if g.count > 1 else f"{g.colour} {g.name}" for g in scene.groups]
     words = [word for word in (*words, scene.ground) if rng.random() < 0.85]
-    style = "daylight" if scene.domain == "coco" else "chalk"
-    return f"Tags: {', '.join([style, *(words[i] for i in rng.permutation(len(words)))])}."
+    return f"Tags: {', '.join([scene.domain, *(words[i] for i in rng.permutation(len(words)))])}."
 
 
 def document(scene: Scene, rng: np.random.Generator) -> list[str]:
