@@ -266,6 +266,7 @@ KINDS: dict[str, tuple[str, ...]] = {  # of tables, with the keys that each need
     "nearness": (),
     "gap": (),
     "gap_repairs": (),
+    "instruments": (),
 }
 
 
@@ -276,7 +277,8 @@ class TableSettings(Settings):
     kind: Literal[*KINDS] = setting(  # type: ignore[valid-type]
         REQUIRED,
         "`captions`: metrics; `comparison`: differences to a reference; `sweep`: one setting varied; `vqa` and "
-        "`vqa_types`: answers; `nearness`, `gap`, `gap_repairs`: the modality gap.",
+        "`vqa_types`: answers; `nearness`, `gap`, `gap_repairs`: the modality gap; "
+        "`instruments`: what encoder and language model can do.",
     )
     extended: bool = setting(False, "Made by the target `extended` alone.")
     pairs: Pairs | None = setting(None, "Trained on - tested on.")
@@ -293,6 +295,17 @@ class TableSettings(Settings):
             if getattr(self, name) is None:
                 raise ValueError(f"a table of kind `{self.kind}` needs the key `{name}`")
         return self
+
+
+class InstrumentsSettings(Settings):
+    """What is asked of encoder and language model before any method is trained on them."""
+
+    images: int = setting(500, "Test images of each data set, at most.", "images", ge=2)
+    exchanges: dict[Literal["noun", "colour", "count", "size", "place"], list[list[str]]] = setting(
+        REQUIRED,
+        "Words by kind, in groups of which only one can be true: one in a caption is exchanged for another of its "
+        "group, and the encoder should notice. Plurals in -s and -es are found; leave other plurals out.",
+    )
 
 
 class ClipPretraining(Settings):
@@ -390,6 +403,7 @@ class Config(Settings):
     experiments: dict[Name, ExperimentSettings] = setting(REQUIRED, "Rows of the tables of captions, by name.")
     vqa_methods: dict[Name, VqaMethod] = setting({}, "Rows of the tables of answers, by name.")
     tables: dict[str, TableSettings] = setting(REQUIRED, "The tables, by name.")
+    instruments: InstrumentsSettings | None = setting(None, "What is asked of encoder and language model.")
     samples: dict[str, list[int]] = setting({}, "Ids of test images that the pages show besides others, by data set.")
     reported: ReportedSettings | None = setting(None, "Published numbers, shown beside those that come out here.")
     spice: str | None = setting(None, "The asset of Stanford CoreNLP; without it there is no SPICE.")

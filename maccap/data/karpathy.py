@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import DataError
 from .archives import expecting, read_member_json
@@ -20,6 +21,12 @@ def read_splits(files: dict[str, Path], members: dict[str, str]) -> dict[str, li
     """{split: its captions} of the one file that holds all splits."""
     rows = read_karpathy(files["captions"], members.get("captions"))
     return {split: [row for row in rows if row.split == split] for split in ("train", "val", "test")}
+
+
+def image_id_of(image: dict[str, Any]) -> int:
+    """COCO's own number, or the number in Karpathy's file where there is none."""
+    number: int = image.get("cocoid", image["imgid"])
+    return number
 
 
 def read_karpathy(path: Path | str, member: str | None = None) -> list[Caption]:
@@ -40,7 +47,7 @@ def read_karpathy(path: Path | str, member: str | None = None) -> list[Caption]:
                 )
         captions = [
             Caption(
-                image_id=image.get("cocoid", image["imgid"]),
+                image_id=image_id_of(image),
                 file_name="/".join(filter(None, (image.get("filepath"), image["filename"]))),
                 split=_SPLITS[image["split"]],
                 caption_id=sentence["sentid"],

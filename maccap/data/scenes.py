@@ -1,11 +1,48 @@
 """The embedded world's data sets, which the workflow draws by itself and writes as Karpathy's split."""
 
-from .karpathy import read_splits
+from __future__ import annotations
 
-__all__ = ["FORMAT", "read_splits"]
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.artifacts import read_json
+from .archives import expecting
+from .karpathy import image_id_of, read_splits
+
+__all__ = ["FORMAT", "Contents", "read_contents", "read_splits"]
 
 FORMAT = {
     "description": "drawn scenes of the embedded world",
     "splits": ("train", "val", "test"),
     "section": "scenes",
 }
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What scenes hold.
+
+    Attributes:
+        nouns: every form of every noun that scenes can hold, and the noun; colours: all colours.
+        of_image: by image id the nouns in it, each with its colour.
+    """
+
+    nouns: dict[str, str]
+    colours: frozenset[str]
+    of_image: dict[int, frozenset[tuple[str, str]]]
+
+
+def read_contents(path: Path) -> Contents:
+    """The objects of all scenes of a file that `write_world` wrote.
+
+    Raises:
+        DataError: the file is of another format.
+    """
+    with expecting(path, "a file of drawn scenes"):
+        images = read_json(path)["images"]
+        objects = [thing for image in images for thing in image["objects"]]
+        return Contents(
+            {thing[form]: thing["noun"] for thing in objects for form in ("noun", "plural")},
+            frozenset(thing["colour"] for thing in objects),
+            {image_id_of(image): frozenset((t["noun"], t["colour"]) for t in image["objects"]) for image in images},
+        )

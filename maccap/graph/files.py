@@ -87,13 +87,18 @@ class Files:
 
         def file(wildcards: Wildcards) -> str | list[str]:
             about = self.config["datasets"][wildcards.dataset]
-            if keys == ("captions",) and about["format"] == "scenes":
-                return f"{self.artifacts}/data/{wildcards.dataset}/dataset.json"
+            if keys == ("captions",) and (drawn := self.scenes(wildcards.dataset)):
+                return drawn
             for key in keys:
                 about = about.get(key, {})
             return self.source(about) if about else []
 
         return file
+
+    def scenes(self, dataset: str) -> list[str]:
+        """The file that tells what is in the images of a drawn data set; none of others."""
+        drawn = self.config["datasets"][dataset]["format"] == "scenes"
+        return [f"{self.artifacts}/data/{dataset}/dataset.json"] if drawn else []
 
     def image_store(self, wildcards: Wildcards) -> str:
         """The folder or archive with the images of all splits of a data set."""
@@ -380,10 +385,15 @@ class Files:
     def gap_reports(self) -> list[str]:
         return [f"{self.results}/metrics/gap/{dataset}.json" for dataset in self.profile.captioned_tests]
 
+    def instrument_reports(self) -> list[str]:
+        return [f"{self.results}/metrics/instruments/{dataset}.json" for dataset in self.profile.captioned_tests]
+
     # --- tables and pages ------------------------------------------------------------------------------------------
     def table_metrics(self, wildcards: Wildcards) -> list[str]:
         """The metric files behind a table."""
         cells = self.profile.cells_of(wildcards.table)
+        if self.config["tables"][wildcards.table]["kind"] == "instruments":
+            return self.gap_reports() + self.instrument_reports()
         if cells is None:
             return self.gap_reports()
         return self.metrics(cells) + self.answer_metrics(self.profile.answers_of(wildcards.table))

@@ -19,7 +19,7 @@ Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 BASELINES_NAME = "baselines"  # of the file that holds their captions
 EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
-GAP_TABLES = ("nearness", "gap", "gap_repairs")
+GAP_TABLES = ("nearness", "gap", "gap_repairs", "instruments")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 from typing import Generic, TypeVar
 
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from ..core.errors import DataError, EnvironmentProblem
+from ..data.scenes import Contents
 from .java import ensure_java, undisturbed_java
 from .registry import CaptionSet, Features, References, SetScores, metrics
 
@@ -46,6 +47,7 @@ def caption_scores(references: Mapping[Id, Sequence[str]], predictions: Mapping[
 def score_pairs(
     pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
     features: Sequence[Callable[[], Features]] | None = None,
+    contents: Sequence[Contents | None] | None = None,
 ) -> list[CaptionScores[Id]]:
     """Score pairs of references and predictions, each as in `caption_scores`, with one start of Java for all.
 
@@ -53,6 +55,7 @@ def score_pairs(
 
     Args:
         features: what makes those of each set, in the order of its references, for the metrics that need them.
+        contents: of each set, what is in the images, which then go by whole numbers.
     """
     captions: list[str] = []
     for number, (references, predictions) in enumerate(pairs, start=1):
@@ -64,9 +67,10 @@ def score_pairs(
         ensure_java()
         tokens = _tokenise(captions)
         prepared = {id(of): References([[tokens[text] for text in texts] for texts in of.values()]) for of, _ in pairs}
+        nothing = [None] * len(pairs)
         sets = [
-            CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own)
-            for (of, predictions), own in zip(pairs, features or repeat(None, len(pairs)), strict=True)
+            CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own, known, list(of))
+            for (of, predictions), own, known in zip(pairs, features or nothing, contents or nothing, strict=True)
         ]
         usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
         with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 from ..data.captions import read_captions, references
 from ..data.predictions import read_predictions
+from ..data.scenes import Contents, read_contents
 from .captions import check_coverage, score_pairs
 from .registry import Features
 
@@ -26,10 +27,13 @@ class TestSet:
     references: dict[int, list[str]]
     texts: dict[int, np.ndarray]
     images: dict[int, np.ndarray]
+    contents: Contents | None = None
 
     @classmethod
-    def read(cls, captions: Path, text_features: Path, image_features: Sequence[Path]) -> TestSet:
-        """Read the captions, their features (the split `test`) and the shards of the image features."""
+    def read(
+        cls, captions: Path, text_features: Path, image_features: Sequence[Path], scenes: Sequence[Path] = ()
+    ) -> TestSet:
+        """Read captions, their features (the split `test`), the shards of image features, a file of drawn scenes."""
         rows = read_captions(captions)
         texts: dict[int, list[np.ndarray]] = {}
         for row, feature in zip(rows, load_file(text_features)["test"], strict=True):
@@ -38,7 +42,12 @@ class TestSet:
         for path in image_features:
             store = load_file(path)
             images |= dict(zip(map(int, store["ids"]), store["global"], strict=True))
-        return cls(references(rows), {image_id: np.stack(own) for image_id, own in texts.items()}, images)
+        return cls(
+            references(rows),
+            {image_id: np.stack(own) for image_id, own in texts.items()},
+            images,
+            *map(read_contents, scenes),
+        )
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,8 @@ def metric_rows(evaluations: Sequence[Evaluation]) -> Iterator[dict[str, Any]]:
     Java programs are started once for all evaluations.
     """
     pairs = [(evaluation.references, evaluation.captions) for evaluation in evaluations]
-    scored = score_pairs(pairs, [evaluation.features for evaluation in evaluations])
+    contents = [evaluation.test.contents for evaluation in evaluations]
+    scored = score_pairs(pairs, [evaluation.features for evaluation in evaluations], contents)
     for evaluation, scores in zip(evaluations, scored, strict=True):
         counts = {"images": len(scores.per_item), "of": len(evaluation.test.images)}
         yield evaluation.about | {"image_id": None} | counts | scores.corpus

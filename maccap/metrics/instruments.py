@@ -6,9 +6,10 @@ that no method between them passes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence, Set
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -27,43 +28,35 @@ def noticed(images: torch.Tensor, captions: torch.Tensor, exchanged: torch.Tenso
     return float(((difference > 0).float() + 0.5 * (difference == 0).float()).mean())
 
 
-def recall_at_1(images: torch.Tensor, captions: torch.Tensor, owners: torch.Tensor) -> float:
-    """The share of images [N, d] whose nearest caption among all [M, d] is one of their own.
+def exchanged(
+    caption: str, exclusive: Sequence[Sequence[str]], there: Set[str], rng: np.random.Generator
+) -> str | None:
+    """The caption with one word exchanged for another that excludes it; None if it has no such word.
 
     Args:
-        owners: int [M], the image's row of each caption.
+        exclusive: groups of words of which only one can be true, such as colours; a regular plural counts.
+        there: lower-case words that are not put in its place.
     """
-    return float((owners[(images @ captions.T).argmax(dim=1)] == torch.arange(len(images))).float().mean())
+    parts = re.split(r"([A-Za-z]+)", caption)
+    choices = []
+    for at in range(1, len(parts), 2):
+        for group in exclusive:
+            for form in (str, plural):
+                if parts[at].lower() in map(form, group):
+                    free = [form(w) for w in group if not {w, plural(w)} & there and form(w) != parts[at].lower()]
+                    choices += [(at, free)] if free else []
+    if not choices:
+        return None
+    at, free = choices[rng.integers(len(choices))]
+    word = free[rng.integers(len(free))]
+    parts[at] = word.capitalize() if parts[at][0].isupper() else word
+    if at >= 3 and parts[at - 2].lower() in ("a", "an"):
+        parts[at - 2] = parts[at - 2][0] + ("n" if word[0] in "aeiou" else "")
+    return "".join(parts)
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Mean cosines, and the norm of the difference of the means of image and text features."""
-
-    paired: float  # an image and its caption
-    same_image: float  # two captions of one image
-    unrelated: float  # two captions of different images
-    mean_gap: float
-
-
-def geometry(images: torch.Tensor, captions: torch.Tensor) -> Geometry:
-    """How features lie to each other.
-
-    Args:
-        images: L2-normalised [N, d], N at least 2.
-        captions: L2-normalised [N, c, d], c captions of each image, at least 2.
-    """
-    n, c, _ = captions.shape
-    flat = captions.flatten(0, 1)
-    whole = flat.sum(0).square().sum()
-    of_image = captions.sum(1).square().sum()
-    itself = flat.square().sum()
-    return Geometry(
-        paired=float(torch.einsum("nd,ncd->nc", images, captions).mean()),
-        same_image=float((of_image - itself) / (n * c * (c - 1))),
-        unrelated=float((whole - of_image) / (n * c * (n - 1) * c)),
-        mean_gap=float((images.mean(0) - flat.mean(0)).norm()),
-    )
+def plural(word: str) -> str:
+    return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
 
 
 @torch.inference_mode()

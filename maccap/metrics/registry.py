@@ -5,7 +5,7 @@ Scoring, the bootstrap and the tables take the metrics from here, in the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..data.scenes import Contents
 
 FOLDER = Path(__file__).parent / "caption_metrics"
 
@@ -41,14 +42,17 @@ class Features:
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """What one set of captions is scored by: references and N tokenised captions, and features where there are any.
+    """What one set of captions is scored by: references and N tokenised captions; features, and the ids of the images
+    with what is in them, where there are any.
 
     Features are made when they are asked for, so that those of one set alone are in memory.
     """
 
     references: References
     captions: Sequence[str]
-    features: Callable[[], Features] | None
+    features: Callable[[], Features] | None = None
+    contents: Contents | None = None
+    images: Sequence[Hashable] = ()
 
 
 @dataclass(frozen=True)

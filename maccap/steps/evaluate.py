@@ -23,5 +23,7 @@ def run_all(jobs: list[Job]) -> None:
 def _evaluations(job: Job) -> list[Evaluation]:
     if job.inputs.get("spice"):
         supply_spice(job.inputs["spice"])
-    test = TestSet.read(job.input("captions"), job.input("text_features"), job.inputs["images"])
+    test = TestSet.read(
+        job.input("captions"), job.input("text_features"), job.inputs["images"], job.inputs.get("scenes", [])
+    )
     return evaluations(job.inputs["predictions"], job.inputs["features"], job.settings["tested"], test)

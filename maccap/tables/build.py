@@ -10,6 +10,7 @@ from typing import Any
 from ..core.settings import labels, section
 from . import gap
 from .captions import captions, comparison, sweep
+from .instruments import instruments
 from .results import Results, read_results
 from .table import Row, Table
 
@@ -44,7 +45,7 @@ def _by_vqa_method(files: list[Path], cfg: dict[str, Any]) -> dict[str, Results]
 
 KINDS: dict[str, Callable[[list[Path], dict[str, Any], str], Table]] = {
     "captions": captions, "comparison": comparison, "sweep": sweep, "vqa": vqa, "vqa_types": vqa_types,
-    **gap.BUILDERS,
+    "instruments": instruments, **gap.BUILDERS,
 }  # fmt: skip
 
 

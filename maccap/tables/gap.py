@@ -100,7 +100,7 @@ def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     for name, path, whole in _reports(files, cfg):
         report = whole["nearness"]
         for kind in report:
-            rows.append(Row([name, kind], [_value(whole, path, "nearness", kind, key) for key in columns]))
+            rows.append(Row([name, kind], [value(whole, path, "nearness", kind, key) for key in columns]))
         subregions = [kind for kind in report if kind.startswith(SUBREGIONS)]
         if not subregions:
             notes.append(f"{name}: an encoder without tokens has only a global feature.")
@@ -122,14 +122,14 @@ def gap(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     for question, measures in MEASURES.items():
         for key, label in measures.items():
             cells = [
-                _value(report, path, "gap", "measures", key, kind)
+                value(report, path, "gap", "measures", key, kind)
                 for _, path, report in reports
                 for kind in SHOWN.values()
             ]
             if any(cells):
                 rows.append(Row([question, label], cells))
     for label, keys in EFFECTS.items():
-        found = [[_value(report, path, "repairs", "none", *keys), None, None] for _, path, report in reports]
+        found = [[value(report, path, "repairs", "none", *keys), None, None] for _, path, report in reports]
         rows.append(Row([MIXED, label], [cell for cells in found for cell in cells]))
     for name, _, report in reports:
         notes += verdicts(name, report["gap"])
@@ -141,7 +141,7 @@ def gap_repairs(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     rows, notes = [], []
     for name, path, report in _reports(files, cfg):
         for repair in report["repairs"]:
-            cells = [_value(report, path, "repairs", repair, *keys) for keys in REPAIRED.values()]
+            cells = [value(report, path, "repairs", repair, *keys) for keys in REPAIRED.values()]
             rows.append(Row([name, repair], cells))
         notes.append(_best_repairs(name, report["repairs"]))
         if "noisy subregions" not in report["repairs"]:
@@ -151,11 +151,14 @@ def gap_repairs(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     return Table(title, ["data set", "repair"], list(REPAIRED), rows, [*notes, ABOUT_REPAIRS], digits=3)
 
 
-def _value(report: dict[str, Any], path: Path, *keys: str) -> Cell | None:
+def value(report: dict[str, Any], path: Path, *keys: str) -> Cell | None:
     """The cell of a number in a report, or None where there is none."""
     found: Any = report
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, list):
+            found = found[int(key)] if int(key) < len(found) else None
+        else:
+            found = found.get(key) if isinstance(found, dict) else None
     return None if found is None else cell([float(found)], [Source(str(path), pointer(*keys))])
 
 

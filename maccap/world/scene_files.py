@@ -20,7 +20,7 @@ SPLITS = ("train", "val", "test")
 def write_world(folder: Path, domain: str, counts: dict[str, int], questions: int, seed: int) -> None:
     """Write one domain: `dataset.json`, `images.zip`, and for each of train and test the VQA questions and annotations.
 
-    Train scenes get captions and questions but no image: training reads text alone.
+    `dataset.json` also tells the objects of each scene, which Karpathy's files do not. Train scenes get captions and questions but no image: training reads text alone.
 
     Args:
         counts: number of scenes per split.
@@ -61,6 +61,7 @@ def _image_record(index: int, domain: str, split: str, scene: Scene, rng: np.ran
     return {
         "filepath": folder, "filename": f"{image_id:012d}.jpg", "imgid": index, "cocoid": image_id,
         "image_id": image_id, "split": split, "sentids": [s["sentid"] for s in sentences], "sentences": sentences,
+        "objects": [vars(group) | {"plural": group.plural} for group in scene.groups],
     }  # fmt: skip
 
 

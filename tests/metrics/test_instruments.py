@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from itertools import combinations
-
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from maccap.metrics.instruments import geometry, nats_per_token, noticed, recall_at_1
+from maccap.metrics.instruments import exchanged, nats_per_token, noticed
 from tests.helpers.tiny import tiny_lm
 
 GENERATOR = torch.Generator().manual_seed(3)
@@ -29,28 +27,26 @@ def test_an_exchange_is_noticed_where_the_true_caption_is_nearer() -> None:
     assert noticed(images, captions, exchanged) == pytest.approx(points / 40)
 
 
-def test_recall_counts_images_whose_nearest_caption_is_their_own() -> None:
-    images, captions = features(30, 4), features(60, 4)
-    owners = torch.arange(30).repeat_interleave(2)
-    hits = 0
-    for i, image in enumerate(images):
-        nearest = max(range(60), key=lambda j: float(image @ captions[j]))
-        hits += int(owners[nearest]) == i
-    assert recall_at_1(images, captions, owners) == pytest.approx(hits / 30)
+COLOURS = ["red", "orange", "blue"]
 
 
-def test_cosines_are_those_of_all_pairs() -> None:
-    images, captions = features(6, 5), features(6, 3, 5)
-    found = geometry(images, captions)
-    everything = [(i, captions[i, j]) for i in range(6) for j in range(3)]
-    same = [float(a @ b) for (i, a), (k, b) in combinations(everything, 2) if i == k]
-    apart = [float(a @ b) for (i, a), (k, b) in combinations(everything, 2) if i != k]
-    paired = [float(images[i] @ text) for i, text in everything]
-    assert found.paired == pytest.approx(sum(paired) / len(paired), abs=1e-6)
-    assert found.same_image == pytest.approx(sum(same) / len(same), abs=1e-6)
-    assert found.unrelated == pytest.approx(sum(apart) / len(apart), abs=1e-6)
-    gap = images.mean(0) - torch.stack([text for _, text in everything]).mean(0)
-    assert found.mean_gap == pytest.approx(math.sqrt(float(gap @ gap)), abs=1e-6)
+@pytest.mark.parametrize(
+    ("caption", "group", "there", "possible"),
+    [
+        ("A red ball.", COLOURS, set(), {"An orange ball.", "A blue ball."}),
+        ("A red ball.", COLOURS, {"blue"}, {"An orange ball."}),
+        ("An orange box, two boxes", ["box", "ball"], set(), {"An orange ball, two boxes", "An orange box, two balls"}),
+        ("An orange box.", ["box", "ball"], {"balls"}, set()),
+        ("Red kites.", COLOURS, {"red"}, {"Orange kites.", "Blue kites."}),
+        ("Left of it, left-handed", ["left", "right"], set(), {"Right of it, left-handed", "Left of it, right-handed"}),
+        ("A boxer sees redness.", ["box", "red"], set(), set()),
+    ],
+)  # fmt: skip
+def test_one_word_is_exchanged_for_one_that_is_not_there(
+    caption: str, group: list[str], there: set[str], possible: set[str]
+) -> None:
+    found = {exchanged(caption, [group], there, np.random.default_rng(seed)) for seed in range(40)}
+    assert found == (possible or {None})
 
 
 def test_nats_are_those_of_one_token_after_another() -> None:

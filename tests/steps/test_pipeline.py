@@ -19,8 +19,11 @@ from maccap.data.captions import read_captions
 from maccap.data.features import ImageFeatures
 from maccap.data.predictions import read_answers, read_predictions
 from maccap.figures.gap_legends import LEGENDS
+from maccap.metrics.instruments import nats_per_token
 from maccap.metrics.metric_files import read_metrics
+from maccap.models.language_model import load_language_model
 from maccap.steps import answer, evaluate, image_features, predict
+from maccap.world.scenes import COLOURS
 from tests.helpers.in_process import job_of, make_project, run_all, small_profile
 from tests.helpers.tiny import GENERATION, SELECTION, make_models
 
@@ -61,8 +64,9 @@ def profile(clip: Path, opt: Path) -> dict:
                 }
                 for name in ("vqa", "vqa_types")
             },
-            **{name: {"title": name, "kind": name} for name in ("nearness", "gap", "gap_repairs")},
+            **{name: {"title": name, "kind": name} for name in ("nearness", "gap", "gap_repairs", "instruments")},
         },
+        "instruments": {"images": 5, "exchanges": {"colour": [list(COLOURS)], "noun": [["key", "ball", "star"]]}},
     }  # fmt: skip
     return small_profile(
         clip, opt, sections, profile="small", seed=SEEDS[0], repeats=len(SEEDS),
@@ -237,6 +241,22 @@ def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_othe
 def test_every_question_is_answered_once_by_each_way_and_seed(first):
     rows = read_answers(sorted(Path("artifacts/small/answers/coco/coco").glob("*.jsonl")))
     assert rows.groupby(["vqa_method", "seed"]).question_id.nunique().tolist() == [12] * 6
+
+
+def test_instruments_are_asked_about_the_captions_of_the_first_images(world, first):
+    (path,) = Path("results/small/metrics/instruments").glob("*.json")
+    found = json.loads(path.read_text())
+    captions = pd.DataFrame(vars(row) for row in read_captions(next(Path("artifacts").rglob("captions.test.jsonl"))))
+    own = {image: rows.caption.tolist() for image, rows in captions.groupby("image_id", sort=True)}
+    own = dict(list(own.items())[:5])
+    coloured = sum(bool({*text.lower().split()} & {*COLOURS}) for texts in own.values() for text in texts)
+    assert (found["images"], found["noticed"]["colour"]["captions"]) == (5, coloured)
+    assert 0 <= found["noticed"]["colour"]["share"] <= 1
+    lm = load_language_model(str(world[0] / "../models/opt"))
+    third = [texts[1:3] + texts[:1] for texts in own.values()]
+    nats = nats_per_token(lm, third, [texts[0] for texts in own.values()])
+    assert found["nats"]["itself"][2] == pytest.approx(nats, rel=1e-5)
+    assert len(found["nats"]["others"]) == 5
 
 
 def test_figures_are_images(first):

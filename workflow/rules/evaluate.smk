@@ -26,6 +26,7 @@ rule evaluate:
         predictions=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier]),
         features=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier], ".features.safetensors"),
         spice=rules.corenlp.output if "spice" in config else [],
+        scenes=lambda wildcards: FILES.scenes(wildcards.tested),
     output:
         f"{RESULTS}/metrics/captions/{{tested}}{{tier}}.jsonl",
     log:
@@ -36,7 +37,7 @@ rule evaluate:
         code=code("evaluate", *METRIC_MODULES),
         cfg=pick(about="tested"),
     shell:
-        step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice")
+        step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice", "scenes")
 
 
 rule evaluate_answers:
@@ -74,3 +75,28 @@ rule gap:
         cfg=pick(GAP_KEYS, about="dataset"),
     shell:
         step("measure-gap", "captions", "images", "text_features", "memory")
+
+
+# What the frozen models can do, before any method.
+rule instruments:
+    input:
+        captions=f"{DATA}/captions.test.jsonl",
+        images=lambda wildcards: FILES.image_features(wildcards.dataset),
+        text_features=lambda wildcards: FILES.text_features(wildcards.dataset, "test"),
+        encoder=FILES.encoder(),
+        language_model=FILES.language_model(),
+    output:
+        f"{RESULTS}/metrics/instruments/{{dataset}}.json",
+    log:
+        f"{LOGS}/instruments/{{dataset}}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        gpu=min(1, config["gpus"]),
+    params:
+        code=code("measure_instruments"),
+        cfg=pick(
+            "seed gpus instruments encoder.name encoder.batch_size language_model training.precision", about="dataset"
+        ),
+    shell:
+        step("measure-instruments", "captions", "images", "text_features", "encoder", "language_model")
