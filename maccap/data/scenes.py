@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Contents:
 
     nouns: dict[str, str]
     colours: frozenset[str]
-    of_image: dict[int, frozenset[tuple[str, str]]]
+    of_image: Mapping[Hashable, frozenset[tuple[str, str]]]
 
 
 def read_contents(path: Path) -> Contents:

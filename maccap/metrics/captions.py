@@ -55,7 +55,7 @@ def score_pairs(
 
     Args:
         features: what makes those of each set, in the order of its references, for the metrics that need them.
-        contents: of each set, what is in the images, which then go by whole numbers.
+        contents: of each set, what is in the images.
     """
     captions: list[str] = []
     for number, (references, predictions) in enumerate(pairs, start=1):

@@ -23,7 +23,6 @@ def run_all(jobs: list[Job]) -> None:
 def _evaluations(job: Job) -> list[Evaluation]:
     if job.inputs.get("spice"):
         supply_spice(job.inputs["spice"])
-    test = TestSet.read(
-        job.input("captions"), job.input("text_features"), job.inputs["images"], job.inputs.get("scenes", [])
-    )
+    scenes = job.inputs.get("scenes", [])
+    test = TestSet.read(job.input("captions"), job.input("text_features"), job.inputs["images"], scenes)
     return evaluations(job.inputs["predictions"], job.inputs["features"], job.settings["tested"], test)

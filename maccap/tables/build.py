@@ -12,7 +12,7 @@ from . import gap
 from .captions import captions, comparison, sweep
 from .instruments import instruments
 from .results import Results, read_results
-from .table import Row, Table
+from .table import Row, Table, without_empty_columns
 
 REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
 
@@ -53,4 +53,5 @@ def build(name: str, files: list[Path], cfg: dict[str, Any]) -> Table:
     """The named table from its metric files, which come in the order of its rows."""
     about = section(cfg, f"tables.{name}")
     table = KINDS[about["kind"]](files, cfg | {"table": name}, f"{about['title']} ({cfg['profile']} profile)")
+    table = without_empty_columns(table)
     return replace(table, notes=[REDUCED, *table.notes]) if cfg["reduced"] else table

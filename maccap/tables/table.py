@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,13 @@ class Table:
     def numbers(self) -> Iterator[tuple[Row, str, Cell]]:
         """Every number with its row and column."""
         return ((row, column, cell) for row, column, cell in self.cells() if isinstance(cell, Cell))
+
+
+def without_empty_columns(table: Table) -> Table:
+    """The table without the columns in which there is nothing, such as a metric that cannot be computed here."""
+    kept = [i for i in range(len(table.columns)) if any(row.cells[i] is not None for row in table.rows)]
+    rows = [replace(row, cells=[row.cells[i] for i in kept]) for row in table.rows]
+    return replace(table, columns=[table.columns[i] for i in kept], rows=rows)
 
 
 def cell(values: list[float], sources: list[Source], kind: str = MEAN) -> Cell:

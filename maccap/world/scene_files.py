@@ -20,7 +20,8 @@ SPLITS = ("train", "val", "test")
 def write_world(folder: Path, domain: str, counts: dict[str, int], questions: int, seed: int) -> None:
     """Write one domain: `dataset.json`, `images.zip`, and for each of train and test the VQA questions and annotations.
 
-    `dataset.json` also tells the objects of each scene, which Karpathy's files do not. Train scenes get captions and questions but no image: training reads text alone.
+    `dataset.json` also tells the objects of each scene, which Karpathy's files do not. Train scenes get captions and
+    questions but no image: training reads text alone.
 
     Args:
         counts: number of scenes per split.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ...data.scenes import Contents
 from ..registry import Array, CaptionSet, Metric, SetScores
@@ -23,10 +24,7 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
             for image, caption in zip(of_set.images, of_set.captions, strict=True)
         ]
         totals = [sum(column) for column in zip(*rows, strict=True)]
-        scores = {
-            name: (_share(totals, at), [_share(row, at) for row in rows])
-            for at, name in zip((0, 2), NAMES, strict=True)
-        }
+        scores = {name: (_share(totals, 2 * i), [_share(row, 2 * i) for row in rows]) for i, name in enumerate(NAMES)}
         found.append(SetScores.in_percent(scores, rows))
     return found
 
@@ -37,7 +35,7 @@ def _row(caption: str, there: frozenset[tuple[str, str]], contents: Contents) ->
     said = [contents.nouns[word] for word in words if word in contents.nouns]
     coloured = [
         (contents.nouns[noun], colour)
-        for colour, noun in zip(words, words[1:], strict=False)
+        for colour, noun in pairwise(words)
         if noun in contents.nouns and colour in contents.colours
     ]
     nouns = {noun for noun, _ in there}
@@ -51,7 +49,8 @@ def _share(row: Sequence[int], at: int) -> float:
 def of_totals(name: str, totals: Array) -> Array:
     """In percent, of summed `_row`s; [..., 4] -> [...]."""
     at = 2 * NAMES.index(name)
-    return 100 * totals[..., at + 1] / totals[..., at].clip(1)
+    shares: Array = 100 * totals[..., at + 1] / totals[..., at].clip(1)
+    return shares
 
 
 METRIC = Metric("faithfulness", NAMES, 70, score, of_totals=of_totals)
