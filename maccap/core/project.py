@@ -32,9 +32,20 @@ def profiles() -> list[str]:
     return [first, *(name for name in others if name != first)]
 
 
-def config_files(profile: str) -> list[Path]:
-    """The files that a profile is merged from, as the Snakefile names them; a later one overrides an earlier one."""
-    return [CONFIG, BASE, CONFIG.with_name(f"{profile}.yaml")]
+def config_files(profile: str, root: Path = Path()) -> list[Path]:
+    """The files that a profile is merged from, which Snakemake reads, too; a later one overrides an earlier one.
+
+    Raises:
+        ConfigError: a file is missing or no YAML, or profiles extend each other in a ring.
+    """
+    found: list[Path] = []
+    while profile:
+        file = CONFIG.with_name(f"{profile}.yaml")
+        if file in found:
+            raise ConfigError(f"{file}: extends itself; correct the key `extends`")
+        found.insert(0, file)
+        profile = _content(root / file).get("extends", "")
+    return [CONFIG, BASE, *found]
 
 
 def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
@@ -44,16 +55,20 @@ def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
         ConfigError: a file is missing or no YAML, or the profile breaks the rules of `settings.Config`.
     """
     config: dict[str, Any] = {}
-    for file in config_files(profile):
-        try:
-            text = (root / file).read_text(encoding="utf-8")
-            config = _merged(config, yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {})
-        except (OSError, UnicodeError, AttributeError, TypeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{file}: cannot be read ({error}); correct it or choose another profile") from error
+    for file in config_files(profile, root):
+        config = _merged(config, _content(root / file))
     try:
         return complete(config)
     except ConfigError as error:
         raise ConfigError(f"profile {profile} ({file}): {error}") from error
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        return {**content}
+    except (OSError, UnicodeError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}); correct it or choose another profile") from error
 
 
 def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -377,6 +377,7 @@ class Config(Settings):
     """A profile."""
 
     profile: str = setting(REQUIRED, "Its name, that of its file in config/.", pattern=r"^[a-z0-9-]+$")
+    extends: str | None = setting(None, "The profile that this one changes; without it, base.yaml alone.")
     seed: int = setting(REQUIRED, "Decides everything; repeat i uses seed + i.", ge=0)
     repeats: int = setting(REQUIRED, "Seeds of every experiment.", "seeds", ge=1)
     reduced: bool = setting(REQUIRED, "Not the paper's data and models: no number counts as reproduced.")

@@ -151,6 +151,15 @@ def test_a_profile_is_merged_from_its_files_key_by_key_and_null_takes_out(tmp_pa
     assert complete(merged) == merged, "a whole config has nothing to fill in"
     with pytest.raises(ConfigError, match=r"config/none\.yaml: cannot be read"):
         read_config("none", tmp_path)
+    small = {"profile": "small", "extends": "own", "training": {"copies": 2}}
+    (tmp_path / "config/small.yaml").write_text(yaml.safe_dump(small), encoding="utf-8")
+    extended = read_config("small", tmp_path)
+    assert extended == merged | {
+        "profile": "small", "extends": "own", "training": merged["training"] | {"copies": 2},
+    }  # fmt: skip
+    (tmp_path / "config/own.yaml").write_text(yaml.safe_dump(own | {"extends": "small"}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"config/small\.yaml: extends itself"):
+        read_config("small", tmp_path)
 
 
 def test_an_unknown_key_is_refused_wherever_it_is_and_named() -> None:
