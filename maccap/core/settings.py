@@ -297,15 +297,27 @@ class TableSettings(Settings):
         return self
 
 
+Exclusive = list[Annotated[list[str], Field(min_length=2)]]
+
+
+class Exchanges(Settings):
+    """Words in groups of which only one can be true: one in a caption is exchanged for another of its group.
+
+    Plurals in -s and -es are found; leave out nouns with another plural.
+    """
+
+    noun: Exclusive = setting([], "Things; exchanged for one that no caption of the image names.")
+    colour: Exclusive = setting([], "Colours; exchanged for one that no caption of the image names.")
+    count: Exclusive = setting([], "Numbers.")
+    size: Exclusive = setting([], "Sizes.")
+    place: Exclusive = setting([], "Places and directions.")
+
+
 class InstrumentsSettings(Settings):
     """What is asked of encoder and language model before any method is trained on them."""
 
     images: int = setting(500, "Test images of each data set, at most.", "images", ge=2)
-    exchanges: dict[Literal["noun", "colour", "count", "size", "place"], list[list[str]]] = setting(
-        REQUIRED,
-        "Words by kind, in groups of which only one can be true: one in a caption is exchanged for another of its "
-        "group, and the encoder should notice. Plurals in -s and -es are found; leave other plurals out.",
-    )
+    exchanges: Exchanges = setting(Exchanges(), "Words that exclude each other.")
 
 
 class ClipPretraining(Settings):

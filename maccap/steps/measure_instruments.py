@@ -9,6 +9,7 @@ import torch
 
 from ..core.artifacts import write_json
 from ..core.job import Job
+from ..core.settings import section
 from ..data.captions import Caption, read_captions
 from ..data.features import features_of, read_image_features
 from ..metrics.instruments import exchanged, nats_per_token, noticed
@@ -39,7 +40,7 @@ def _noticed(job: Job, captions: dict[int, list[Caption]], encoder: Encoder) -> 
     stores = [read_image_features([path]) for path in job.inputs["images"]]
     images = dict(zip(torch.cat([s.ids for s in stores]).tolist(), torch.cat([s.global_ for s in stores]), strict=True))
     found = {}
-    for kind, exclusive in job.settings["instruments.exchanges"].items():
+    for kind, exclusive in section(job.settings, "instruments.exchanges").items():
         rng = np.random.default_rng(job.settings["seed"])
         others = []
         for own in captions.values():
