@@ -296,6 +296,11 @@ def test_scenes_are_well_formed() -> None:
 
 
 # --- captions ------------------------------------------------------------------------------------------------------
+def test_the_vocabulary_for_prompts_holds_every_noun_that_scenes_can_have() -> None:
+    words = (ROOT / "workflow/resources/entities/scenes.txt").read_text(encoding="utf-8").split()
+    assert words == sorted(world.NOUNS) == sorted({g.noun for s, _ in drawn("daylight", 300) for g in s.groups})
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_caption_is_true_of_its_scene(domain: str) -> None:
     said: Counter[str] = Counter()
