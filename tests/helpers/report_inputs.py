@@ -27,7 +27,7 @@ from tests.helpers import ROOT
 IMAGES = range(101, 121)
 GRID = 3
 SEED = 2401
-DATASETS = ("daylight", "chalk")
+DATASETS = {"mini": ("daylight", "chalk"), "paper": ("coco", "flickr30k")}
 EXPERIMENTS = ("maccap", "capdec", "human")
 QUESTION = "Is there a <b>kite</b> & a boat?"
 
@@ -36,7 +36,8 @@ def config(profile: str = "mini") -> dict:
     """A profile's, as the rule hands it over, with fewer attended tokens."""
     content = read_config(profile, ROOT)
     content["generation"]["subregions"] = 4
-    asked = {"captioned": [*DATASETS], "asked": ["daylight"], "shown": [*EXPERIMENTS, "magic"]}
+    names = DATASETS[profile]
+    asked = {"captioned": [*names], "asked": [names[0]], "shown": [*EXPERIMENTS, "magic"]}
     return leaves("", {key: value for key, value in content.items() if key != "pretraining"}) | asked
 
 
@@ -92,9 +93,9 @@ def dataset(folder: Path, name: str) -> dict[str, list[Path]]:
     return {f"{kind}_{name}": [path] for kind, path in (files | {"features": store}).items()}
 
 
-def questions(folder: Path) -> dict[str, list[Path]]:
+def questions(folder: Path, dataset: str) -> dict[str, list[Path]]:
     """Questions about one data set with the answers of two VQA methods."""
-    data, ids = folder / "artifacts/mini/data/daylight", [1000 + i for i in IMAGES]
+    data, ids = folder / "artifacts/mini/data" / dataset, [1000 + i for i in IMAGES]
     header = {"info": {"version": "2.0"}}
     asked = [{"question_id": q, "image_id": i, "question": QUESTION} for q, i in zip(ids, IMAGES)]
     humans = [{"answer": "yes" if n < 7 else "no"} for n in range(10)]
@@ -104,11 +105,11 @@ def questions(folder: Path) -> dict[str, list[Path]]:
     ]  # fmt: skip
     write_json(data / "vqa_questions.test.json", header | {"questions": asked})
     write_json(data / "vqa_annotations.test.json", header | {"annotations": annotations})
-    answers = folder / "artifacts/mini/answers/daylight/daylight"
-    metrics = folder / "results/mini/metrics/vqa/daylight.jsonl"
+    answers = folder / "artifacts/mini/answers" / dataset / dataset
+    metrics = folder / f"results/mini/metrics/vqa/{dataset}.jsonl"
     said, scores = {}, []
     for name in ("prefix", "majority"):
-        about = {"trained": "daylight", "vqa_method": name, "tested": "daylight", "seed": SEED}
+        about = {"trained": dataset, "vqa_method": name, "tested": dataset, "seed": SEED}
         said[answers / f"{name}.1.jsonl"] = [about | {"question_id": q, "answer": f"{name} says {q}"} for q in ids]
         scores.append(about | {"question_id": None, "accuracy": 65.0})
         scores += [about | {"question_id": q, "accuracy": 100.0 if q % 2 else 30.0} for q in ids]
@@ -118,8 +119,8 @@ def questions(folder: Path) -> dict[str, list[Path]]:
     return {
         "answers": [*said],
         "answer_metrics": [metrics],
-        "questions_daylight": [data / "vqa_questions.test.json"],
-        "annotations_daylight": [data / "vqa_annotations.test.json"],
+        f"questions_{dataset}": [data / "vqa_questions.test.json"],
+        f"annotations_{dataset}": [data / "vqa_annotations.test.json"],
     }
 
 
@@ -141,12 +142,12 @@ def add_captions(
     inputs.setdefault("metrics", []).append(metrics)
 
 
-def make_inputs(folder: Path) -> dict[str, list[Path]]:
+def make_inputs(folder: Path, profile: str = "mini") -> dict[str, list[Path]]:
     """All named inputs of the steps `samples` and `report`, below `folder`."""
-    results = folder / "results/mini"
+    results, names = folder / "results/mini", DATASETS[profile]
     methods = [ROOT / f"maccap/methods/{name}.py" for name in ("maccap", "capdec")]
-    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods} | questions(folder)
-    for name in DATASETS:
+    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods} | questions(folder, names[0])
+    for name in names:
         inputs |= dataset(folder, name)
         for experiment in EXPERIMENTS:
             add_captions(inputs, folder, name, experiment, IMAGES)

@@ -220,7 +220,7 @@ def test_an_edited_metric_shows_in_the_value_and_the_hash(copy, capsys):
         row["CIDEr"] += 10
     Path(METRICS["daylight"]).write_text("".join(json.dumps(row) + "\n" for row in lines))
     faults = traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=1)["faults"]
-    assert "Daylight, MacCap · CIDEr: 40.0 ± 4.2, but its metric files give 50.0" in faults[0]
+    assert "Daylight, MacCap · CIDEr: 44.0 ± 4.2, but its metric files give 54.0" in faults[0]
     assert faults[1] == f"{METRICS['daylight']}: was changed after it was recorded"
 
 

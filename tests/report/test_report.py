@@ -76,7 +76,7 @@ def test_samples_are_the_best_the_worst_and_some_drawn_with_their_captions_and_s
     assert Counter(why for _, why in drawn) == {"drawn at random": 8, "best CIDEr": 2, "worst CIDEr": 2}
     articles = [article for article in page.samples if "Image" in article]
     half = len(articles) // 2
-    for dataset, own, names in zip(DATASETS, (articles[:half], articles[half:]), (drawn[:half], drawn[half:])):
+    for dataset, own, names in zip(DATASETS["mini"], (articles[:half], articles[half:]), (drawn[:half], drawn[half:])):
         ids = [int(image_id) for image_id, _ in names]
         assert len(set(ids)) == len(ids), "no image twice"
         assert ids[:2] == [choose(IMAGES, key=lambda i: cider_of("maccap", i)) for choose in (max, min)]
@@ -186,8 +186,8 @@ def test_a_profile_without_maccap_or_questions_has_no_samples(tmp_path):
 
 
 def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
-    inputs = make_inputs(tmp_path)
-    add_captions(inputs, tmp_path, "daylight", "magic", IMAGES[:1], published=True)
+    inputs = make_inputs(tmp_path, "paper")
+    add_captions(inputs, tmp_path, "coco", "magic", IMAGES[:1], published=True)
     text = make_page(inputs, tmp_path, config("paper")).read_text(encoding="utf-8")
     assert "results of the paper profile" in text
     assert "Reduced run." not in text
