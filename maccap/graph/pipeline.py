@@ -77,7 +77,7 @@ def render(graph: Graph, profile: str, default: str) -> str:
 
 
 def stage_name(job: GraphJob) -> str:
-    """`train-coco-maccap` for the job of rule `train` with the wildcards `coco` and `maccap`."""
+    """`train-daylight-maccap` for the job of rule `train` with the wildcards `daylight` and `maccap`."""
     return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(filter(None, [job.rule, *job.wildcards])))
 
 

@@ -122,7 +122,7 @@ def resolve(value: Any, pointer: str, file: str) -> Any:
 
 
 def find(path: str, table: Table, labels: Sequence[str], column: str) -> tuple[Row, str, Cell]:
-    """The cell in a column and in the only row that has all these labels; each may join several, as in "COCO MacCap".
+    """The cell in a column and in the only row that has all these labels; each may join several, as in "Chalk MacCap".
 
     Raises:
         DataError: no such row or column, several rows, or no number there.

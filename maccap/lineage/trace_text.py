@@ -48,7 +48,7 @@ def heading(found: Number) -> str:
 
 
 def row_text(source: Source) -> str:
-    """`trained coco, experiment maccap, seed 11` of a source in JSON Lines."""
+    """`trained daylight, experiment maccap, seed 11` of a source in JSON Lines."""
     return ", ".join(f"{key} {value}" for key, value in source.row.items() if value is not None)
 
 

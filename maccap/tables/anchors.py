@@ -13,7 +13,7 @@ def slug(text: str) -> str:
 
 
 def cell_anchor(table: str, row_labels: Sequence[str], column: str) -> str:
-    """The place of a number's trace: `in_domain-coco-maccap-cider` for ("in_domain", ["COCO", "MacCap"], "CIDEr")."""
+    """The place of a number's trace: `in_domain-chalk-maccap-cider` for ("in_domain", ["Chalk", "MacCap"], "CIDEr")."""
     return "-".join(filter(None, map(slug, (table, *row_labels, column))))
 
 

@@ -24,7 +24,7 @@ SIGNS = {
 }  # fmt: skip
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 HEADER = """\
-% Numbers of the tables as macros; write \\MacCapCocoCider{} where a space follows.
+% Numbers of the tables as macros; write {} behind one where a space follows.
 % Name: the row's labels from the last to the first, then the column; digits are spelled out; ...Sd is the spread.
 % Tables other than in_domain and cross_domain put their name first: \\AblationOneNoisyCopyCider.
 """

@@ -32,7 +32,7 @@ def here(project, tmp_path, monkeypatch) -> Path:
 
 
 def test_images_of_any_kind_are_captioned_and_explained(project, here, capsys):
-    run = ["--run", str(project / f"artifacts/small/runs/coco/maccap/s{SEED}")]
+    run = ["--run", str(project / f"artifacts/small/runs/daylight/maccap/s{SEED}")]
     assert main(["caption", "images", "--output", "captions.json", "--explain", "explained", *run]) == 0
     rows = json.loads(Path("captions.json").read_text())
     assert [Path(row["file"]).name for row in rows] == ["cmyk.jpg", "colour.png", "gray.jpg"]
@@ -65,7 +65,7 @@ def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypat
 def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arguments, message):
     Path("empty").mkdir()
     Path("broken.jpg").write_bytes(Path("images/gray.jpg").read_bytes()[:400])
-    run = str(project / f"artifacts/small/runs/coco/maccap/s{SEED}")
+    run = str(project / f"artifacts/small/runs/daylight/maccap/s{SEED}")
     assert main(["caption", *(run if word == "RUN" else word for word in arguments)]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
 

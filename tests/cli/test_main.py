@@ -86,11 +86,18 @@ def test_a_command_that_does_not_exist_is_refused(capsys):
 
 def test_a_step_leaves_its_output_and_a_record_that_does_it_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    scenes = {"dataset": "coco", "seed": 1, "scenes.train": 2, "scenes.val": 1, "scenes.test": 1, "scenes.questions": 1}
+    scenes = {
+        "dataset": "daylight",
+        "seed": 1,
+        "scenes.train": 2,
+        "scenes.val": 1,
+        "scenes.test": 1,
+        "scenes.questions": 1,
+    }
     made = [
-        "artifacts/coco/dataset.json", "artifacts/coco/images.zip", "artifacts/coco/vqa_questions.train.json",
-        "artifacts/coco/vqa_annotations.train.json", "artifacts/coco/vqa_questions.test.json",
-        "artifacts/coco/vqa_annotations.test.json",
+        "artifacts/daylight/dataset.json", "artifacts/daylight/images.zip",
+        "artifacts/daylight/vqa_questions.train.json", "artifacts/daylight/vqa_annotations.train.json",
+        "artifacts/daylight/vqa_questions.test.json", "artifacts/daylight/vqa_annotations.test.json",
     ]  # fmt: skip
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     maccap("step", "scenes", "--output", *made, "--cfg", repr(scenes))

@@ -20,21 +20,22 @@ from tests.helpers import ROOT
 from tests.helpers.checkout import Checkout, make_checkout, ran, restored
 
 READS = {  # every job of the miniature profile: the jobs whose files it reads
-    "scenes-coco": "",
-    "captions-coco": "scenes-coco",
-    "text-features-coco": "captions-coco",
-    "image-features-coco-1": "scenes-coco captions-coco",
-    "train-coco-maccap": "captions-coco text-features-coco",
-    "describe-run-coco-maccap": "train-coco-maccap",
-    "predict-coco-maccap-1": "train-coco-maccap image-features-coco-1",
-    "evaluate-coco": "predict-coco-maccap-1 captions-coco text-features-coco image-features-coco-1",
-    "gap-coco": "captions-coco text-features-coco image-features-coco-1",
-    "table-in-domain": "evaluate-coco",
-    "table-nearness": "gap-coco",
-    "reported": "evaluate-coco",
-    "gap-figure": "gap-coco",
-    "training-figure": "train-coco-maccap",
-    "samples": "scenes-coco captions-coco image-features-coco-1 predict-coco-maccap-1 evaluate-coco",
+    "scenes-daylight": "",
+    "captions-daylight": "scenes-daylight",
+    "text-features-daylight": "captions-daylight",
+    "image-features-daylight-1": "scenes-daylight captions-daylight",
+    "train-daylight-maccap": "captions-daylight text-features-daylight",
+    "describe-run-daylight-maccap": "train-daylight-maccap",
+    "predict-daylight-maccap-1": "train-daylight-maccap image-features-daylight-1",
+    "evaluate-daylight": "predict-daylight-maccap-1 captions-daylight text-features-daylight image-features-daylight-1",
+    "gap-daylight": "captions-daylight text-features-daylight image-features-daylight-1",
+    "table-in-domain": "evaluate-daylight",
+    "table-nearness": "gap-daylight",
+    "reported": "evaluate-daylight",
+    "gap-figure": "gap-daylight",
+    "training-figure": "train-daylight-maccap",
+    "samples": "scenes-daylight captions-daylight image-features-daylight-1 predict-daylight-maccap-1 "
+    "evaluate-daylight",
     "report": "table-in-domain table-nearness reported gap-figure training-figure samples sample-page",
     "sample-page": "samples",
     "manifest": "report sample-page",
@@ -51,10 +52,10 @@ def down(*first: str) -> set[str]:
 
 
 LABELLED = down("table-in-domain", "reported", "samples")
-DECODED = down("predict-coco-maccap-1")
-DESCRIBED = down("describe-run-coco-maccap")
-TRAINED = down("train-coco-maccap")
-EVERYTHING = down("scenes-coco")
+DECODED = down("predict-daylight-maccap-1")
+DESCRIBED = down("describe-run-daylight-maccap")
+TRAINED = down("train-daylight-maccap")
+EVERYTHING = down("scenes-daylight")
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +66,9 @@ def planned(tmp_path_factory) -> Checkout:
 
 def test_every_job_is_a_stage_with_all_that_decides_it(planned):
     assert planned.snakemake_plan() == planned.dvc_plan() == EVERYTHING
-    train = planned.stages()["train-coco-maccap"]
-    assert "artifacts/tiny/data/coco/captions.train.jsonl" in train["deps"]
-    [decided] = planned.decisions("train-coco-maccap")
+    train = planned.stages()["train-daylight-maccap"]
+    assert "artifacts/tiny/data/daylight/captions.train.jsonl" in train["deps"]
+    [decided] = planned.decisions("train-daylight-maccap")
     assert decided["settings"]["training.learning_rate"] == 0.002
     sections = {key.split(".")[0] for key in decided["settings"]}
     assert sections == {"encoder", "gpus", "language_model", "repeats", "runs", "seed", "training", "trained", "run"}
@@ -76,9 +77,12 @@ def test_every_job_is_a_stage_with_all_that_decides_it(planned):
 def test_an_edit_changes_the_code_of_the_stages_that_it_reaches_and_of_no_other(planned):
     before = {stage: planned.decisions(stage) for stage in planned.stages()}
     for path, reached in (
-        ("maccap/training/trainer.py", {"train-coco-maccap"}),
-        ("maccap/methods/maccap.py", {"train-coco-maccap", "predict-coco-maccap-1"}),
-        ("maccap/metrics/caption_metrics/cider.py", {"evaluate-coco", "table-in-domain", "table-nearness", "reported"}),
+        ("maccap/training/trainer.py", {"train-daylight-maccap"}),
+        ("maccap/methods/maccap.py", {"train-daylight-maccap", "predict-daylight-maccap-1"}),
+        (
+            "maccap/metrics/caption_metrics/cider.py",
+            {"evaluate-daylight", "table-in-domain", "table-nearness", "reported"},
+        ),
     ):
         source = planned.text(path)
         (planned.folder / path).write_text(source + "\n")
@@ -91,16 +95,16 @@ def test_an_edit_changes_the_code_of_the_stages_that_it_reaches_and_of_no_other(
 
 def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
     stages = planned.stages()
-    predict, evaluate = stages["predict-coco-maccap-1"], stages["evaluate-coco"]
-    folder = "artifacts/tiny/predictions/coco"
+    predict, evaluate = stages["predict-daylight-maccap-1"], stages["evaluate-daylight"]
+    folder = "artifacts/tiny/predictions/daylight"
     assert predict["outs"][0] == folder
     records = [base64.b64decode(path.removeprefix(".snakemake/metadata/")).decode() for path in predict["outs"][1:]]
     assert records == [f"{folder}/maccap.1.jsonl", f"{folder}/maccap.1.features.safetensors"]
     assert [path for path in evaluate["deps"] if path.startswith(folder)] == [folder]
-    assert "results/tiny/metrics/captions/coco.jsonl" in evaluate["outs"], "its only file"
+    assert "results/tiny/metrics/captions/daylight.jsonl" in evaluate["outs"], "its only file"
     table = "results/tiny/tables/in_domain.json"
     assert {table, f"{table}.prov.json"} <= set(stages["table-in-domain"]["outs"]), "other jobs write there, too"
-    assert "artifacts/tiny/runs/coco/maccap/log.jsonl" in stages["training-figure"]["deps"], "it reads no other"
+    assert "artifacts/tiny/runs/daylight/maccap/log.jsonl" in stages["training-figure"]["deps"], "it reads no other"
 
 
 def test_no_job_names_a_file_twice(planned):
@@ -133,7 +137,7 @@ def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):
     assert "run `maccap dvc sync`" in out
     assert planned.text("dvc.yaml") == text
     planned.sync("--profile", "tiny")
-    assert "- artifacts/tiny/runs/coco/maccap/s2402/adaptor.safetensors\n" in planned.text("dvc.yaml")
+    assert "- artifacts/tiny/runs/daylight/maccap/s2402/adaptor.safetensors\n" in planned.text("dvc.yaml")
     planned.edit("config/tiny.yaml", "repeats: 2", "repeats: 1")
     planned.sync("--profile", "tiny")
     assert planned.text("dvc.yaml") == text
@@ -157,7 +161,7 @@ def test_parameters_from_elsewhere_than_the_config_decide_a_job(planned):
     for value in (1, 1, 2):
         planned.edit("workflow/rules/results.smk", "cfg=pick(\n", f"extra={value},\n        cfg=pick(\n")
         planned.sync("--check")
-        decided.append((planned.decisions("table-in-domain"), planned.decisions("train-coco-maccap")))
+        decided.append((planned.decisions("table-in-domain"), planned.decisions("train-daylight-maccap")))
         planned("git", "checkout", "--quiet", "--force", ".")
     assert decided[0] == decided[1] != decided[2]
     assert decided[0][1] == decided[2][1]
@@ -216,7 +220,7 @@ def test_touching_every_file_changes_nothing(built, tmp_path):
 
 def replace_image(checkout: Checkout) -> None:
     """Another image in the data set, accepted by DVC as what its stage made."""
-    path = checkout.folder / "artifacts/tiny/data/coco/images.zip"
+    path = checkout.folder / "artifacts/tiny/data/daylight/images.zip"
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         content = {name: archive.read(name) for name in names}
@@ -224,7 +228,7 @@ def replace_image(checkout: Checkout) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.writestr(name, content[name])
-    checkout("dvc", "commit", "--force", "--quiet", "scenes-coco")
+    checkout("dvc", "commit", "--force", "--quiet", "scenes-daylight")
 
 
 def edit(path: str, old: str, new: str) -> Callable[[Checkout], None]:
@@ -255,22 +259,22 @@ CHANGES = {
     "a training parameter": (edit("config/tiny.yaml", "learning_rate: 0.002", "learning_rate: 0.003"), TRAINED),
     "a decoding parameter": (edit("config/tiny.yaml", "beams: 1", "beams: 2"), DECODED | DESCRIBED),
     "a parameter of decoding and gap": (edit("config/tiny.yaml", "subregions: 2", "subregions: 3"),
-                                        DECODED | DESCRIBED | down("gap-coco")),
+                                        DECODED | DESCRIBED | down("gap-daylight")),
     "the order of two keys": (swap_keys, {"report", "manifest"}),
     "a seed added": (edit_and_sync("config/tiny.yaml", "repeats: 1", "repeats: 2"), TRAINED),
     "a dataset size": (edit("config/tiny.yaml", "test: 8", "test: 9"), EVERYTHING),
     "a library module of decoding": (comment("maccap/inference/captioning.py"), DECODED),
     "a library module of training": (comment("maccap/training/trainer.py"), TRAINED),
     "the module of the caption metrics": (comment("maccap/metrics/captions.py"),
-                                          down("evaluate-coco", "table-nearness")),
+                                          down("evaluate-daylight", "table-nearness")),
     "the module of the tables": (comment("maccap/tables/build.py"), down("table-in-domain", "table-nearness")),
     "the module of one table": (comment("maccap/tables/published.py"), down("reported")),
     "the module of the report": (comment("maccap/report/page.py"), down("report")),
     "a module under everything": (comment("maccap/core/artifacts.py"), EVERYTHING),
     "a label": (edit("config/tiny.yaml", "label: MacCap\n", "label: Ours\n"), LABELLED),
     "the title of a table": (edit("config/tiny.yaml", "title: In-domain", "title: Ours"), down("table-in-domain")),
-    "a reported number": (edit("workflow/resources/reported.csv", "BLEU-1,,", "BLEU-1,1,"), down("reported")),
-    "an image replaced": (replace_image, down("image-features-coco-1", "samples")),
+    "a reported number": (edit("published.csv", "49.3", "49.4"), down("reported")),
+    "an image replaced": (replace_image, down("image-features-daylight-1", "samples")),
     "the command of a rule": (edit("workflow/rules/evaluate.smk", '"measure-gap", ', '"measure-gap",  '), set()),
     "another command of all rules": (edit("maccap/graph/rules.py", "> {{log}} 2>&1", ">> {{log}} 2>&1"), EVERYTHING),
     "a comment in the config": (comment("config/tiny.yaml"), {"report", "manifest"}),
@@ -311,7 +315,7 @@ def test_what_changed_can_be_looked_at(learned):
     assert "CIDEr" in learned("dvc", "metrics", "show")
     old_and_new = json.loads(learned("dvc", "metrics", "diff", "--json"))
     table = old_and_new["results/tiny/tables/in_domain.metrics.json"]
-    assert {"old", "new", "diff"} <= set(table["COCO, MacCap.CLIPScore"])
+    assert {"old", "new", "diff"} <= set(table["Daylight, MacCap.CLIPScore"])
     learned("dvc", "plots", "diff", "HEAD", "workspace")
     page = (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert "loss (nats per token)" in page
@@ -383,8 +387,8 @@ def test_experiments_here_and_elsewhere(built, tmp_path):
 def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
     clone = built.clone(tmp_path / "clone")
     CHANGES["a training parameter"][0](clone)
-    adaptor = clone.folder / "artifacts/tiny/runs/coco/maccap/s2401/adaptor.safetensors"
-    predictions = clone.folder / "artifacts/tiny/predictions/coco/maccap.1.jsonl"
+    adaptor = clone.folder / "artifacts/tiny/runs/daylight/maccap/s2401/adaptor.safetensors"
+    predictions = clone.folder / "artifacts/tiny/predictions/daylight/maccap.1.jsonl"
     before = adaptor.stat().st_mtime
     process = subprocess.Popen(tool.split(), cwd=clone.folder, env=clone.environment, start_new_session=True)
     deadline = time.monotonic() + 300
@@ -400,8 +404,8 @@ def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
     else:
         again = clone.snakemake_run()
         clone.record()
-    assert "predict-coco-maccap-1" in again
-    assert "train-coco-maccap" not in again
+    assert "predict-daylight-maccap-1" in again
+    assert "train-daylight-maccap" not in again
     agree_on_nothing(clone)
     assert clone.data_hashes() == learned.data_hashes()
 

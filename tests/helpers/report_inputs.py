@@ -27,7 +27,7 @@ from tests.helpers import ROOT
 IMAGES = range(101, 121)
 GRID = 3
 SEED = 2401
-DATASETS = ("coco", "flickr30k")
+DATASETS = {"mini": ("daylight", "chalk"), "paper": ("coco", "flickr30k")}
 EXPERIMENTS = ("maccap", "capdec", "human")
 QUESTION = "Is there a <b>kite</b> & a boat?"
 
@@ -36,7 +36,8 @@ def config(profile: str = "mini") -> dict:
     """A profile's, as the rule hands it over, with fewer attended tokens."""
     content = read_config(profile, ROOT)
     content["generation"]["subregions"] = 4
-    asked = {"captioned": [*DATASETS], "asked": ["coco"], "shown": [*EXPERIMENTS, "magic"]}
+    names = DATASETS[profile]
+    asked = {"captioned": [*names], "asked": [names[0]], "shown": [*EXPERIMENTS, "magic"]}
     return leaves("", {key: value for key, value in content.items() if key != "pretraining"}) | asked
 
 
@@ -50,12 +51,12 @@ def cider_of(experiment: str, image_id: int) -> float:
 
 def tables(results: Path) -> list[Path]:
     """A table of captions, one with texts and gaps, and one about the gap."""
-    source = Source(str(results / "metrics/captions/coco.jsonl"), "CIDEr")
+    source = Source(str(results / "metrics/captions/daylight.jsonl"), "CIDEr")
     numbers = [Cell(76.84, 6.01, 3, [source] * 3), Cell(12.5, None, 1, [source]), None]
     about = {
         "in_domain": Table(
             "In-domain captioning", ["data set", "method"], ["CIDEr", "BLEU-4", "SPICE"],
-            [Row([dataset, method], numbers) for dataset in ("COCO", "Flickr30k") for method in ("MacCap", "CapDec")],
+            [Row([dataset, method], numbers) for dataset in ("Daylight", "Chalk") for method in ("MacCap", "CapDec")],
             ["Claim “noise helps”: holds here & <now>."],
         ),
         "reported": Table(
@@ -64,7 +65,7 @@ def tables(results: Path) -> list[Path]:
              Row(["DeCap", "CIDEr"], ["42.1", None, "not run"])],
         ),
         "gap": Table(
-            "The gap", ["data set"], ["gap length"], [Row(["COCO"], [Cell(0.69, None, 1, [source])])], digits=3
+            "The gap", ["data set"], ["gap length"], [Row(["Daylight"], [Cell(0.69, None, 1, [source])])], digits=3
         ),
     }  # fmt: skip
     for name, table in about.items():
@@ -92,9 +93,9 @@ def dataset(folder: Path, name: str) -> dict[str, list[Path]]:
     return {f"{kind}_{name}": [path] for kind, path in (files | {"features": store}).items()}
 
 
-def questions(folder: Path) -> dict[str, list[Path]]:
+def questions(folder: Path, dataset: str) -> dict[str, list[Path]]:
     """Questions about one data set with the answers of two VQA methods."""
-    data, ids = folder / "artifacts/mini/data/coco", [1000 + i for i in IMAGES]
+    data, ids = folder / "artifacts/mini/data" / dataset, [1000 + i for i in IMAGES]
     header = {"info": {"version": "2.0"}}
     asked = [{"question_id": q, "image_id": i, "question": QUESTION} for q, i in zip(ids, IMAGES)]
     humans = [{"answer": "yes" if n < 7 else "no"} for n in range(10)]
@@ -104,10 +105,11 @@ def questions(folder: Path) -> dict[str, list[Path]]:
     ]  # fmt: skip
     write_json(data / "vqa_questions.test.json", header | {"questions": asked})
     write_json(data / "vqa_annotations.test.json", header | {"annotations": annotations})
-    answers, metrics = folder / "artifacts/mini/answers/coco/coco", folder / "results/mini/metrics/vqa/coco.jsonl"
+    answers = folder / "artifacts/mini/answers" / dataset / dataset
+    metrics = folder / f"results/mini/metrics/vqa/{dataset}.jsonl"
     said, scores = {}, []
     for name in ("prefix", "majority"):
-        about = {"trained": "coco", "vqa_method": name, "tested": "coco", "seed": SEED}
+        about = {"trained": dataset, "vqa_method": name, "tested": dataset, "seed": SEED}
         said[answers / f"{name}.1.jsonl"] = [about | {"question_id": q, "answer": f"{name} says {q}"} for q in ids]
         scores.append(about | {"question_id": None, "accuracy": 65.0})
         scores += [about | {"question_id": q, "accuracy": 100.0 if q % 2 else 30.0} for q in ids]
@@ -117,8 +119,8 @@ def questions(folder: Path) -> dict[str, list[Path]]:
     return {
         "answers": [*said],
         "answer_metrics": [metrics],
-        "questions_coco": [data / "vqa_questions.test.json"],
-        "annotations_coco": [data / "vqa_annotations.test.json"],
+        f"questions_{dataset}": [data / "vqa_questions.test.json"],
+        f"annotations_{dataset}": [data / "vqa_annotations.test.json"],
     }
 
 
@@ -140,12 +142,12 @@ def add_captions(
     inputs.setdefault("metrics", []).append(metrics)
 
 
-def make_inputs(folder: Path) -> dict[str, list[Path]]:
+def make_inputs(folder: Path, profile: str = "mini") -> dict[str, list[Path]]:
     """All named inputs of the steps `samples` and `report`, below `folder`."""
-    results = folder / "results/mini"
+    results, names = folder / "results/mini", DATASETS[profile]
     methods = [ROOT / f"maccap/methods/{name}.py" for name in ("maccap", "capdec")]
-    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods} | questions(folder)
-    for name in DATASETS:
+    inputs: dict[str, list[Path]] = {"tables": tables(results), "methods": methods} | questions(folder, names[0])
+    for name in names:
         inputs |= dataset(folder, name)
         for experiment in EXPERIMENTS:
             add_captions(inputs, folder, name, experiment, IMAGES)

@@ -26,7 +26,7 @@ CONFIG = {
     "profile": "small", "reduced": True, "seed": 5, "repeats": 2, "gpus": 0,
     "scenes": {"train": 12, "val": 2, "test": 2, "questions": 2},
     "datasets": {
-        "coco": {"label": "COCO", "format": "scenes"}, "flickr30k": {"label": "Flickr30k", "format": "scenes"},
+        "daylight": {"label": "Daylight", "format": "scenes"}, "chalk": {"label": "Chalk", "format": "scenes"},
     },
     "encoder": {"name": "models/clip"}, "language_model": {"name": "models/opt"}, "training": {"epochs": 3},
     "runs": {"maccap": {"method": "maccap"}, "other": {"method": "capdec"}},
@@ -36,7 +36,7 @@ CONFIG = {
     },
     "vqa_methods": {}, "tables": {},
 }  # fmt: skip
-SEEDS, DATASETS, EXPERIMENTS = (5, 6), ("coco", "flickr30k"), ("maccap", "light", "human")
+SEEDS, DATASETS, EXPERIMENTS = (5, 6), ("daylight", "chalk"), ("maccap", "light", "human")
 DATA, FEATURES, RUNS, RESULTS = (
     "artifacts/small/data", "artifacts/small/features", "artifacts/small/runs", "results/small",
 )  # fmt: skip
@@ -75,18 +75,18 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
         yield "scenes", {}, [f"{own}/dataset.json", f"{own}/images.zip"], {"dataset": dataset}
         yield "captions", {"captions": [f"{own}/dataset.json"]}, [f"{own}/captions.jsonl", f"{own}/images.jsonl"], {}
         yield "image_features", {"encoder": [clip], "images": [f"{own}/images.zip"]}, [features], {"tested": dataset}
-    words = f"{FEATURES}/coco.captions.safetensors"
-    yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/coco/captions.jsonl"]}, [words], {}
+    words = f"{FEATURES}/daylight.captions.safetensors"
+    yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/daylight/captions.jsonl"]}, [words], {}
     for run in ("maccap", "other"):
         made = [f"{RUNS}/{run}/s{seed}/{file}" for seed in SEEDS for file in ("adaptor.safetensors", "run.json")]
         read = {"language_model": [opt], "features": [words]}
-        yield "train", read, made, {"trained": "coco", "run": run}
+        yield "train", read, made, {"trained": "daylight", "run": run}
     read = {"encoder": [clip], "language_model": [opt], "images": images}
     read["adaptors"] = [f"{RUNS}/maccap/s{seed}/adaptor.safetensors" for seed in SEEDS]
-    own = {"trained": "coco", "run": "maccap", "experiment": ["maccap", "light"], "tested": list(DATASETS)}
+    own = {"trained": "daylight", "run": "maccap", "experiment": ["maccap", "light"], "tested": list(DATASETS)}
     yield "predict", read, [PREDICTIONS], own
     captions = [f"{DATA}/{dataset}/captions.jsonl" for dataset in DATASETS]
-    own = {"trained": "coco", "experiment": ["human"], "tested": list(DATASETS)}
+    own = {"trained": "daylight", "experiment": ["human"], "tested": list(DATASETS)}
     yield "baselines", {"captions": captions}, [BASELINES], own
     for dataset, features in zip(DATASETS, images):
         read = {"captions": [f"{DATA}/{dataset}/captions.jsonl"], "images": [features]}
@@ -148,7 +148,7 @@ def derive(job: Job) -> None:
 def predict(job: Job) -> None:
     about = product(job.settings["experiment"], job.settings["tested"], SEEDS, (1, 2))
     rows = [
-        {"trained": "coco", "experiment": experiment, "tested": tested, "seed": seed, "image_id": image,
+        {"trained": "daylight", "experiment": experiment, "tested": tested, "seed": seed, "image_id": image,
          "caption": "a" * (len(experiment) * seed + 2 * image + len(tested))}
         for experiment, tested, seed, image in about
     ]  # fmt: skip
@@ -162,7 +162,7 @@ def evaluate(job: Job) -> None:
     for experiment in EXPERIMENTS:
         for seed in SEEDS:
             scores = [row["CIDEr"] for row in scored if (row["experiment"], row["seed"]) == (experiment, seed)]
-            corpus = {"trained": "coco", "experiment": experiment, "seed": seed, "image_id": None}
+            corpus = {"trained": "daylight", "experiment": experiment, "seed": seed, "image_id": None}
             scored.append(corpus | {"CIDEr": statistics.fmean(scores)})
     for row in scored:
         row.pop("caption", None)
@@ -172,7 +172,7 @@ def evaluate(job: Job) -> None:
 
 def table(job: Job) -> None:
     def sources(experiment: str, metrics: Path) -> list[Source]:
-        about = {"trained": "coco", "experiment": experiment}
+        about = {"trained": "daylight", "experiment": experiment}
         return [Source(str(metrics), "CIDEr", about | {"seed": seed, "image_id": None}) for seed in SEEDS]
 
     def values(experiment: str, metrics: Path) -> list[float]:
@@ -180,7 +180,7 @@ def table(job: Job) -> None:
         found = {(row["experiment"], row["seed"]): row["CIDEr"] for row in rows if row["image_id"] is None}
         return [found[experiment, seed] for seed in SEEDS]
 
-    names, rows = {"coco": "COCO", "flickr30k": "Flickr30k"}, []
+    names, rows = {"daylight": "Daylight", "chalk": "Chalk"}, []
     if job.settings["table"] == "in_domain":
         columns = ["CIDEr", "SPICE"]
         for dataset, metrics in zip(DATASETS, job.inputs["metrics"]):
@@ -193,7 +193,7 @@ def table(job: Job) -> None:
         changes = [a - b for a, b in zip(values("light", metrics), values("maccap", metrics))]
         low = cell([changes[0] - 1], pair, BOUND)
         own = cell(values("light", metrics), sources("light", metrics))
-        rows.append(Row(["COCO", "light"], [own, cell(changes, pair, DIFFERENCE), low]))
+        rows.append(Row(["Daylight", "light"], [own, cell(changes, pair, DIFFERENCE), low]))
     write_table(Table(job.settings["table"], ["data set", "method"], columns, rows), job.outputs)
 
 

@@ -37,8 +37,9 @@ LEFT_OUT = 1  # test images that published predictions do not cover
 def build(folder: Path, registry: Path) -> Path:
     """Write `<folder>/mirror` and return the registry `<folder>/assets.yaml` that pins what is in it."""
     mirror, assets = folder / "mirror", read_registry(registry)
-    files, photos = _world("coco")
-    coco, flickr = files["dataset"], _world("flickr30k")[0]["dataset"]
+    files, photos = _world("daylight")
+    coco = files["dataset"] | {"dataset": "coco"}
+    flickr = _world("chalk")[0]["dataset"] | {"dataset": "flickr30k"}
     for image in coco["images"]:
         image |= {"filepath": "val2014", "filename": _coco_name(image["cocoid"])}
     for image in coco["images"][:RESTVAL]:
@@ -73,7 +74,7 @@ def build(folder: Path, registry: Path) -> Path:
 def flickr_archive(folder: Path) -> Path:
     """The photos that a user has to ask for, as they are handed out."""
     path = folder / "flickr30k-images.tar.gz"
-    photos = _world("flickr30k")[1]
+    photos = _world("chalk")[1]
     path.write_bytes(tarred({f"flickr30k-images/{name}": photos[name] for name in photos}))
     return path
 
@@ -96,7 +97,7 @@ def _json(value: Any) -> bytes:
 
 
 def _conceptual(count: int) -> bytes:
-    texts = (caption(scene, rng).lower() for scene, rng in scenes("coco", "test", count, 1))
+    texts = (caption(scene, rng).lower() for scene, rng in scenes("daylight", "test", count, 1))
     return "".join(f"{text}\thttps://example.org/{i}.jpg\n" for i, text in enumerate(texts)).encode()
 
 

@@ -31,7 +31,7 @@ def make_project(root: Path) -> None:
         texts = [
             f"A red {noun} on the {place}." for noun in ("boat", "fish", "tree") for place in ("sand", "grass")
         ] * 4
-        captions = Path("artifacts/small/data/coco")
+        captions = Path("artifacts/small/data/daylight")
         captions.mkdir(parents=True)
         shards, table = text_files(captions, encoder.text_features(texts), texts, 2)
         data = TextSet.read(shards, table)
@@ -42,9 +42,9 @@ def make_project(root: Path) -> None:
         folders = []
         for name, options in RUNS.items():
             method = load_method(name, TRAINING, options, Resources(data, None, ("boat", "fish", "tree")))
-            folders.append(Path("artifacts/small/runs/coco", name, f"s{SEED}"))
+            folders.append(Path("artifacts/small/runs/daylight", name, f"s{SEED}"))
             Trainer(
-                method, lm, data, data, TRAINING, SEED, folders[-1], {"trained": "coco", "run": name} | models
+                method, lm, data, data, TRAINING, SEED, folders[-1], {"trained": "daylight", "run": name} | models
             ).run()
         for folder in folders:
             describe(folder, shards, table)

@@ -29,7 +29,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def folder_of(project: Path, run: str = "maccap") -> Path:
-    return project / "artifacts/small/runs/coco" / run / f"s{SEED}"
+    return project / "artifacts/small/runs/daylight" / run / f"s{SEED}"
 
 
 def images(count: int = 4) -> list[Image.Image]:
@@ -59,7 +59,7 @@ def rewrite(copy: Path, **changes: dict[str, Any]) -> None:
 def test_run_json_says_everything_that_training_and_the_config_decided(project):
     about = json.loads((folder_of(project, "viecap") / "run.json").read_text())
     assert {key: about[key] for key in ("method", "seed", "trained", "run")} == {
-        "method": "viecap", "seed": SEED, "trained": "coco", "run": "viecap",
+        "method": "viecap", "seed": SEED, "trained": "daylight", "run": "viecap",
     }  # fmt: skip
     assert about["options"].items() >= RUNS["viecap"].items()
     assert about["training"] == TRAINING.model_dump()
@@ -71,7 +71,7 @@ def test_run_json_says_everything_that_training_and_the_config_decided(project):
     assert about["trainable_parameters"] == sum(value.numel() for value in weights.values())
     assert (about["feature_dim"], about["lm_dim"]) == (32, 32)
     log = [json.loads(line) for line in (folder_of(project, "viecap").parent / "log.jsonl").read_text().splitlines()]
-    assert {"trained": "coco", "run": "viecap", "seed": SEED} | about["final"] == log[-1]
+    assert {"trained": "daylight", "run": "viecap", "seed": SEED} | about["final"] == log[-1]
     assert about["steps"] == log[-1]["step"]
 
 
@@ -143,7 +143,7 @@ def test_changed_settings_change_run_json_and_nothing_else(project, monkeypatch)
     monkeypatch.chdir(project)
     folder = folder_of(Path(), "decap")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    data = Path("artifacts/small/data/coco")
+    data = Path("artifacts/small/data/daylight")
     describe(folder, sorted(data.glob("*.safetensors")), data / "captions.train.jsonl", **{"generation.beams": 7})
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert [name for name in after if after[name] != before[name]] == ["run.json"]

@@ -131,8 +131,8 @@ def test_what_computes_the_metrics_is_carried_and_what_is_large_is_not(finished,
     read = {path for record in results for path in sources(record)}
     assert made | {path for path in read if not path.startswith("models/")} <= names
     assert {str(path.relative_to(finished)) for path in finished.rglob("*.prov.json")} <= names
-    assert {"maccap/cli/main.py", "config/small.yaml", "LICENSE", f"{DATA}/coco/dataset.json"} <= names
-    assert not {f"{DATA}/coco/images.zip", ADAPTOR, *(path for path in names if path.startswith("models/"))} & names
+    assert {"maccap/cli/main.py", "config/small.yaml", "LICENSE", f"{DATA}/daylight/dataset.json"} <= names
+    assert not {f"{DATA}/daylight/images.zip", ADAPTOR, *(path for path in names if path.startswith("models/"))} & names
     assert {name for name in names if name.endswith(".safetensors")} <= read
 
 
@@ -181,7 +181,7 @@ def test_a_download_has_its_licence_citation_and_addresses(copy):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"captions")
     write_record("download", Job({}, [path], {"asset.name": "karpathy-splits"}), now())
-    record = f"{DATA}/coco/captions.jsonl.prov.json"
+    record = f"{DATA}/daylight/captions.jsonl.prov.json"
     content = read_record(record)
     read = content.inputs | {"splits": {str(path): sha256(path)}}
     own = read_record(f"{path}.prov.json").model_copy(update={"code": content.code})  # made by the same commit
@@ -203,8 +203,8 @@ def test_a_download_has_its_licence_citation_and_addresses(copy):
         (lambda: shutil.rmtree("results"), r"results/small: no results; run `snakemake"),
         (lambda: shutil.rmtree(".git"), r"is not in this checkout"),
         (
-            lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['coco']}.prov.json"),
-            r"coco\.jsonl\.prov\.json: is the record of another file",
+            lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),
+            r"daylight\.jsonl\.prov\.json: is the record of another file",
         ),
         (lambda: Path(f"{PREDICTIONS}.prov.json").write_text("{}"), r"maccap\.jsonl\.prov\.json: not a record"),
     ],

@@ -58,7 +58,7 @@ def spoil(path: str) -> None:
 
 # --- the chain -----------------------------------------------------------------------------------------------------
 def test_a_number_goes_back_to_the_scenes_and_the_weights(project, capsys):
-    found = traced(capsys, IN_DOMAIN, "COCO MacCap", "CIDEr")
+    found = traced(capsys, IN_DOMAIN, "Daylight MacCap", "CIDEr")
     files = {file["path"]: file for file in found["files"]}
     assert len(files) == len(found["files"])
     assert {path: file["sha256"] for path, file in files.items()} == {path: digest(path) for path in files}
@@ -83,12 +83,12 @@ def test_what_belongs_to_a_number_follows_from_what_the_records_say_that_jobs_ar
         return {job["step"]: job["read_for_other_rows"] for job in traced(capsys, IN_DOMAIN, *place)["jobs"]}
 
     features = {name: f"artifacts/small/features/{name}.safetensors" for name in METRICS}
-    own = left_out("COCO", "MacCap", "CIDEr")
-    assert own["table"] == [METRICS["flickr30k"]]
+    own = left_out("Daylight", "MacCap", "CIDEr")
+    assert own["table"] == [METRICS["chalk"]]
     assert own["evaluate"] == [BASELINES], "of other experiments"
-    assert own["predict"] == [features["flickr30k"]], "of another test set"
-    assert left_out("Flickr30k", "light", "CIDEr")["predict"] == [features["coco"]]
-    human = left_out("COCO", "human", "CIDEr")
+    assert own["predict"] == [features["chalk"]], "of another test set"
+    assert left_out("Chalk", "light", "CIDEr")["predict"] == [features["daylight"]]
+    human = left_out("Daylight", "human", "CIDEr")
     assert human["evaluate"] == [PREDICTIONS]
     assert "train" not in human
     whole = traced(capsys, PREDICTIONS)
@@ -100,43 +100,43 @@ def test_settings_of_other_experiments_are_not_shown(project, capsys):
     def settings(*arguments: str) -> dict:
         return next(job for job in traced(capsys, *arguments)["jobs"] if job["step"] == "predict")["settings"]
 
-    own = settings(IN_DOMAIN, "COCO", "MacCap", "CIDEr")
+    own = settings(IN_DOMAIN, "Daylight", "MacCap", "CIDEr")
     assert own["experiments.maccap.run"] == "maccap"
     assert own["generation.beams"] == 4
     assert not [key for key in own if "light" in key or key.endswith(".label")]
-    assert settings(IN_DOMAIN, "COCO", "light", "CIDEr")["experiments.light.generation.beams"] == 1
+    assert settings(IN_DOMAIN, "Daylight", "light", "CIDEr")["experiments.light.generation.beams"] == 1
     assert settings(PREDICTIONS)["experiments.light.generation.beams"] == 1
 
 
 def test_the_text_shows_each_file_and_job_once_and_fits_a_terminal(project, capsys):
-    found = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr")
-    lines = trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr").splitlines()
+    found = traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr")
+    lines = trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr").splitlines()
     assert max(map(len, lines)) <= 100
     shown = Counter(tuple(m.groups()) for m in (re.search(r"(\S+)  +([0-9a-f]{12})  ok$", line) for line in lines) if m)
     assert shown == Counter((Path(file["path"]).name, file["sha256"][:12]) for file in found["files"])
     jobs = [m[1] for m in (re.search(r"\[(\d+)\] \w+ · ", line) for line in lines) if m]
     assert sorted(map(int, jobs)) == [job["number"] for job in found["jobs"]]
     facts = "seeds 5, 6", "epochs 3", "torch ", "python ", "cores ", "commit ", "maccap step --again results/small"
-    for fact in (*facts, "trained coco, experiment maccap, seed 6"):
+    for fact in (*facts, "trained daylight, experiment maccap, seed 6"):
         assert any(fact in line for line in lines), fact
 
 
 def test_any_form_of_a_table_a_pointer_and_a_place_elsewhere_mean_the_same(project, capsys, tmp_path, monkeypatch):
-    expected = traced(capsys, TABLES["in_domain"], "COCO MacCap", "CIDEr")["numbers"]
+    expected = traced(capsys, TABLES["in_domain"], "Daylight MacCap", "CIDEr")["numbers"]
     for suffix in ("json", "csv", "tex", "html", "metrics.json"):
-        assert traced(capsys, str(Path(IN_DOMAIN).with_suffix(f".{suffix}")), "COCO", "maccap", "cider")[
+        assert traced(capsys, str(Path(IN_DOMAIN).with_suffix(f".{suffix}")), "Daylight", "maccap", "cider")[
             "numbers"
         ] == expected  # fmt: skip
     assert traced(capsys, IN_DOMAIN, "--pointer", "/rows/0/cells/0")["numbers"] == expected
-    here = traced(capsys, IN_DOMAIN, "COCO MacCap", "CIDEr")
+    here = traced(capsys, IN_DOMAIN, "Daylight MacCap", "CIDEr")
     monkeypatch.chdir(tmp_path)
-    assert traced(capsys, str(project / IN_DOMAIN), "COCO MacCap", "CIDEr") == here
+    assert traced(capsys, str(project / IN_DOMAIN), "Daylight MacCap", "CIDEr") == here
     monkeypatch.chdir(project / "results/small")
-    assert traced(capsys, "tables/in_domain.md", "COCO MacCap", "CIDEr") == here
+    assert traced(capsys, "tables/in_domain.md", "Daylight MacCap", "CIDEr") == here
 
 
 def test_a_value_of_any_json_file_by_its_pointer(project, capsys):
-    path = f"{DATA}/coco/dataset.json"
+    path = f"{DATA}/daylight/dataset.json"
     assert traced(capsys, path, "--pointer", "/of")["value"] == json.loads(Path(path).read_text())["of"]
     assert "nothing at /none" in trace(capsys, path, "--pointer", "/none", fails=2)
 
@@ -147,7 +147,7 @@ def test_results_that_were_written_anywhere_are_found_by_their_record(copy, caps
     write_text(made[0], json.dumps({"gap": {"norm": 0.5}}))
     number = cell([0.5], [Source("mine/gap.json", "/gap/norm")])
     write_table(Table("gap", ["measure"], ["value"], [Row(["norm"], [number])]), made[1:], traced=False)
-    write_record("gap", Job({"captions": [Path(f"{DATA}/coco/captions.jsonl")]}, made), now())
+    write_record("gap", Job({"captions": [Path(f"{DATA}/daylight/captions.jsonl")]}, made), now())
     monkeypatch.chdir(tmp_path)
     found = traced(capsys, str(copy / made[3]), "norm", "value")
     assert found["numbers"][0]["sources"][0] == {
@@ -197,41 +197,41 @@ def test_the_end_of_an_interval_is_not_said_to_be_computed_again(project, capsys
 # --- what does not fit ---------------------------------------------------------------------------------------------
 def test_a_changed_file_is_named_where_it_matters(copy, capsys):
     spoil(ADAPTOR)
-    found = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)
+    found = traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=1)
     assert found["faults"] == [f"{ADAPTOR}: was changed after it was recorded"]
-    assert "CHANGED" in trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)
-    assert not traced(capsys, IN_DOMAIN, "COCO", "human", "CIDEr")["faults"], "its chain does not hold the file"
+    assert "CHANGED" in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=1)
+    assert not traced(capsys, IN_DOMAIN, "Daylight", "human", "CIDEr")["faults"], "its chain does not hold the file"
     spoil(IN_DOMAIN)
     assert traced(capsys, IN_DOMAIN, fails=1)["faults"][0] == f"{IN_DOMAIN}: was changed after it was recorded"
 
 
 def test_changed_weights_and_a_missing_file_are_named(copy, capsys):
     spoil(WEIGHTS[1])
-    Path(f"{DATA}/coco/dataset.json").unlink()
-    assert sorted(traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)["faults"]) == [
-        f"{DATA}/coco/dataset.json: is not on this disk",
+    Path(f"{DATA}/daylight/dataset.json").unlink()
+    assert sorted(traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=1)["faults"]) == [
+        f"{DATA}/daylight/dataset.json: is not on this disk",
         f"{WEIGHTS[1]}: was changed after it was recorded",
     ]
 
 
 def test_an_edited_metric_shows_in_the_value_and_the_hash(copy, capsys):
-    lines = [json.loads(line) for line in Path(METRICS["coco"]).read_text().splitlines()]
+    lines = [json.loads(line) for line in Path(METRICS["daylight"]).read_text().splitlines()]
     for row in lines:
         row["CIDEr"] += 10
-    Path(METRICS["coco"]).write_text("".join(json.dumps(row) + "\n" for row in lines))
-    faults = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=1)["faults"]
-    assert "COCO, MacCap · CIDEr: 40.0 ± 4.2, but its metric files give 50.0" in faults[0]
-    assert faults[1] == f"{METRICS['coco']}: was changed after it was recorded"
+    Path(METRICS["daylight"]).write_text("".join(json.dumps(row) + "\n" for row in lines))
+    faults = traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=1)["faults"]
+    assert "Daylight, MacCap · CIDEr: 44.0 ± 4.2, but its metric files give 54.0" in faults[0]
+    assert faults[1] == f"{METRICS['daylight']}: was changed after it was recorded"
 
 
 def test_a_row_that_is_gone_or_there_twice_is_an_error(copy, capsys):
-    path = Path(METRICS["coco"])
+    path = Path(METRICS["daylight"])
     before = path.read_text()
-    for text, fault in ((before * 2, "2 rows with trained coco"), ("", "0 rows with trained coco")):
+    for text, fault in ((before * 2, "2 rows with trained daylight"), ("", "0 rows with trained daylight")):
         path.write_text(text)
-        assert fault in trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=2)
+        assert fault in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
     path.write_text(before[:-9])
-    assert "not valid JSON Lines" in trace(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", fails=2)
+    assert "not valid JSON Lines" in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
 
 
 def test_a_file_made_again_without_what_follows_is_named(copy, capsys):
@@ -264,13 +264,13 @@ def test_a_missing_or_damaged_record_ends_the_chain_with_a_word(copy, capsys):
 
 
 def test_an_ambiguous_or_unknown_place_lists_the_choices(project, capsys):
-    text = trace(capsys, IN_DOMAIN, "COCO", "CIDEr", fails=2)
-    assert "3 rows named 'COCO'" in text
-    assert "'COCO' 'MacCap'" in text
-    assert "'COCO' 'human'" in text
+    text = trace(capsys, IN_DOMAIN, "Daylight", "CIDEr", fails=2)
+    assert "3 rows named 'Daylight'" in text
+    assert "'Daylight' 'MacCap'" in text
+    assert "'Daylight' 'human'" in text
     assert "no row named 'none'; choose one of" in trace(capsys, IN_DOMAIN, "none", "CIDEr", fails=2)
-    assert "choose one of CIDEr, SPICE" in trace(capsys, IN_DOMAIN, "COCO MacCap", "none", fails=2)
-    assert "SPICE: empty, not a number" in trace(capsys, IN_DOMAIN, "COCO MacCap", "SPICE", fails=2)
+    assert "choose one of CIDEr, SPICE" in trace(capsys, IN_DOMAIN, "Daylight MacCap", "none", fails=2)
+    assert "SPICE: empty, not a number" in trace(capsys, IN_DOMAIN, "Daylight MacCap", "SPICE", fails=2)
     assert "give row label(s) and a column" in trace(capsys, IN_DOMAIN, "MacCap", fails=2)
     assert "not a number of a table" in trace(capsys, IN_DOMAIN, "--pointer", "/title", fails=2)
 
@@ -291,7 +291,7 @@ def test_a_download_ends_the_chain_with_its_address_and_hash(tmp_path, monkeypat
 
 
 def test_the_graph_is_mermaid_text_with_every_job_and_who_read_from_whom(project, capsys, tmp_path):
-    found = traced(capsys, IN_DOMAIN, "COCO", "MacCap", "CIDEr", "--graph", str(tmp_path / "chain.mmd"))
+    found = traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", "--graph", str(tmp_path / "chain.mmd"))
     lines = [line.strip() for line in (tmp_path / "chain.mmd").read_text().splitlines()]
     assert lines[0] == "flowchart LR"
     maker = {path: job["number"] for job in found["jobs"] for path in job["made"]}
@@ -313,7 +313,7 @@ def test_tracing_loads_no_slow_library(project):
         f"print([name for name in {SLOW_IMPORTS} if name in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code, "trace", IN_DOMAIN, "COCO", "MacCap", "CIDEr"]
+    command = [sys.executable, "-c", code, "trace", IN_DOMAIN, "Daylight", "MacCap", "CIDEr"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
 
@@ -374,7 +374,7 @@ def test_the_page_has_every_job_and_file_once_and_no_dead_link(page, tmp_path):
 
 
 def test_places_are_stable_names():
-    assert cell_anchor("in_domain", ["COCO", "MacCap"], "CIDEr") == "in_domain-coco-maccap-cider"
+    assert cell_anchor("in_domain", ["Daylight", "MacCap"], "CIDEr") == "in_domain-daylight-maccap-cider"
     assert cell_anchor("ablation", ["fusion weight 0.3"], "ΔCIDEr") == "ablation-fusion-weight-0-3-δcider"
     assert cell_anchor("reported", ["COCO → VQA v2", "MacCap", "", "x"], "95 % low") == (
         "reported-coco-vqa-v2-maccap-x-95-low"

@@ -134,11 +134,11 @@ def test_nothing_is_wrong_with_finished_results(project):
 def test_the_command_prints_findings_and_a_table_of_checks(copy, capsys):
     assert run(parser().parse_args(["verify"]), run_jobs) == 0
     assert "profile small: all is as the records say" in capsys.readouterr().out
-    Path(METRICS["coco"]).unlink()
+    Path(METRICS["daylight"]).unlink()
     assert run(parser().parse_args(["verify", "--json", "--rerun", "1"]), run_jobs) == 1
     told = json.loads(capsys.readouterr().out)
     assert {(f["file"], f["check"]) for f in told["findings"]} >= {
-        (METRICS["coco"], "artifacts"), (METRICS["coco"], "manifest"),
+        (METRICS["daylight"], "artifacts"), (METRICS["daylight"], "manifest"),
     }  # fmt: skip
 
 
@@ -174,12 +174,12 @@ def test_a_record_edited_together_with_its_file_is_named(copy):
     Path(PREDICTIONS).write_text(Path(PREDICTIONS).read_text().replace("aaa", "aa"))
     rehash(PREDICTIONS)
     assert not problems(artifacts)
-    assert {PREDICTIONS, f"{PREDICTIONS}.prov.json", f"{METRICS['coco']}.prov.json"} <= set(problems(manifest))
-    assert named(numbers(small(), run_jobs)[0].findings, METRICS["coco"])
+    assert {PREDICTIONS, f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"} <= set(problems(manifest))
+    assert named(numbers(small(), run_jobs)[0].findings, METRICS["daylight"])
 
 
 def test_a_metric_edited_together_with_its_table_is_named_though_everything_is_listed_anew(copy):
-    metric, table = METRICS["coco"], TABLES["ablation"]
+    metric, table = METRICS["daylight"], TABLES["ablation"]
     Path(metric).write_text(Path(metric).read_text().replace('"CIDEr": 3', '"CIDEr": 9'))
     rehash(metric)
     for path in TABLES.values():
@@ -193,7 +193,7 @@ def test_a_metric_edited_together_with_its_table_is_named_though_everything_is_l
 
 
 def test_a_metric_that_is_equal_to_the_fourth_decimal_is_mentioned_and_no_finding(copy):
-    metric = METRICS["coco"]
+    metric = METRICS["daylight"]
     Path(metric).write_text(Path(metric).read_text().replace("37.0", "37.00001"))
     metrics, tables = numbers(small(), run_jobs)
     assert metrics.notes[0] == f"{metric}: equal to the fourth decimal, not to the last bit"
@@ -216,11 +216,11 @@ def test_extended_results_are_no_leftovers_and_have_lists_of_their_own(copy):
 
 def test_leftovers_orphans_and_strangers_are_named(copy):
     Path(f"{RESULTS}/tables/extra.md").write_text("no record")
-    Path(f"{DATA}/coco/images.jsonl").unlink()
+    Path(f"{DATA}/daylight/images.jsonl").unlink()
     shutil.copy(f"{BASELINES}.prov.json", f"{BASELINES}.copied.prov.json")
     found = problems(artifacts)
     assert "has no record" in found.pop(f"{RESULTS}/tables/extra.md")
-    assert "is missing; " in found.pop(f"{DATA}/coco/images.jsonl")
+    assert "is missing; " in found.pop(f"{DATA}/daylight/images.jsonl")
     assert not found
     foreign = problems(records)
     assert f"is the record of '{BASELINES}'" in foreign.pop(f"{BASELINES}.copied.prov.json")
@@ -254,7 +254,7 @@ def test_a_record_that_no_job_wrote_is_named(copy):
 
 
 def test_an_input_that_its_maker_did_not_make_is_named(copy):
-    file = f"{METRICS['coco']}.prov.json"
+    file = f"{METRICS['daylight']}.prov.json"
     record = Records().by_path[file]
     rewrite(file, inputs=record.inputs | {"predictions": {PREDICTIONS: "0" * 64}})
     assert f"names another {PREDICTIONS}" in problems(inputs)[file]
@@ -287,7 +287,7 @@ def test_a_changed_value_of_the_config_is_named_with_what_it_makes_stale(copy):
     text = Path("config/small.yaml").read_text()
     Path("config/small.yaml").write_text(text.replace("questions: 2", "questions: 3"))
     (problem,) = problems(config).values()
-    assert problem.startswith("scenes.questions is 3, but 2 jobs ran with 2, as artifacts/small/data/coco")
+    assert problem.startswith("scenes.questions is 3, but 2 jobs ran with 2, as artifacts/small/data/daylight")
     Path("config/small.yaml").write_text("{")
     assert "cannot be read" in problems(config)["config/small.yaml"]
 
@@ -298,13 +298,15 @@ def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
     assert len(outcome.notes) == 3
     assert outcome.findings == []
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
-    forged = [Path(TABLES["ablation"]), Path(f"{DATA}/coco/images.zip")]
+    forged = [Path(TABLES["ablation"]), Path(f"{DATA}/daylight/images.zip")]
     for path in forged:
         path.write_text("forged")
-    Path(f"{DATA}/coco/captions.jsonl").unlink()
+    Path(f"{DATA}/daylight/captions.jsonl").unlink()
     outcome = rerun(small(), run_jobs, 99, seed=0)
     assert set(map(str, forged)) <= {finding.file for finding in outcome.findings}
-    assert any("not run again, artifacts/small/data/coco/captions.jsonl is missing" in note for note in outcome.notes)
+    assert any(
+        "not run again, artifacts/small/data/daylight/captions.jsonl is missing" in note for note in outcome.notes
+    )
 
 
 # --- crates --------------------------------------------------------------------------------------------------------
@@ -334,7 +336,7 @@ def test_a_crate_is_verified_without_the_repository(crated, tmp_path, monkeypatc
     assert skipped == {"code", "config", "dvc_lock"}
     weights = [str(path.relative_to(ROOT)) for path in (ROOT / "maccap/world/weights").rglob("*.safetensors")]
     left = {note.removeprefix("left out: ") for note in outcomes["crate"].notes[1:]}
-    assert {*weights, *WEIGHTS, f"{DATA}/coco/images.zip"} <= left
+    assert {*weights, *WEIGHTS, f"{DATA}/daylight/images.zip"} <= left
     altered = Path(shutil.copy(crated, "altered.zip"))
     with zipfile.ZipFile(altered, "a") as zipped, pytest.warns(UserWarning, match="Duplicate"):
         zipped.writestr(TABLES["ablation"], "{}")
@@ -373,7 +375,7 @@ def problems_of(name: str) -> str:
 
 
 def test_what_a_crate_should_hold_is_missed_however_it_is_described(unpacked):
-    name = f"{DATA}/coco/dataset.json"
+    name = f"{DATA}/daylight/dataset.json"
     digest, size = sha256(name), Path(name).stat().st_size
     Path(name).unlink()
     describe(lambda entities: None)
@@ -397,7 +399,7 @@ def words(text: str) -> set[str]:
 
 
 def test_what_a_crate_leaves_out_has_the_hash_that_records_name(unpacked):
-    name = f"{DATA}/coco/images.zip"
+    name = f"{DATA}/daylight/images.zip"
     describe(lambda entities: entities[f"#{name}"].update(sha256="0" * 64))
     assert {"is missing", "is left out with sha256 0"} <= words(problems_of(name))
     describe(lambda entities: entities.pop(f"#{name}"))

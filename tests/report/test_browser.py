@@ -64,7 +64,7 @@ def browser() -> str:
 
 @pytest.fixture(scope="module")
 def anchor() -> str:
-    return cell_anchor("in_domain", ["COCO", "MacCap"], "CIDEr")
+    return cell_anchor("in_domain", ["Daylight", "MacCap"], "CIDEr")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def site(tmp_path_factory, anchor) -> Path:
 
 def shown(results: Path) -> str:
     """The anchor of a file of captions that both pages show."""
-    captions = results.parents[1] / "artifacts/mini/predictions/coco/maccap.1.jsonl"
+    captions = results.parents[1] / "artifacts/mini/predictions/daylight/maccap.1.jsonl"
     return artifact_anchor(str(captions))
 
 

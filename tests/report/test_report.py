@@ -76,7 +76,7 @@ def test_samples_are_the_best_the_worst_and_some_drawn_with_their_captions_and_s
     assert Counter(why for _, why in drawn) == {"drawn at random": 8, "best CIDEr": 2, "worst CIDEr": 2}
     articles = [article for article in page.samples if "Image" in article]
     half = len(articles) // 2
-    for dataset, own, names in zip(DATASETS, (articles[:half], articles[half:]), (drawn[:half], drawn[half:])):
+    for dataset, own, names in zip(DATASETS["mini"], (articles[:half], articles[half:]), (drawn[:half], drawn[half:])):
         ids = [int(image_id) for image_id, _ in names]
         assert len(set(ids)) == len(ids), "no image twice"
         assert ids[:2] == [choose(IMAGES, key=lambda i: cider_of("maccap", i)) for choose in (max, min)]
@@ -88,7 +88,7 @@ def test_samples_are_the_best_the_worst_and_some_drawn_with_their_captions_and_s
 
 
 def test_patches_are_the_attended_tokens_in_their_places(folder):
-    store = folder / "artifacts/mini/features/coco/images.test.1.safetensors"
+    store = folder / "artifacts/mini/features/daylight/images.test.1.safetensors"
     grid, patches = images.attended([store], [103, 110], 4)
     assert grid == GRID
     attention = read_store(store)["attention"]
@@ -158,7 +158,7 @@ def test_local_links_lead_to_files(folder, page):
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href.split("#")[0]).exists()}
     assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"
-    shown = f"trace.html#{artifact_anchor(str(folder / 'artifacts/mini/answers/coco/coco/prefix.1.jsonl'))}"
+    shown = f"trace.html#{artifact_anchor(str(folder / 'artifacts/mini/answers/daylight/daylight/prefix.1.jsonl'))}"
     assert shown in {href for href, _ in page.links}
 
 
@@ -172,8 +172,8 @@ def test_two_numbers_with_one_place_are_an_error(folder, tmp_path):
 
 def test_predictions_of_another_test_set_are_named(folder, tmp_path):
     inputs = make_inputs(tmp_path)
-    lines = inputs["images_coco"][0].read_text().splitlines()
-    inputs["images_coco"][0].write_text("\n".join(line for line in lines if '"image_id": 10' not in line) + "\n")
+    lines = inputs["images_daylight"][0].read_text().splitlines()
+    inputs["images_daylight"][0].write_text("\n".join(line for line in lines if '"image_id": 10' not in line) + "\n")
     with pytest.raises(DataError, match="the predictions belong to another test set"):
         make_page(inputs, tmp_path, config())
 
@@ -186,7 +186,7 @@ def test_a_profile_without_maccap_or_questions_has_no_samples(tmp_path):
 
 
 def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
-    inputs = make_inputs(tmp_path)
+    inputs = make_inputs(tmp_path, "paper")
     add_captions(inputs, tmp_path, "coco", "magic", IMAGES[:1], published=True)
     text = make_page(inputs, tmp_path, config("paper")).read_text(encoding="utf-8")
     assert "results of the paper profile" in text

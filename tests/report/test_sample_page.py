@@ -22,7 +22,7 @@ from tests.helpers.report_inputs import (
     make_page,
 )
 
-CHOSEN = {"samples.coco": [104, 117]}
+CHOSEN = {"samples.daylight": [104, 117]}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def images_of(text: str, dataset: str) -> dict[str, list[tuple[int, str]]]:
 
 
 def test_chosen_images_come_first_and_a_dozen_are_drawn(text):
-    found = images_of(text, "coco")
+    found = images_of(text, "daylight")
     assert [image for image, _ in found["Chosen images"][:2]] == [104, 117]
     assert [why for _, why in found["Chosen images"]] == ["chosen in the config"] * 2 + ["best CIDEr", "worst CIDEr"]
     drawn = [image for image, _ in found["Images drawn at random"]]
@@ -63,7 +63,7 @@ def test_chosen_images_come_first_and_a_dozen_are_drawn(text):
 
 
 def test_an_image_has_its_captions_scores_candidates_and_references(page, text):
-    for dataset in DATASETS:
+    for dataset in DATASETS["mini"]:
         for image, _ in (row for images in images_of(text, dataset).values() for row in images):
             [article] = [a for a in page.samples if f"Image {image}," in a and caption_of(dataset, "human", image) in a]
             for experiment in EXPERIMENTS:
@@ -129,6 +129,6 @@ def test_a_profile_without_samples_says_so(tmp_path):
 
 
 def test_every_image_of_a_small_test_set_is_shown_once(tmp_path):
-    make_page(make_inputs(tmp_path), tmp_path, config() | {"samples.coco": list(IMAGES)})
+    make_page(make_inputs(tmp_path), tmp_path, config() | {"samples.daylight": list(IMAGES)})
     found = read_json(tmp_path / "artifacts/mini/samples.json")["images"][0]["images"]
     assert sorted(image["image_id"] for image in found) == list(IMAGES)

@@ -57,7 +57,7 @@ def profile(clip: Path, opt: Path) -> dict:
         "vqa_methods": {},
         "tables": {
             "more": {
-                "title": "More", "kind": "comparison", "pairs": ["coco-coco"], "reference": "ours",
+                "title": "More", "kind": "comparison", "pairs": ["daylight-daylight"], "reference": "ours",
                 "experiments": ["ours", "scaled", "row"],
             },
         },
@@ -65,7 +65,7 @@ def profile(clip: Path, opt: Path) -> dict:
     return small_profile(
         clip, opt, sections, profile="more", seed=3, repeats=1,
         scenes={"train": 12, "val": 4, "test": 5, "questions": 1},
-        datasets={"coco": {"label": "COCO", "format": "scenes"}},
+        datasets={"daylight": {"label": "Daylight", "format": "scenes"}},
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def python(folder: Path, *arguments: str) -> None:
 
 
 def test_a_metric_is_a_column_of_every_table_with_its_direction(project):
-    references = pd.read_json(project / "artifacts/more/data/coco/captions.test.jsonl", lines=True)
+    references = pd.read_json(project / "artifacts/more/data/daylight/captions.test.jsonl", lines=True)
     captions = predictions(project)
     words = captions[captions.experiment == "ours"].caption.str.split().str.len()
     table = pd.read_csv(project / "results/more/tables/more.csv")
@@ -107,7 +107,7 @@ def test_a_metric_is_a_column_of_every_table_with_its_direction(project):
 
 
 def predictions(project: Path) -> pd.DataFrame:
-    files = (project / "artifacts/more/predictions/coco").glob("*.jsonl")
+    files = (project / "artifacts/more/predictions/daylight").glob("*.jsonl")
     return pd.concat(pd.read_json(path, lines=True).assign(file=path.name) for path in files)
 
 
@@ -119,7 +119,7 @@ def test_a_row_is_only_config_and_shares_its_run(project):
 
 def test_a_method_is_trained_with_the_setting_that_its_run_changes(project):
     shares = {
-        name: json.loads(next((project / f"artifacts/more/runs/coco/{name}").rglob("run.json")).read_text())
+        name: json.loads(next((project / f"artifacts/more/runs/daylight/{name}").rglob("run.json")).read_text())
         for name in ("ours", "scaled")
     }
     assert [shares[name]["training"]["share_of_noise"] for name in shares] == [0.5, 0.1]

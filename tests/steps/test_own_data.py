@@ -46,15 +46,15 @@ def checkout(tmp_path: Path) -> Checkout:
     for name, values in SMALLER.items():
         config[name] |= values
     (made.folder / "config/mine.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    write_world(tmp_path / "world", "flickr30k", {"train": 24, "val": 4, "test": 8}, 1, seed=8)
+    write_world(tmp_path / "world", "chalk", {"train": 24, "val": 4, "test": 8}, 1, seed=8)
     write_coco(made.folder / "data/remote", tmp_path / "world")
     return made
 
 
 def test_the_example_plans(checkout: Checkout) -> None:
     planned = checkout.snakemake_plan("--configfile", "config/mine.yaml")
-    assert {"captions-remote", "pack-images-remote", "train-remote-maccap", "train-coco-decap"} <= planned
-    assert {"predict-coco-clipre-1", "evaluate-remote", "gap-remote", "table-cross-domain", "report"} <= planned
+    assert {"captions-remote", "pack-images-remote", "train-remote-maccap", "train-daylight-decap"} <= planned
+    assert {"predict-daylight-clipre-1", "evaluate-remote", "gap-remote", "table-cross-domain", "report"} <= planned
     assert not any("vqa" in job or "reported" in job for job in planned)
 
 
@@ -87,7 +87,7 @@ def test_the_example_runs(checkout: Checkout) -> None:
         ["Remote sensing", label] for label in ("MacCap", "CapDec", "DeCap", "CLIPRe", "human (one reference)")
     ]
     crossed = json.loads(checkout.text("results/mine/tables/cross_domain.json"))
-    assert {row["labels"][0] for row in crossed["rows"]} == {"COCO → Remote sensing"}
+    assert {row["labels"][0] for row in crossed["rows"]} == {"Daylight → Remote sensing"}
     trained = json.loads(checkout.text("artifacts/mine/runs/remote/maccap/s2401/run.json"))
     assert trained["training"]["epochs"] == example()["datasets"]["remote"]["training"]["epochs"]
     assert "Remote sensing" in checkout.text("results/mine/tables/gap.md")

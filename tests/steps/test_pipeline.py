@@ -50,16 +50,16 @@ def profile(clip: Path, opt: Path) -> dict:
         },
         "tables": {
             "in_domain": {
-                "title": "In-domain", "kind": "captions", "pairs": ["coco-coco"], "reference": "maccap",
+                "title": "In-domain", "kind": "captions", "pairs": ["daylight-daylight"], "reference": "maccap",
                 "experiments": ["maccap", "light", "ceiling", "blind", "human"],
             },
             "ablation": {
-                "title": "Ablation", "kind": "comparison", "pairs": ["coco-coco"], "reference": "maccap",
+                "title": "Ablation", "kind": "comparison", "pairs": ["daylight-daylight"], "reference": "maccap",
                 "experiments": ["maccap", "light"],
             },
             **{
                 name: {
-                    "title": name, "kind": name, "trained": "coco", "dataset": "coco",
+                    "title": name, "kind": name, "trained": "daylight", "dataset": "daylight",
                     "vqa_methods": ["prefix", "caption", "majority"],
                 }
                 for name in ("vqa", "vqa_types")
@@ -71,7 +71,7 @@ def profile(clip: Path, opt: Path) -> dict:
     return small_profile(
         clip, opt, sections, profile="small", seed=SEEDS[0], repeats=len(SEEDS),
         scenes={"train": 12, "val": 4, "test": 6, "questions": 2},
-        datasets={"coco": {"label": "COCO", "format": "scenes", "shards": {"captions": 2, "images": 3}}},
+        datasets={"daylight": {"label": "Daylight", "format": "scenes", "shards": {"captions": 2, "images": 3}}},
         answering={"batch_size": 5, "beams": 2, "max_new_tokens": 2},
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def test_every_job_has_one_record_with_true_hashes_and_a_short_command(first):
 
 
 def test_a_prediction_is_the_best_of_its_candidates(first):
-    rows = read_predictions(sorted(Path("artifacts/small/predictions/coco").glob("maccap.*.jsonl")))
+    rows = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl")))
     own = rows[(rows.experiment == "maccap") & (rows.seed == SEEDS[0])]
     assert len(own) == own.image_id.nunique() == 6
     assert all(row.caption == row.candidates[int(np.argmax(row.scores))] for row in own.itertuples())
@@ -181,10 +181,10 @@ def test_the_metrics_of_a_table_and_the_training_curves_hold_the_same_numbers(fi
     table = json.loads(Path("results/small/tables/in_domain.json").read_text())
     metrics = json.loads(Path("results/small/tables/in_domain.metrics.json").read_text())
     cell = table["rows"][0]["cells"][table["columns"].index("CIDEr")]
-    assert metrics["COCO, MacCap"]["CIDEr"] == cell["value"]
+    assert metrics["Daylight, MacCap"]["CIDEr"] == cell["value"]
     curves = pd.read_csv("results/small/figures/training.csv")
-    own = curves[(curves.trained == "coco") & (curves.run == "maccap") & (curves.seed == 12)]
-    log = pd.read_json("artifacts/small/runs/coco/maccap/log.jsonl", lines=True)
+    own = curves[(curves.trained == "daylight") & (curves.run == "maccap") & (curves.seed == 12)]
+    log = pd.read_json("artifacts/small/runs/daylight/maccap/log.jsonl", lines=True)
     log = log[log.seed == 12]
     assert own.step.tolist() == log.step.tolist()
     assert own.loss.tolist() == pytest.approx(log.loss.tolist(), rel=1e-5)
@@ -205,21 +205,21 @@ def test_soft_tokens_before_a_question_are_made_with_the_experiments_own_setting
 
 
 def test_human_leaves_its_own_reference_out(first):
-    rows = read_predictions([Path("artifacts/small/predictions/coco/baselines.1.jsonl")])
+    rows = read_predictions([Path("artifacts/small/predictions/daylight/baselines.1.jsonl")])
     human = rows[(rows.experiment == "human") & (rows.seed == SEEDS[1])]
     assert set(human.left_out_reference) == {1}
-    metrics = read_metrics(["results/small/metrics/captions/coco.jsonl"])
+    metrics = read_metrics(["results/small/metrics/captions/daylight.jsonl"])
     whole = metrics[(metrics.experiment == "human") & metrics.image_id.isna()]
     assert (whole["BLEU-4"] < 100).all()
 
 
 def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_others(first):
-    rows = read_predictions(sorted(Path("artifacts/small/predictions/coco").glob("maccap.*.jsonl")))
+    rows = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl")))
     ceiling = rows[(rows.experiment == "ceiling") & (rows.seed == SEEDS[1])]
     assert ceiling.left_out_reference.tolist() == [1] * 6
 
-    captions = read_captions(Path("artifacts/small/data/coco/captions.test.jsonl"))
-    run = load_run(Path(f"artifacts/small/runs/coco/maccap/s{SEEDS[1]}"))
+    captions = read_captions(Path("artifacts/small/data/daylight/captions.test.jsonl"))
+    run = load_run(Path(f"artifacts/small/runs/daylight/maccap/s{SEEDS[1]}"))
     for row in ceiling.itertuples():
         text = [caption.caption for caption in captions if caption.image_id == row.image_id][1]
         feature = run.captioner.encoder.text_features([text]).half().float()
@@ -227,7 +227,7 @@ def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_othe
         [alone] = run.captioner.caption(image, SELECTION)
         assert (alone["caption"], alone["candidates"]) == (row.caption, row.candidates)
 
-    metrics = read_metrics(["results/small/metrics/captions/coco.jsonl"])
+    metrics = read_metrics(["results/small/metrics/captions/daylight.jsonl"])
     others: dict[int, list[str]] = {}
     for caption in captions:
         others.setdefault(caption.image_id, []).append(caption.caption)
@@ -239,7 +239,7 @@ def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_othe
 
 
 def test_every_question_is_answered_once_by_each_way_and_seed(first):
-    rows = read_answers(sorted(Path("artifacts/small/answers/coco/coco").glob("*.jsonl")))
+    rows = read_answers(sorted(Path("artifacts/small/answers/daylight/daylight").glob("*.jsonl")))
     assert rows.groupby(["vqa_method", "seed"]).question_id.nunique().tolist() == [12] * 6
 
 
@@ -276,8 +276,8 @@ def test_a_missing_prediction_is_named_with_its_experiment(world, first, tmp_pat
     drop_first_row(store, shorter)
     swap = {shard: kept, store: shorter}
     inputs = {name: [swap.get(path, path) for path in paths] for name, paths in job.inputs.items()}
-    out = tmp_path / "coco.jsonl"
-    with pytest.raises(DataError, match=r"predictions of maccap on coco, seed 11: no prediction for 1 image"):
+    out = tmp_path / "daylight.jsonl"
+    with pytest.raises(DataError, match=r"predictions of maccap on daylight, seed 11: no prediction for 1 image"):
         evaluate.run(replace(job, inputs=inputs, outputs=[out]))
     assert not out.exists()
 
@@ -296,7 +296,7 @@ def test_captions_do_not_depend_on_the_shards(world, first, tmp_path):
     job = job_of(world[2], "predict")
     predict.run(replace(job, inputs=job.inputs | {"images": [store]}, outputs=[table, tmp_path / "f.safetensors"]))
     whole = read_predictions([table])
-    sharded = read_predictions(sorted(Path("artifacts/small/predictions/coco").glob("maccap.*.jsonl")))
+    sharded = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl")))
     key = ["experiment", "seed", "image_id"]
     for column in ("caption", "candidates"):
         one, many = (rows.sort_values(key)[column].tolist() for rows in (whole, sharded))

@@ -17,8 +17,8 @@ from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
 IMAGES, SEEDS = 60, (1, 2, 3)
 CFG = {
     "profile": "mini", "reduced": True, "seed": 5, "table": "t", "tables.t.reference": "base",
-    "cells": [["coco", name, "coco"] for name in ("base", "better", "same")],
-    "datasets.coco.label": "COCO", "datasets.flickr.label": "Flickr",
+    "cells": [["daylight", name, "daylight"] for name in ("base", "better", "same")],
+    "datasets.daylight.label": "Daylight", "datasets.chalk.label": "Chalk",
     "experiments.base.label": "Base", "experiments.better.label": "Better", "experiments.same.label": "Same",
     "experiments.better.raises": "it helps", "experiments.same.lowers": "nothing helps",
     "experiments.better.note": "has more of it",
@@ -29,7 +29,7 @@ def scores(experiment: str, shift: float, seed: int | None, **corpus: Any) -> li
     """Rows of a metric file whose CIDEr and other means are about 50 + shift; images have their own difficulty."""
     difficulty = np.random.default_rng(0).normal(0, 20, IMAGES)
     own = np.random.default_rng([seed or 0, int(1000 * shift)]).normal(50 + shift, 2, IMAGES) + difficulty
-    about = {"trained": "coco", "experiment": experiment, "tested": "coco", "seed": seed}
+    about = {"trained": "daylight", "experiment": experiment, "tested": "daylight", "seed": seed}
     names = ("ROUGE-L", "CIDEr", "CLIPScore", "RefCLIPScore")
     whole = dict.fromkeys(names, float(own.mean())) | {f"BLEU-{n}": 30.0 for n in range(1, 5)} | {"METEOR": 25.0}
     images = [
@@ -49,9 +49,9 @@ def cider(shift: float) -> np.ndarray:
 
 def sources(*experiments: str) -> list[Source]:
     """Where the CIDEr of all seeds stands in the file of the fixture `metrics`."""
-    about = {"trained": "coco", "tested": "coco", "image_id": None}
+    about = {"trained": "daylight", "tested": "daylight", "image_id": None}
     return [
-        Source("coco.jsonl", "CIDEr", about | {"experiment": name, "seed": seed})
+        Source("daylight.jsonl", "CIDEr", about | {"experiment": name, "seed": seed})
         for name in experiments
         for seed in SEEDS
     ]
@@ -61,7 +61,7 @@ def sources(*experiments: str) -> list[Source]:
 def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.chdir(tmp_path)
     shifts = {"base": 0.0, "better": 4.0, "same": 0.001}
-    path = Path("coco.jsonl")
+    path = Path("daylight.jsonl")
     write_metrics(path, (row for name, s in shifts.items() for seed in SEEDS for row in scores(name, s, seed)))
     return [path]
 
@@ -92,7 +92,7 @@ def test_equal_runs_differ_by_nothing_and_seeds_alone_make_an_interval_wide() ->
 def test_marks_stand_where_the_interval_leaves_out_zero(metrics: list[Path]) -> None:
     table = captions(metrics, CFG, "T")
     base, better, same = (by_column(row, table.columns) for row in table.rows)
-    assert [row.labels for row in table.rows] == [["COCO", "Base"], ["COCO", "Better"], ["COCO", "Same"]]
+    assert [row.labels for row in table.rows] == [["Daylight", "Base"], ["Daylight", "Better"], ["Daylight", "Same"]]
     assert better["CIDEr"].mark == MARK
     assert better["BLEU-4"].mark == same["CIDEr"].mark == base["CIDEr"].mark == ""
     assert any(note.startswith(f"{MARK} differs from Base") for note in table.notes)
@@ -110,7 +110,7 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
     fewer = [row for seed in SEEDS for row in scores("better", 4.0, seed) if (row["image_id"], seed) != (7, 1)]
     rows = [row for name in ("base", "same") for seed in SEEDS for row in scores(name, 0.0, seed)]
     write_metrics(metrics[0], [*fewer, *rows, *scores("once", 0.0, 1)])
-    cells = [["coco", name, "coco"] for name in ("better", "once", "same", "base")]
+    cells = [["daylight", name, "daylight"] for name in ("better", "once", "same", "base")]
     better, once, same, base = read_results(metrics, cells)
     assert comparable(same, base)
     assert not comparable(better, base)
@@ -123,11 +123,11 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
 def test_published_predictions_are_not_marked_and_their_images_are_counted(metrics: list[Path]) -> None:
     published = Path("published.jsonl")
     write_metrics(published, scores("theirs", 9.0, None, images=4982, of=5000))
-    cells = [*CFG["cells"], ["coco", "theirs", "coco"]]
+    cells = [*CFG["cells"], ["daylight", "theirs", "daylight"]]
     table = captions([*metrics, published], CFG | {"cells": cells, "experiments.theirs.label": "Theirs"}, "T")
     theirs = by_column(table.rows[3], table.columns)["CIDEr"]
     assert (theirs.n, theirs.mark, theirs.sources[0].row["seed"]) == (1, "", None)
-    assert "Theirs, COCO: for 4,982 of 5,000 images; never marked." in table.notes
+    assert "Theirs, Daylight: for 4,982 of 5,000 images; never marked." in table.notes
 
 
 def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: list[Path]) -> None:

@@ -44,7 +44,7 @@ def trainer(folder: Path, *, method: str = "maccap", seed: int = 3, **changes) -
     pairs = PairStatistics.of(train.features[torch.arange(20)], train.features[torch.arange(20, 40)])
     options = {"viecap": {"vocabulary": "words.txt"}, "close": {"adapter": "covariance"}}.get(method)
     loaded = load_method(method, settings, options, Resources(train, pairs, ("boat", "fish", "tree")))
-    return Trainer(loaded, lm, train, val, settings, seed, folder / f"s{seed}", {"trained": "coco", "run": method})
+    return Trainer(loaded, lm, train, val, settings, seed, folder / f"s{seed}", {"trained": "daylight", "run": method})
 
 
 def test_learning_rate_warms_up_then_falls_to_a_tenth():
@@ -66,7 +66,9 @@ def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, 
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"] - 0.5
     assert log[-1]["step"] == run.steps == 12 * 6
-    assert [list(line.items())[:3] for line in log] == [[("trained", "coco"), ("run", method), ("seed", 3)]] * len(log)
+    assert [list(line.items())[:3] for line in log] == [[("trained", "daylight"), ("run", method), ("seed", 3)]] * len(
+        log
+    )
     assert "validation_loss" in log[-1]
     assert all(torch.equal(v, before[k]) for k, v in run.lm.model.state_dict().items())
 

@@ -43,7 +43,7 @@ def test_texts_that_are_missing_leave_every_gradient_finite() -> None:
 
 
 def test_labels_say_what_stands_in_each_place() -> None:
-    for scene, _ in scenes("coco", "pretrain", 20, 3):
+    for scene, _ in scenes("daylight", "pretrain", 20, 3):
         labels = pretraining.labels_of(scene)
         for place in range(6):
             there = [g for g in scene.groups if (g.row, g.column) == divmod(place, 3)]
@@ -94,7 +94,7 @@ def test_the_end_token_of_clips_vocabulary_has_the_highest_id() -> None:
 
 
 def test_captions_come_with_exchanged_ones_and_a_missing_one_is_marked() -> None:
-    found = [scene for scene, _ in scenes("coco", "pretrain", 30, 5)]
+    found = [scene for scene, _ in scenes("daylight", "pretrain", 30, 5)]
     texts, spoken = pretraining.captions_and_exchanged(found, np.random.default_rng(2))
     assert len(texts) == spoken.numel() == 30 * 4
     for n in range(30):
@@ -103,7 +103,7 @@ def test_captions_come_with_exchanged_ones_and_a_missing_one_is_marked() -> None
 
 
 def test_labels_of_a_caption_are_those_of_the_groups_that_it_names() -> None:
-    found = [scene for scene, _ in scenes("flickr30k", "pretrain", 30, 6)]
+    found = [scene for scene, _ in scenes("chalk", "pretrain", 30, 6)]
     rng = np.random.default_rng(4)
     told = [tell(scene, rng) for scene in found]
     captions = [word(about, scene, rng) for about, scene in zip(told, found, strict=True)]

@@ -44,7 +44,7 @@ from maccap.world.scenes import (
 )
 from tests.helpers import ROOT
 
-DOMAINS = ("coco", "flickr30k")
+DOMAINS = ("daylight", "chalk")
 COUNTS = {"train": 6, "val": 2, "test": 4}
 FILES = {
     "dataset.json", "images.zip", "vqa_questions.train.json", "vqa_annotations.train.json", "vqa_questions.test.json",
@@ -61,7 +61,7 @@ PLURALS = {
 NOUN_OF = {form: noun for noun, plural in PLURALS.items() for form in (plural, noun)}
 COUNT = {"a": 1, "an": 1, "two": 2, "three": 3}
 SIZE = {"large": "large", "big": "large", "small": "small", "tiny": "small"}
-OF_DOMAIN = {"coco": {"large", "small"}, "flickr30k": {"big", "tiny"}}
+OF_DOMAIN = {"daylight": {"large", "small"}, "chalk": {"big", "tiny"}}
 PLACE = {  # (row, column), None where the words leave it open
     "in the top left": (0, 0), "in the top right": (0, 2), "in the middle at the top": (0, 1),
     "in the bottom left": (1, 0), "in the bottom right": (1, 2), "in the middle at the bottom": (1, 1),
@@ -69,8 +69,8 @@ PLACE = {  # (row, column), None where the words leave it open
     "near the bottom right": (1, 2), "near the top": (0, None), "near the bottom": (1, None),
 }  # fmt: skip
 GROUND = {
-    "coco": {f"on the {g}": g for g in ("grass", "sand", "water", "snow", "wood")},
-    "flickr30k": {
+    "daylight": {f"on the {g}": g for g in ("grass", "sand", "water", "snow", "wood")},
+    "chalk": {
         "on a slate board": "slate", "in dark sand": "sand", "against a brick wall": "brick",
         "across the night sky": "night", "over old wood": "wood",
     },
@@ -98,7 +98,7 @@ def _any(words: object) -> str:
 COLOUR = "red|orange|yellow|green|blue|purple|pink|white"
 PHRASE = rf"({_any(COUNT)}) (?:({_any(SIZE)}) )?({COLOUR}) ({_any(NOUN_OF)})"
 PIECE = re.compile(
-    rf"(?P<ground>{_any([*GROUND['coco'], *GROUND['flickr30k']])})|(?P<place>{_any(PLACE)})|(?P<beside>{_any(BESIDE)})"
+    rf"(?P<ground>{_any([*GROUND['daylight'], *GROUND['chalk']])})|(?P<place>{_any(PLACE)})|(?P<beside>{_any(BESIDE)})"
     rf"|(?P<phrase>{PHRASE})|(?P<filler>there is|there are|someone drew|a drawing of|and|,)"
 )
 
@@ -208,7 +208,7 @@ def test_another_seed_writes_other_bytes(written: tuple[str, Path], tmp_path: Pa
 
 @pytest.mark.parametrize("split", ["pretrain", "train", "val", "test"])
 def test_a_scene_and_what_is_drawn_from_it_do_not_depend_on_the_count(split: str) -> None:
-    few, many = list(scenes("coco", split, 3, 7)), list(scenes("coco", split, 5, 7))
+    few, many = list(scenes("daylight", split, 3, 7)), list(scenes("daylight", split, 5, 7))
     assert [s for s, _ in few] == [s for s, _ in many[:3]]
     assert [rng.random(4).tolist() for _, rng in few] == [rng.random(4).tolist() for _, rng in many[:3]]
     assert len({content(s) for s, _ in many}) == 5
@@ -249,18 +249,18 @@ def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes
 ) -> None:
     monkeypatch.setattr(world, "NOUNS", ("ball", "box", "star"))
     monkeypatch.setattr(world, "COLOURS", ("red",))
-    monkeypatch.setattr(world, "GROUNDS", {"coco": ("sand",), "flickr30k": ("sand",)})
+    monkeypatch.setattr(world, "GROUNDS", {"daylight": ("sand",), "chalk": ("sand",)})
     found: dict[str, Counter] = {"pretrain": Counter(), "train": Counter(), "val": Counter(), "test": Counter()}
     for split, seen in found.items():
         for seed in (1, 2):
-            seen.update(content(scene) for scene, _ in scenes("coco", split, 150, seed))
+            seen.update(content(scene) for scene, _ in scenes("daylight", split, 150, seed))
         assert len(seen) < 300, "no scene came twice: this world is too large to show a leak"
     for a, b in permutations(found, 2):
         assert not found[a].keys() & found[b].keys()
 
 
 def test_the_split_is_decided_by_what_the_scene_shows_and_not_by_the_order_of_its_groups() -> None:
-    for scene, _ in drawn("flickr30k", 300):
+    for scene, _ in drawn("chalk", 300):
         assert {replace(scene, groups=order).split for order in permutations(scene.groups)} == {scene.split}
 
 
@@ -296,6 +296,11 @@ def test_scenes_are_well_formed() -> None:
 
 
 # --- captions ------------------------------------------------------------------------------------------------------
+def test_the_vocabulary_for_prompts_holds_every_noun_that_scenes_can_have() -> None:
+    words = (ROOT / "workflow/resources/entities/scenes.txt").read_text(encoding="utf-8").split()
+    assert words == sorted(world.NOUNS) == sorted({g.noun for s, _ in drawn("daylight", 300) for g in s.groups})
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_caption_is_true_of_its_scene(domain: str) -> None:
     said: Counter[str] = Counter()
@@ -305,8 +310,8 @@ def test_every_caption_is_true_of_its_scene(domain: str) -> None:
             assert not faults(text, scene), f"{text} {faults(text, scene)} {scene}"
             said.update(set(re.findall(r"\w+", text.lower())))
     words = re.findall(r"\w+", " ".join([COLOUR.replace("|", " "), *GROUND[domain], *PLURALS, *PLURALS.values()]))
-    words += ["between", "next" if domain == "coco" else "beside"]
-    words += ["two", "three", "an", "there", *OF_DOMAIN[domain]] if domain == "coco" else ["someone", "drawing"]
+    words += ["between", "next" if domain == "daylight" else "beside"]
+    words += ["two", "three", "an", "there", *OF_DOMAIN[domain]] if domain == "daylight" else ["someone", "drawing"]
     assert min(said[word] for word in words) > 10, "the captions leave out a part of the vocabulary"
 
 
@@ -351,7 +356,7 @@ def test_a_caption_with_one_word_exchanged_is_false_and_differs_by_that_word_alo
 def test_the_language_model_reads_texts_that_say_again_what_stands_before() -> None:
     rng = np.random.default_rng(1)
     again = total = 0
-    for scene, _ in drawn("coco", 300):
+    for scene, _ in drawn("daylight", 300):
         texts = document(scene, rng)
         assert texts
         said = [re.sub(r" ?(Question:|Tags:).*", "", text) for text in texts]
@@ -364,7 +369,7 @@ def test_the_language_model_reads_texts_that_say_again_what_stands_before() -> N
 
 def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_differ() -> None:
     different = 0
-    for scene, rng in drawn("coco", 300):
+    for scene, rng in drawn("daylight", 300):
         texts = [caption(scene, rng) for _ in range(5)]
         different += len(set(texts)) > 2
         for text in texts:
@@ -433,7 +438,7 @@ def test_every_question_has_the_answer_that_brute_force_finds(domain: str) -> No
 
 def test_ten_annotators_give_nine_answers_in_ten_and_else_a_near_miss() -> None:
     right = total = 0
-    for scene, rng in drawn("coco", 1500):
+    for scene, rng in drawn("daylight", 1500):
         asked = question(scene, rng)
         given = ten_answers(asked, rng)
         assert len(given) == 10
@@ -444,7 +449,7 @@ def test_ten_annotators_give_nine_answers_in_ten_and_else_a_near_miss() -> None:
 
 
 def test_the_multiple_choice_answer_is_the_most_frequent_of_the_ten_as_in_vqa(tmp_path: Path) -> None:
-    write_world(tmp_path, "coco", {"train": 20, "val": 1, "test": 1}, questions=400, seed=2)
+    write_world(tmp_path, "daylight", {"train": 20, "val": 1, "test": 1}, questions=400, seed=2)
     rows = text_of(tmp_path / "vqa_annotations.train.json")["annotations"]
     assert len(rows) == 8000
     for row in rows:
@@ -527,7 +532,7 @@ def test_the_readers_of_the_real_data_sets_read_the_files(written: tuple[str, Pa
     domain, folder = written
     raw = text_of(folder / "dataset.json")
     table = read_karpathy(folder / "dataset.json")
-    id_key = "cocoid" if domain == "coco" else "imgid"
+    id_key = "cocoid" if domain == "daylight" else "imgid"
     assert references(table) == {i[id_key]: [s["raw"] for s in i["sentences"]] for i in raw["images"]}
     assert [row.caption_id for row in table] == [sentid for i in raw["images"] for sentid in i["sentids"]]
     assert Counter(row.split for row in table) == {split: 5 * count for split, count in COUNTS.items()}
@@ -567,7 +572,7 @@ def test_official_field_names_are_all_there(written: tuple[str, Path]) -> None:
     assert data["dataset"] == domain
     of_image = {"filename", "imgid", "split", "sentids", "sentences"}
     for image in data["images"]:
-        assert image.keys() == of_image | ({"filepath", "cocoid"} if domain == "coco" else set())
+        assert image.keys() == of_image | ({"filepath", "cocoid"} if domain == "daylight" else set())
         assert image["sentids"] == [s["sentid"] for s in image["sentences"]]
         assert image["split"] in COUNTS
         for sentence in image["sentences"]:
