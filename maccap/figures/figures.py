@@ -34,21 +34,20 @@ def training_curves(logs: list[Path]) -> pd.DataFrame:
 
 
 def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str, str]) -> None:
-    """Loss of every run by data set, mean over seeds: training as a line, validation without padding as points."""
+    """Loss on validation captions of every run by data set, mean over seeds; without padding, so that runs compare."""
     domains, runs = (sorted(curves[name].unique()) for name in ("trained", "run"))
     palette = dict(zip(runs, plt.get_cmap("tab20").colors * len(runs), strict=False))  # type: ignore[attr-defined]
-    means = curves.groupby(["trained", "run", "step"])[["loss", "validation_loss"]].mean()
+    means = curves.dropna(subset="validation_loss").groupby(["trained", "run", "step"])["validation_loss"].mean()
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 5.2), sharey=True, squeeze=False)
         for axes, domain in zip(panels[0], domains, strict=True):
             for run in means.loc[domain].index.unique("run"):
                 rows = means.loc[domain, run]
-                axes.plot(rows.index, rows["loss"], color=palette[run], lw=1, label=run)
-                axes.plot(rows.index, rows["validation_loss"], ".", color=palette[run])
+                axes.plot(rows.index, rows, ".-", color=palette[run], lw=1, label=run)
             axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
             axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
-        panels[0][0].set_ylabel("reconstruction loss (nats per token)")
+        panels[0][0].set_ylabel("loss on validation captions (nats per token)")
         figure.tight_layout()
         save(figure, outputs)
 
