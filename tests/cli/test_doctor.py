@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "config").unlink()
     (tmp_path / "config").mkdir()
-    for name in ("config", "base", "mini", "paper"):
+    for name in ("config", "base", "world", "mini", "paper"):
         content = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
         if name == "paper":
             content["local"] = {"flickr30k-images": "/data/flickr30k-images"}
@@ -97,7 +97,7 @@ def test_a_profile_that_breaks_the_schema_or_names_nothing_is_a_finding(project,
     paper = yaml.safe_load((project / "config/paper.yaml").read_text())
     (project / "config/paper.yaml").write_text(yaml.safe_dump(paper | {"beams": 3}))
     mini = yaml.safe_load((project / "config/mini.yaml").read_text())
-    mini["encoder"]["name"] = "no/such/folder"
+    mini["encoder"] = {"name": "no/such/folder"}
     (project / "config/mini.yaml").write_text(yaml.safe_dump(mini))
     code, said = diagnosis(monkeypatch, capsys, GOOD)
     assert code == 1

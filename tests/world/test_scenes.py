@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
+from maccap.core.project import read_config
 from maccap.data.captions import references
 from maccap.data.images import decode, read_images
 from maccap.data.karpathy import read_karpathy
@@ -379,8 +379,8 @@ def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_diffe
     assert different > 270
 
 
-def test_captions_fit_the_text_length_of_the_mini_profile() -> None:
-    profile = yaml.safe_load((ROOT / "config/mini.yaml").read_text(encoding="utf-8"))
+def test_captions_fit_the_text_length_of_the_profiles() -> None:
+    profile = read_config("world", ROOT)
     name = profile["language_model"]["name"]
     if not (ROOT / name / "tokenizer.json").is_file():
         pytest.skip(f"needs the embedded language model: make it (snakemake pretrain_lm) and put it at {name}")
@@ -570,7 +570,7 @@ def test_official_field_names_are_all_there(written: tuple[str, Path]) -> None:
     data = text_of(folder / "dataset.json")
     assert data.keys() == {"images", "dataset"}
     assert data["dataset"] == domain
-    of_image = {"filename", "imgid", "split", "sentids", "sentences"}
+    of_image = {"filename", "imgid", "split", "sentids", "sentences", "objects"}
     for image in data["images"]:
         assert image.keys() == of_image | ({"filepath", "cocoid"} if domain == "daylight" else set())
         assert image["sentids"] == [s["sentid"] for s in image["sentences"]]
