@@ -74,6 +74,9 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         "--output", type=Path, metavar="PATH", help="a .zip or a new folder (default: results/PROFILE/crate.zip)"
     )
 
+    docs = commands.add_parser("docs", help="fill the tables of README and docs from the results")
+    docs.add_argument("--check", action="store_true", help="only say whether they are up to date")
+
     doctor = commands.add_parser(
         "doctor", help="show what this machine has, what each profile needs, and what to do about the difference"
     )

@@ -1,0 +1,26 @@
+"""`maccap docs`: the numbers of README and docs from the results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..core.artifacts import write_text
+from ..core.errors import ConfigError
+from ..report.docs import filled
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Fill the pages, or with `--check` refuse those that say something else than the results.
+
+    Raises:
+        ConfigError: a page is stale.
+        DataError: a table that a page shows is missing, or has no such column or note.
+    """
+    for path in (Path("README.md"), *sorted(Path("docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        if (now := filled(text, Path())) != text:
+            if parsed.check:
+                raise ConfigError(f"{path}: its numbers are not those of the results; run maccap docs")
+            write_text(path, now)
+            print(path)

@@ -1,0 +1,57 @@
+"""Pages show what stands in the results, between their marks."""
+
+from pathlib import Path
+
+import pytest
+
+from maccap.cli.main import main
+from maccap.core.errors import DataError
+from maccap.report.docs import filled
+from maccap.tables.table import Row, Table, cell, write_table
+
+PAGE = """before
+<!-- maccap table t.json: CIDEr -->
+old
+<!-- maccap end -->
+between
+<!-- maccap notes t.json: Claim -->
+<!-- maccap end -->
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    one, two = cell([1.0, 3.0], []), cell([70.25], [])
+    rows = [Row(["Daylight", "MacCap"], [one, two]), Row(["Daylight", "blind"], [None, two])]
+    write_table(
+        Table("T", ["data set", "method"], ["CIDEr", "VQA"], rows, ["Claim A.", "Other."]), [tmp_path / "t.json"]
+    )
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(PAGE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_marked_parts_are_filled_and_the_rest_stays(project: Path) -> None:
+    page = filled(PAGE, project)
+    assert "| Daylight   | MacCap   | 2.0 ± 1.4 |" in page
+    assert "70.2" not in page
+    assert "\n- Claim A.\n" in page
+    assert "Other" not in page
+    assert "old" not in page
+    assert page.startswith("before\n")
+    assert filled(page, project) == page
+
+
+@pytest.mark.parametrize(("mark", "said"), [("t.json: SPICE", "no column 'SPICE'"), ("gone.json", "gone.json")])
+def test_what_is_not_in_the_results_is_named(project: Path, mark: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        filled(f"<!-- maccap table {mark} -->\n<!-- maccap end -->", project)
+
+
+def test_the_command_fills_pages_and_finds_stale_ones(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["docs", "--check"]) == 2
+    assert "README.md: its numbers are not those of the results" in capsys.readouterr().err
+    assert main(["docs"]) == 0
+    assert main(["docs", "--check"]) == 0
+    assert (project / "README.md").read_text() == filled(PAGE, project)
