@@ -244,7 +244,7 @@ def test_every_question_is_answered_once_by_each_way_and_seed(first):
 
 
 def test_instruments_are_asked_about_the_captions_of_the_first_images(world, first):
-    (path,) = Path("results/small/metrics/instruments").glob("*.json")
+    path = Path("results/small/metrics/instruments/daylight.json")
     found = json.loads(path.read_text())
     captions = pd.DataFrame(vars(row) for row in read_captions(next(Path("artifacts").rglob("captions.test.jsonl"))))
     own = {image: rows.caption.tolist() for image, rows in captions.groupby("image_id", sort=True)}
