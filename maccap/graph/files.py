@@ -21,6 +21,7 @@ RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # 
 DECODING = ("generation", "selection")  # settings that an experiment may override
 STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
+DRAWN = ("captions", "sweep")  # kinds of tables that have a figure
 PAGES = ("trace.html", "tables/numbers.tex", "report.html", "samples.html")
 
 METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables find by their names
@@ -423,10 +424,12 @@ class Files:
         runs = sorted({self.config["experiments"][name]["run"] for name in about["experiments"]})
         return [*keys, *rows, *(f"runs.{run}" for run in runs), about["key"]]
 
-    @property
-    def sweeps(self) -> list[str]:
-        """The tables that are drawn as curves."""
-        return [name for name, about in self.config["tables"].items() if about["kind"] == "sweep"]
+    def drawn(self, tier: str = "") -> list[str]:
+        """The tables of a target that have a figure."""
+        return [table for kind in DRAWN for table in self.tables_of(kind) if table in self.tables(tier)]
+
+    def tables_of(self, kind: str) -> list[str]:
+        return [name for name, about in self.config["tables"].items() if about["kind"] == kind]
 
     @property
     def shown_sections(self) -> list[str]:
@@ -445,7 +448,7 @@ class Files:
     def ends(self, tier: str, figures: Iterable[str]) -> list[str]:
         """The files that a target ends with; the target `all` has figures, pages and descriptions of runs as well."""
         tables = self.tables(tier)
-        found = [f"{self.results}/figures/{table}.png" for table in self.sweeps if table in tables]
+        found = [f"{self.results}/figures/{table}.png" for table in self.drawn(tier)]
         found += [f"{self.results}/tables/{table}.md" for table in tables]
         if not tier:
             found += [f"{self.results}/figures/{figure}.png" for figure in figures]

@@ -33,7 +33,7 @@ def report_page(job: Job) -> str:
     """
     cfg, samples = job.settings, read_json(job.input("samples"))
     tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
-    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in BUILDERS}
+    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in (*BUILDERS, "instruments")}
     ordered = sorted(tables, key=lambda name: name in findings)
     shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
     return render(

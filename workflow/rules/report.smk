@@ -4,7 +4,9 @@ CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
 REPORT_FILES = [f"{RESULTS}/{name}" for name in ("report.html", "trace.html", "tables/numbers.tex")]
-SHOWN_FIGURES = expand(f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=FIGURES, suffix=["png", "svg"])
+SHOWN_FIGURES = expand(
+    f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=[*FILES.drawn(), *FIGURES], suffix=["png", "svg"]
+)
 CONFIG_FILES = [str(path) for path in config_files(config["profile"])]
 SAMPLED = FILES.sampled(CAPTIONED, ASKED)
 

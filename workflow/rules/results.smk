@@ -92,6 +92,24 @@ rule training_figure:
         step("figure", "logs")
 
 
+rule captions_figure:
+    input:
+        metrics=FILES.table_metrics,
+    output:
+        multiext(f"{RESULTS}/figures/{{table}}", ".png", ".svg"),
+    log:
+        f"{LOGS}/figure/{{table}}.log",
+    wildcard_constraints:
+        table=one_of(FILES.tables_of("captions")),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("captions_figure", *METRIC_MODULES),
+        cfg=pick(FILES.table_keys, about="table", cells=FILES.table_cells),
+    shell:
+        step("captions-figure", "metrics")
+
+
 rule sweep_figure:
     input:
         table=f"{RESULTS}/tables/{{table}}.json",
@@ -100,7 +118,7 @@ rule sweep_figure:
     log:
         f"{LOGS}/figure/{{table}}.log",
     wildcard_constraints:
-        table=one_of(FILES.sweeps),
+        table=one_of(FILES.tables_of("sweep")),
     conda:
         "../../environment.yml"
     params:

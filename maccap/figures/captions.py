@@ -1,0 +1,58 @@
+"""A table of captions drawn: CIDEr of every method, and what lies between MacCap, the ceiling and a human."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from ..core.settings import labels
+from ..metrics.bootstrap import RESAMPLES, aligned_statistics, interval
+from ..tables.results import Results
+from .figures import COLOURS, STYLE, save
+
+METRIC = "CIDEr"
+PARTS = {("maccap", "ceiling"): "modality gap", ("ceiling", "human"): "adaptor and language model"}
+
+
+def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, outputs: list[Path]) -> None:
+    """One panel for each pair of data sets: means over seeds, with 95 % bootstrap intervals over images."""
+    names = labels(cfg, "datasets")
+    panels: dict[tuple[str, str], list[Results]] = {}
+    for results in found:
+        panels.setdefault((results.about["trained"], results.about["tested"]), []).append(results)
+    rows = max(map(len, panels.values()))
+    with plt.rc_context(STYLE):
+        size = (5.2 * len(panels), 1.2 + 0.32 * rows)
+        figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True)
+        for axes, ((trained, tested), own) in zip(drawn[0], panels.items(), strict=True):
+            _panel(axes, own, cfg)
+            axes.set_title(names[tested] if trained == tested else f"{names[trained]} → {names[tested]}")
+            axes.set_xlabel(METRIC)
+        drawn[0][0].invert_yaxis()
+        figure.suptitle(title, fontweight="bold")
+        figure.supxlabel(
+            f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)", fontsize=8
+        )
+        figure.tight_layout()
+        save(figure, outputs)
+
+
+def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:
+    means = {}
+    for row, results in enumerate(own):
+        experiment = results.about["experiment"]
+        low, high = interval(METRIC, aligned_statistics(results.by_seed, METRIC), seed=cfg["seed"])
+        mean = means[experiment] = float(results.whole[METRIC].mean())
+        ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]
+        colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
+        axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)
+    axes.set_yticks(range(len(own)), [cfg[f"experiments.{results.about['experiment']}.label"] for results in own])
+    axes.set_xlim(left=0)
+    for (begin, end), part in PARTS.items():
+        if begin in means and end in means:
+            axes.annotate("", (means[end], -0.9), (means[begin], -0.9), arrowprops={"arrowstyle": "<->", "lw": 1})
+            axes.text((means[begin] + means[end]) / 2, -1.05, part, fontsize=7, ha="center", va="bottom")
+    axes.set_ylim(top=-1.6, bottom=len(own) - 0.5)
