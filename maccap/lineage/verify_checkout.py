@@ -63,8 +63,9 @@ def _git(project: Project, *arguments: str) -> str:
 def config(project: Project) -> Outcome:
     """The configuration still has the values that the records name."""
     file = f"config/{project.profile}.yaml"
-    outcome = Outcome("config", set(map(str, config_files(project.profile, project.root))))
+    outcome = Outcome("config", {file})
     try:
+        outcome.files |= set(map(str, config_files(project.profile, project.root)))
         values = leaves("", read_config(project.profile, project.root))
     except ConfigError as error:
         outcome.fault(file, str(error))

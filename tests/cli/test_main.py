@@ -22,7 +22,7 @@ def maccap(*arguments: str, code: int = 0) -> subprocess.CompletedProcess:
     return run
 
 
-COMMANDS = ["caption", "crate", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
+COMMANDS = ["caption", "crate", "docs", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
 
 
 def test_help_lists_the_commands_for_people_and_says_where_the_steps_are():

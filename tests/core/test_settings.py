@@ -298,7 +298,7 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
         **dict.fromkeys(("gap", "instruments", "evaluate"), domains),
         **dict.fromkeys(("train", "describe_run"), len(trained)), **dict.fromkeys(once, 1),
         "pair_statistics": sum(MINI["runs"][run]["method"] == "close" for _, run in runs),
-        "sweep_figure": sum(spec["kind"] == "sweep" for spec in tables),
+        **{f"{kind}_figure": sum(spec["kind"] == kind for spec in tables) for kind in ("captions", "sweep")},
         "predict": len(runs), "baselines": len({on for on, _, e in cells if e == "blind"}),
         "answer": len(ways), "evaluate_answers": len({about[:2] for about in vqa_methods}), "table": len(tables),
     }  # fmt: skip

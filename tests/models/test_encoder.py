@@ -324,11 +324,22 @@ def test_a_saved_folder_keeps_a_tokenizer_of_its_own(tmp_path):
     assert torch.equal(encoder.text_features(CAPTIONS), load_encoder(str(tmp_path)).text_features(CAPTIONS))
 
 
+SHIPPED_CONFIG = json.loads((SHIPPED / "clip-scenes/open_clip_config.json").read_text(encoding="utf-8"))
+VOCABULARY = SHIPPED_CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
+
+
 @pytest.mark.parametrize(
-    "changes", [{"pool_type": "last", "no_causal_mask": True}, {"pool_type": "eos", "eos_id": 497}]
+    "changes", [{"pool_type": "last", "no_causal_mask": True}, {"pool_type": "eos", "eos_id": VOCABULARY - 1}]
 )
 def test_text_towers_that_pool_otherwise_give_their_own_features(changes, tmp_path):
-    text = {"context_length": 40, "vocab_size": 498, "width": 16, "heads": 2, "layers": 2, "hf_tokenizer_name": "."}
+    text = {
+        "context_length": 40,
+        "vocab_size": VOCABULARY,
+        "width": 16,
+        "heads": 2,
+        "layers": 2,
+        "hf_tokenizer_name": ".",
+    }
     config = {"model_cfg": TINY | {"text_cfg": text | changes}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     for file in ("tokenizer.json", "tokenizer_config.json"):

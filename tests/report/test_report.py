@@ -106,7 +106,7 @@ def test_settings_and_what_was_not_run_are_told(text):
     assert "copies: 1" in text
     assert "SPICE: the profile names no Stanford CoreNLP" in text
     assert "1 of 2 published numbers" in text
-    assert re.search(r"3 seeds\s+\(2401, 2402, 2403\)", text)
+    assert re.search(r"1 seed\s+\(2401\)", text)
     assert "Reduced run." in text
 
 
