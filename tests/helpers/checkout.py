@@ -211,7 +211,7 @@ def make_checkout(folder: Path) -> Checkout:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
     checkout = Checkout(folder)
-    config = read_config("mini", folder) | TINY
+    config = read_config("world", folder) | TINY
     for name, values in SMALLER.items():
         config[name] |= values
     (folder / "config/tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

@@ -41,7 +41,7 @@ def write_coco(folder: Path, world: Path) -> None:
 def checkout(tmp_path: Path) -> Checkout:
     """A checkout with the example's profile, made as the page says, smaller."""
     made = make_checkout(tmp_path / "checkout")
-    config = read_config("mini", made.folder) | example()
+    config = read_config("world", made.folder) | example()
     config |= {"repeats": 1, "scenes": {"train": 24, "val": 4, "test": 8, "questions": 1}}
     for name, values in SMALLER.items():
         config[name] |= values
