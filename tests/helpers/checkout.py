@@ -36,6 +36,7 @@ TINY = {
         "nearness": {"title": "Nearness", "kind": "nearness"},
         "gap": None,
         "gap_repairs": None,
+        "instruments": None,
     },
 }
 PUBLISHED = """\
@@ -43,7 +44,14 @@ method,trained_on,tested_on,metric,value,encoder,language_model,source,evidence,
 MacCap,daylight,daylight,CIDEr,49.3,,,a paper,read in it,
 """
 SMALLER = {
-    "training": {"batch_size": 8, "copies": 1, "log_every": 2, "validate_every": 4, "checkpoint_every": 4},
+    "training": {
+        "learning_rate": 2e-3,
+        "batch_size": 8,
+        "copies": 1,
+        "log_every": 2,
+        "validate_every": 4,
+        "checkpoint_every": 4,
+    },
     "generation": {"subregions": 2, "beams": 1, "max_new_tokens": 6},
     "selection": {"draws": 1},
 }
