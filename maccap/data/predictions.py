@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
+from .checks import check_id, check_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +25,7 @@ PREDICTION_EXTRAS = ("candidates", "scores", "left_out_reference", "published")
 ANSWER = ("trained", "vqa_method", "tested", "seed", "question_id", "answer")
 NULLABLE = {"seed": "Int64", "left_out_reference": "Int64", "published": "boolean"}
 TYPES: dict[str, type | tuple[type, ...]] = {
-    "seed": (int, type(None)), "image_id": int, "question_id": int, "candidates": list, "scores": list,
-    "left_out_reference": int, "published": bool,
+    "seed": (int, type(None)), "candidates": list, "scores": list, "left_out_reference": int, "published": bool,
 }  # fmt: skip
 
 
@@ -147,5 +147,9 @@ def _check(row: dict[str, Any], columns: Sequence[str], place: Path | str) -> No
     if absent := [name for name in columns if name not in row]:
         raise DataError(f"{place}: lacks the column {absent[0]}; it needs {', '.join(columns)}")
     for name, value in row.items():
-        if not isinstance(value, TYPES.get(name, str)):
+        if name in ("image_id", "question_id"):
+            check_id(value, name[:-3], place)
+        elif name not in TYPES:
+            check_text(value, name, place)
+        elif not isinstance(value, TYPES[name]):
             raise DataError(f"{place}: {name} is {value!r}; delete the file and run again")

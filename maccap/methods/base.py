@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from ..core.artifacts import decoded, reading
 from ..core.errors import DataError, EncoderError
 from ..core.settings import GenerationSettings, TrainingSettings
 from ..data.features import ImageFeatures
@@ -55,11 +56,8 @@ def read_resources(
     """
     words: tuple[str, ...] = ()
     if vocabulary:
-        try:
-            lines = vocabulary.read_text(encoding="utf-8").split("\n")
-        except OSError as error:
-            fault = f"{vocabulary}: cannot be read ({error}); correct the option `vocabulary` of the run"
-            raise DataError(fault) from error
+        with reading(vocabulary, advice="correct the option `vocabulary` of the run"):
+            lines = decoded(vocabulary.read_bytes(), vocabulary).split("\n")
         if not (words := tuple(dict.fromkeys(word.strip().lower() for word in lines if word.strip()))):
             raise DataError(f"{vocabulary}: no words; write one entity a line")
     texts = TextSet.read(*memory) if isinstance(memory, tuple) else memory

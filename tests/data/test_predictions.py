@@ -98,7 +98,7 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
         ("", "is empty"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(2))[:40] + "\n", "line 2: damaged"),
         (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
-        (json.dumps(prediction("1")) + "\n", "line 1: image_id is '1'"),
+        (json.dumps(prediction("1")) + "\n", "line 1: image id '1' is not an integer"),
         (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
         (json.dumps(prediction(1, caption=None)) + "\n", "line 1: caption is None"),
         ("[1]\n", "line 1: damaged .*not a JSON object"),
