@@ -14,7 +14,9 @@ from typing import Any
 from ..core.artifacts import disguised
 from ..core.errors import ConfigError
 from ..data.folders import KNOWN, folder_hash
+from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, looks_like_a_path, slug
+from ..methods.registry import needs
 from ..models.weights import model_files
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
 from .sources import digest, members
@@ -54,6 +56,7 @@ class Files:
     Raises:
         ConfigError: `local` names an asset that the registry does not have, a file or folder that is not there (models
             need a folder), or a file that is empty, a pointer of Git LFS or an HTML page.
+        DataError: a run's vocabulary cannot be read.
     """
 
     def __init__(self, profile: Profile, assets: dict[str, Asset]) -> None:
@@ -62,6 +65,9 @@ class Files:
         self.artifacts, self.results = f"artifacts/{name}", f"results/{name}"
         self.folder_hash = cache(folder_hash)  # of the folders as they are when the workflow is planned
         self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
+        for run in self.config["runs"].values():
+            if "vocabulary" in needs(run["method"]):
+                read_vocabulary(run["options"]["vocabulary"])
         for name, path in self.local.items():
             if name not in assets:
                 raise ConfigError(f"local.{name}: there is no asset {name!r}; known: {', '.join(assets)}")
