@@ -53,7 +53,7 @@ def read_predictions(paths: Iterable[Path | str]) -> pd.DataFrame:
     `seed` and `left_out_reference` are nullable integers (Int64), `published` is a nullable boolean.
 
     Raises:
-        DataError: a file is missing or empty, a line is damaged or lacks a column, or a caption occurs twice.
+        DataError: a file is missing, a line is damaged or lacks a column, or a caption occurs twice.
     """
     return _read(paths, PREDICTION, PREDICTION_EXTRAS)
 
@@ -116,8 +116,6 @@ def _read(paths: Iterable[Path | str], columns: Sequence[str], extras: Sequence[
     rows: list[dict[str, Any]] = []
     for path in map(Path, paths):
         own = list(_rows(path))
-        if not own:
-            raise DataError(f"{path}: is empty; delete it and run again")
         for number, row in enumerate(own, start=1):
             _check(row, columns, f"{path}: line {number}")
         rows += own

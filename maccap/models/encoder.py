@@ -97,7 +97,7 @@ class EncodedOnce:
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         if new:
             self.known |= zip(new, self.encoder.text_features(new), strict=True)
-        return torch.stack([self.known[text] for text in texts])
+        return torch.stack([self.known[text] for text in texts]) if texts else torch.empty(0, self.encoder.dim)
 
 
 def load_encoder(

@@ -95,7 +95,6 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(2))[:40] + "\n", "line 2: damaged"),
         (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
         (json.dumps(prediction("1")) + "\n", "line 1: image id '1' is not an integer"),
