@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core.artifacts import ANEW, decoded, reading
+from ..core.artifacts import ANEW, decoded, disguise, reading
 from ..core.errors import DataError
 from .archives import opened
 from .captions import Caption
@@ -36,8 +36,8 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
     with reading(path), opened(path) as file:
         for number, line in enumerate(file):
             place = f"{path}: line {number + 1}"
-            if number == 0 and line.lstrip().lower().startswith((b"<!doctype", b"<html")):
-                raise DataError(f"{place} begins a web page, not a table of captions; {ANEW}")
+            if number == 0 and (what := disguise(line)):
+                raise DataError(f"{path}: {what}; {ANEW}")
             caption, tab, url = decoded(line, path, number + 1).partition("\t")
             if not tab:
                 raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
