@@ -6,16 +6,21 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from .errors import DataError, EnvironmentProblem, MaccapError
 
 ANEW = "if it was downloaded, delete it and run again to download it anew"
+POINTER = b"version https://git-lfs.github.com/spec/"
+HTML = re.compile(
+    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 @contextmanager
@@ -69,8 +74,8 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 
 def stays_inside(name: str) -> bool:
     """Whether a relative path with `/`, joined to a folder, lies in that folder."""
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not set(name) & {"\\", "\0"}
+    parts = set(name.split("/"))
+    return bool(parts - {"", "."}) and name[0] != "/" and ".." not in parts and not set(name) & {"\\", "\0"}
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -90,6 +95,23 @@ def write_figure(path: Path | str, figure: Any, dpi: int = 160) -> None:
         figure.savefig(part, format=suffix[1:], metadata=metadata, dpi=dpi, bbox_inches="tight")
 
 
+def disguise(head: bytes) -> str | None:
+    """What often lies in place of another file, by its first 1,024 bytes or fewer: what it is, or None."""
+    if HTML.match(head):
+        return "it is an HTML page, not the file"
+    if head.startswith(POINTER):
+        return "it is a pointer of Git LFS, not the file; fetch that with `git lfs pull`"
+    return None if head else "it is empty"
+
+
+def disguised(path: Path | str) -> str | None:
+    """As `disguise`, of what lies at a path; None where no file is."""
+    if not Path(path).is_file():
+        return None
+    with open(path, "rb") as file:
+        return disguise(file.read(1024))
+
+
 @contextmanager
 def reading(path: Path | str, fault: str = "damaged or cut short", advice: str = ANEW) -> Iterator[None]:
     """Turn whatever a library raises at a missing or damaged file into a DataError that names the file."""
@@ -104,7 +126,21 @@ def reading(path: Path | str, fault: str = "damaged or cut short", advice: str =
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
         raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except Exception as error:
-        raise DataError(f"{path}: {fault} ({type(error).__name__}: {error}); {advice}") from error
+        why = disguised(path) or f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: {fault} ({why}); {advice}") from error
+
+
+def decoded(data: bytes, path: Path | str, first_line: int = 1) -> str:
+    """Text in UTF-8, without the byte order mark that some editors put before it.
+
+    Raises:
+        DataError: it is in another encoding; the message names the line, counted from that of the data's first byte.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = first_line + data.count(b"\n", 0, error.start), data[error.start]
+        raise DataError(f"{path}: line {line} is not UTF-8 (byte 0x{byte:02x}); save it as UTF-8; {ANEW}") from error
 
 
 def read_json(path: Path | str) -> Any:
@@ -114,7 +150,7 @@ def read_json(path: Path | str) -> Any:
         DataError: the file is missing or is not JSON.
     """
     with reading(path, "not valid JSON", "delete it and run again"):
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(decoded(Path(path).read_bytes(), path))
 
 
 def sha256(path: Path | str) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 import stat
 import tarfile
+import unicodedata
 import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -15,7 +16,7 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..core.artifacts import ANEW, atomic, reading, require_space, stays_inside
+from ..core.artifacts import ANEW, atomic, decoded, reading, require_space, stays_inside
 from ..core.errors import DataError
 
 _ZIP, _GZIP = b"PK", b"\x1f\x8b"
@@ -52,7 +53,7 @@ def read_member_json(path: Path | str, member: str | None = None) -> Any:
     """
     with reading(path):
         if _is_zip(path):
-            with zipfile.ZipFile(path) as archive:
+            with open_zip(path) as archive:
                 data = archive.read(_json_member(archive, path, member))
         elif member is not None:
             raise DataError(f"{path}: not a zip archive, so it holds no {member}; {ANEW}")
@@ -60,7 +61,7 @@ def read_member_json(path: Path | str, member: str | None = None) -> Any:
             with opened(path) as file:
                 data = file.read()
         try:
-            return json.loads(data.decode("utf-8-sig"))
+            return json.loads(decoded(data, path))
         except ValueError as error:
             raise DataError(f"{path}: {member or 'the content'} is not valid JSON ({error}); {ANEW}") from error
 
@@ -74,11 +75,24 @@ def _json_member(archive: zipfile.ZipFile, path: Path | str, member: str | None)
     return member or held[0]
 
 
-def read_members(store: Path | str, names: Sequence[str]) -> Iterator[bytes]:
-    """The content of the named files of a folder, a zip or a tar archive (compressed or not), in the order of names.
+def composed(name: str) -> str:
+    """A name with its accents composed: macOS may write them as characters of their own, and both look the same."""
+    return unicodedata.normalize("NFC", name)
 
-    A name means the file of exactly this path, else the only one whose path ends with `/<name>`. Memory holds one file
-    at a time; of a tar archive, which can be read from front to back only, all the named files.
+
+def open_zip(path: Path | str) -> zipfile.ZipFile:
+    """A zip archive; names that do not say so are UTF-8, as macOS packs them, where they can be."""
+    try:
+        return zipfile.ZipFile(path, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(path)
+
+
+def read_members(store: Path | str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Where the named files of a folder, a zip or a tar archive (compressed or not) lie, and their content, in order.
+
+    A name means the file of exactly this path, else the only one whose path ends with `/<name>`, accents composed or
+    not. Memory holds one file at a time; of a tar archive, which is read from front to back, all the named files.
 
     Raises:
         DataError: the store is missing, damaged or cut short, lacks a file, or has several that a name may mean.
@@ -90,15 +104,15 @@ def read_members(store: Path | str, names: Sequence[str]) -> Iterator[bytes]:
             if not all((store / name).is_file() for name in held):
                 held = {path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()}
             for member in _meant(store, names, held):
-                yield (store / member).read_bytes()
+                yield str(store / member), (store / member).read_bytes()
         elif _is_zip(store):
-            with zipfile.ZipFile(store) as archive:
+            with open_zip(store) as archive:
                 for member in _meant(store, names, set(archive.namelist())):
-                    yield archive.read(member)
+                    yield f"{store}:{member}", archive.read(member)
         elif tarfile.is_tarfile(store):
-            content = _tar_content(store, set(names))
+            content = _tar_content(store, set(map(composed, names)))
             for member in _meant(store, names, content):
-                yield content[member]
+                yield f"{store}:{member}", content[member]
         else:
             raise DataError(f"{store}: neither a folder nor a zip or tar archive; {ANEW}")
 
@@ -108,7 +122,7 @@ def _tar_content(store: Path, wanted: set[str]) -> dict[str, bytes]:
     content = {}
     with tarfile.open(store, "r:*") as archive:
         for member in archive:
-            meant = member.isfile() and not wanted.isdisjoint(_endings(member.name))
+            meant = member.isfile() and not wanted.isdisjoint(_endings(composed(member.name)))
             if meant and (file := archive.extractfile(member)):
                 content[member.name] = file.read()
         while archive.fileobj and archive.fileobj.read(2**20):  # the checksum of a compressed archive stands at its end
@@ -118,11 +132,11 @@ def _tar_content(store: Path, wanted: set[str]) -> dict[str, bytes]:
 
 def _meant(store: Path, names: Sequence[str], held: Collection[str]) -> list[str]:
     """The files of the store that the names mean, in their order; see `read_members`."""
-    wanted, ending = set(names), defaultdict(list)
+    wanted, ending = set(map(composed, names)), defaultdict(list)
     for path in held:
-        for name in wanted.intersection(_endings(path)):
+        for name in wanted.intersection(_endings(composed(path))):
             ending[name].append(path)
-    paths = {name: [name] if name in held else ending[name] for name in names}
+    paths = {name: [name] if name in held else ending[composed(name)] for name in names}
     if absent := [name for name in names if not paths[name]]:
         raise DataError(
             f"{store}: lacks {len(absent)} of {len(names)} listed files, the first {absent[0]}; "
@@ -150,7 +164,7 @@ def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> l
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with reading(archive), zipfile.ZipFile(archive) as zipped:
+    with reading(archive), open_zip(archive) as zipped:
         files = [member for member in zipped.infolist() if not member.is_dir()]
         chosen = [member for member in files if any(fnmatchcase(member.filename, pattern) for pattern in members)]
         for pattern in members:

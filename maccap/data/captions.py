@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
+from .checks import check_file_name, check_id, check_text, check_unique
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,17 @@ Row = TypeVar("Row", Caption, ImageEntry)
 
 
 def _checked(row: Row, source: Path | str) -> Row:
-    for name in ("image", "caption"):
-        number = getattr(row, f"{name}_id", 0)
-        if not isinstance(number, int):
-            raise DataError(f"{source}: {name} id {number!r} is not an integer; number the {name}s")
+    check_id(row.image_id, "image", source)
     if isinstance(row, Caption):
-        if not (isinstance(row.caption, str) and row.caption.strip()):
-            raise DataError(f"{source}: caption {row.caption_id} of image {row.image_id} is empty; remove or fill it")
-    elif not (isinstance(row.file_name, str) and row.file_name):
+        check_id(row.caption_id, "caption", source)
+        what = f"caption {row.caption_id} of image {row.image_id}"
+        if not (row.caption and str(row.caption).strip()):
+            raise DataError(f"{source}: {what} is empty; remove or fill it")
+        check_text(row.caption, what, source)
+    elif row.file_name == "":
         raise DataError(f"{source}: image {row.image_id} has no file name; the data set has no images")
+    if row.file_name != "":
+        check_file_name(row.file_name, f"image {row.image_id}", source)
     return row
 
 
@@ -55,8 +57,8 @@ def check_captions(captions: list[Caption], source: Path | str) -> list[Caption]
     """The captions, checked.
 
     Raises:
-        DataError: none at all, an empty caption, an id that is no integer, a caption id that occurs twice, or an image
-            id with two files.
+        DataError: none at all, an empty caption or one that UTF-8 cannot hold, an id that is no integer of 64 bits, a
+            caption id that occurs twice, an image id with two files, or a file name that leads outside.
     """
     if not captions:
         raise DataError(f"{source}: no captions; check that this is the right file")
@@ -68,15 +70,8 @@ def check_captions(captions: list[Caption], source: Path | str) -> list[Caption]
                 f"{source}: image id {row.image_id} names two files, {names[row.image_id]} and {row.file_name}; "
                 "ids must be unique"
             )
-    check_unique((row.caption_id for row in captions), "caption id", source)
+    check_unique((row.caption_id for row in captions), "caption", source)
     return captions
-
-
-def check_unique(ids: Iterable[int], what: str, source: Path | str) -> None:
-    """Raise a DataError that names the first id to occur twice."""
-    for number, count in Counter(ids).items():
-        if count > 1:
-            raise DataError(f"{source}: {what} {number} occurs {count} times; ids must be unique")
 
 
 def _write_rows(path: Path | str, rows: Iterable[Row]) -> None:
@@ -91,7 +86,7 @@ def write_captions(path: Path | str, rows: Iterable[Caption]) -> None:
     """Write a caption table row by row; memory holds one row at a time.
 
     Raises:
-        DataError: no rows, an empty caption, or an id that is no integer; nothing is left behind.
+        DataError: no rows, or one that `check_captions` would refuse by itself; nothing is left behind.
     """
     _write_rows(path, rows)
 
@@ -100,9 +95,10 @@ def write_images(path: Path | str, entries: Sequence[ImageEntry]) -> None:
     """Write a table of images.
 
     Raises:
-        DataError: no entries, an id that is no integer, a missing name, or an id that occurs twice.
+        DataError: no entries, an id that is no integer of 64 bits or occurs twice, a file name that is missing or
+            leads outside.
     """
-    check_unique((entry.image_id for entry in entries), "image id", path)
+    check_unique((entry.image_id for entry in entries), "image", path)
     _write_rows(path, entries)
 
 
@@ -167,7 +163,7 @@ def read_images_table(path: Path | str) -> list[ImageEntry]:
         DataError: the file is missing, empty or damaged, or would not pass `write_images`.
     """
     entries = list(_ImageTable(path))
-    check_unique((entry.image_id for entry in entries), "image id", path)
+    check_unique((entry.image_id for entry in entries), "image", path)
     return entries
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..core.errors import DataError
 from .archives import expecting, read_member_json
-from .captions import Caption, check_captions, check_unique
+from .captions import Caption, check_captions
+from .checks import check_unique
 
 FORMAT = {
     "description": "captions in COCO's format",
@@ -35,7 +36,7 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
     content = read_member_json(path, member)
     captions = []
     with expecting(path, "a COCO captions file"):
-        check_unique((image["id"] for image in content["images"]), "image id", path)
+        check_unique((image["id"] for image in content["images"]), "image", path)
         names = {image["id"]: image["file_name"] for image in content["images"]}
         for row in content["annotations"]:
             if absent := [key for key in ("id", "image_id", "caption") if key not in row]:

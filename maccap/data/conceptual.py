@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core.artifacts import ANEW, reading
+from ..core.artifacts import ANEW, decoded, disguise, reading
 from ..core.errors import DataError
 from .archives import opened
 from .captions import Caption
@@ -30,20 +30,19 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
 
     Raises:
         DataError: the file is missing or damaged, a web page or empty; or a line, which is named, is not UTF-8, has no
-            tab or no caption.
+            tab, no caption or no address.
     """
     number = -1
     with reading(path), opened(path) as file:
         for number, line in enumerate(file):
             place = f"{path}: line {number + 1}"
-            if number == 0 and line.lstrip().lower().startswith((b"<!doctype", b"<html")):
-                raise DataError(f"{place} begins a web page, not a table of captions; {ANEW}")
-            try:
-                caption, tab, _ = line.decode().partition("\t")
-            except UnicodeDecodeError as error:
-                raise DataError(f"{place} is not UTF-8 ({error}); {ANEW}") from error
+            if number == 0 and (what := disguise(line)):
+                raise DataError(f"{path}: {what}; {ANEW}")
+            caption, tab, url = decoded(line, path, number + 1).partition("\t")
             if not tab:
                 raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
+            if not url[:8].lower().startswith(("http://", "https://")):
+                raise DataError(f"{place} has no address in column 2, but {url[:40].strip()!r}; give caption, tab, URL")
             if not caption.strip():
                 raise DataError(f"{place} has an empty caption; remove the line")
             yield Caption(number, "", split, number, " ".join(caption.split()))

@@ -44,16 +44,18 @@ def references_as_images(
         number: which reference of each image, counted round where an image has fewer.
 
     Returns:
-        The same images, and the number of the reference of each.
+        The images with more than one reference, as others are what the caption is scored against; and the number of the
+        reference of each.
     """
     rows: dict[int, list[int]] = {}
     for row, caption in enumerate(captions):
         rows.setdefault(caption.image_id, []).append(row)
-    own = [rows[image_id] for image_id in images.ids.tolist()]
+    kept = torch.tensor([len(rows[image_id]) > 1 for image_id in images.ids.tolist()])
+    own = [rows[image_id] for image_id in images.ids[kept].tolist()]
     numbers = [number % len(references) for references in own]
-    text = features[[references[n] for references, n in zip(own, numbers)]]
+    text = features[torch.tensor([references[n] for references, n in zip(own, numbers)], dtype=torch.long)]
     tokens = text.unsqueeze(1).expand(-1, images.tokens.shape[1], -1)
-    return ImageFeatures(images.ids, text, tokens, images.attention), numbers
+    return ImageFeatures(images.ids[kept], text, tokens, images.attention[kept]), numbers
 
 
 class TextFeatures:

@@ -8,41 +8,66 @@ import zipfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
+from PIL.Image import Transpose
 
-from ..core.artifacts import atomic, reading
+from ..core.artifacts import atomic, disguise, reading
 from ..core.errors import DataError
 from .archives import read_members
 from .captions import ImageEntry
 
-
-@contextmanager
-def _opened(data: bytes, source: str) -> Iterator[Image.Image]:
-    """The image, of which only the header is read yet."""
-    fault, advice = "cannot be read as an image", "replace or remove the file"
-    with reading(source, fault, advice), Image.open(io.BytesIO(data)) as image:
-        yield image
+ORIENTATION, BITS = 0x0112, 258  # tags of EXIF and TIFF
+TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
+}  # fmt: skip
 
 
 def decode(data: bytes, source: str) -> Image.Image:
     """An image file's content as `upright` gives it.
 
     Raises:
-        DataError: not an image, or a truncated one.
+        DataError: not an image, a truncated one, or one that `upright` refuses.
     """
-    with _opened(data, source) as image:
-        return upright(image)
+    fault, advice = "cannot be read as an image", "replace or remove the file"
+    try:
+        with reading(source, fault, advice), Image.open(io.BytesIO(data)) as image:
+            return upright(image, source)
+    except DataError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):
+            raise DataError(f"{source}: {fault} ({disguise(data) or 'its format is not known'}); {advice}") from error
+        raise
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """An upright RGB image: EXIF rotation applied, grayscale, palette and CMYK converted."""
-    turned = ImageOps.exif_transpose(image)
-    if turned.mode.startswith("I"):
-        turned = turned.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    return turned.convert("RGB")
+def upright(image: Image.Image, source: str = "an image") -> Image.Image:
+    """The first frame as upright RGB: turned as EXIF says, gray, palette and CMYK converted, transparency on white.
+
+    16-bit shades are scaled to 8 bits; what cannot be read of EXIF is passed over.
+
+    Raises:
+        DataError: pixels are floats or integers of 32 bits, of which no file says which value is white.
+    """
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        raise DataError(f"{source}: pixels of 32 bits, of which no value is known to be white; save it with 8 or 16")
+    image.load()
+    if (turn := TURNS.get(_orientation(image))) is not None:
+        image = image.transpose(turn)
+    if image.mode.startswith("I"):
+        white = 4095 if getattr(image, "tag_v2", {}).get(BITS) == (12,) else 65535
+        image = image.convert("I").point(lambda value: value * (255 / white)).convert("L")
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    return image.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # whatever Pillow raises at damaged EXIF: the pixels are whole
+        return 1
 
 
 def read_image(path: Path | str) -> Image.Image:
@@ -65,8 +90,8 @@ def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image
     threads = os.cpu_count() or 1
     waiting: deque[Future[Image.Image]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for name, data in zip(names, read_members(store, names), strict=True):
-            waiting.append(pool.submit(decode, data, f"{store}:{name}"))
+        for place, data in read_members(store, names):
+            waiting.append(pool.submit(decode, data, place))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -79,12 +104,11 @@ def pack_images(store: Path | str, entries: Sequence[ImageEntry], out: Path | st
     The same images give the same bytes. Memory is that of `read_members`.
 
     Raises:
-        DataError: the store is missing or damaged, lacks a listed image, or one has no image's header; nothing is
-            left behind.
+        DataError: the store is missing or damaged, lacks a listed image, or one cannot be decoded; nothing is left
+            behind.
     """
     names = list(dict.fromkeys(entry.file_name for entry in entries))
     with atomic(out) as part, zipfile.ZipFile(part, "w") as archive:
-        for name, data in zip(names, read_members(store, names), strict=True):
-            with _opened(data, f"{store}:{name}"):
-                pass
+        for name, (place, data) in zip(names, read_members(store, names), strict=True):
+            decode(data, place)
             archive.writestr(zipfile.ZipInfo(name), data)

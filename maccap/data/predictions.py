@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
+from .checks import check_id, check_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +25,7 @@ PREDICTION_EXTRAS = ("candidates", "scores", "left_out_reference", "published")
 ANSWER = ("trained", "vqa_method", "tested", "seed", "question_id", "answer")
 NULLABLE = {"seed": "Int64", "left_out_reference": "Int64", "published": "boolean"}
 TYPES: dict[str, type | tuple[type, ...]] = {
-    "seed": (int, type(None)), "image_id": int, "question_id": int, "candidates": list, "scores": list,
-    "left_out_reference": int, "published": bool,
+    "seed": (int, type(None)), "candidates": list, "scores": list, "left_out_reference": int, "published": bool,
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def read_predictions(paths: Iterable[Path | str]) -> pd.DataFrame:
     `seed` and `left_out_reference` are nullable integers (Int64), `published` is a nullable boolean.
 
     Raises:
-        DataError: a file is missing or empty, a line is damaged or lacks a column, or a caption occurs twice.
+        DataError: a file is missing, a line is damaged or lacks a column, or a caption occurs twice.
     """
     return _read(paths, PREDICTION, PREDICTION_EXTRAS)
 
@@ -116,8 +116,6 @@ def _read(paths: Iterable[Path | str], columns: Sequence[str], extras: Sequence[
     rows: list[dict[str, Any]] = []
     for path in map(Path, paths):
         own = list(_rows(path))
-        if not own:
-            raise DataError(f"{path}: is empty; delete it and run again")
         for number, row in enumerate(own, start=1):
             _check(row, columns, f"{path}: line {number}")
         rows += own
@@ -147,5 +145,9 @@ def _check(row: dict[str, Any], columns: Sequence[str], place: Path | str) -> No
     if absent := [name for name in columns if name not in row]:
         raise DataError(f"{place}: lacks the column {absent[0]}; it needs {', '.join(columns)}")
     for name, value in row.items():
-        if not isinstance(value, TYPES.get(name, str)):
+        if name in ("image_id", "question_id"):
+            check_id(value, name[:-3], place)
+        elif name not in TYPES:
+            check_text(value, name, place)
+        elif not isinstance(value, TYPES[name]):
             raise DataError(f"{place}: {name} is {value!r}; delete the file and run again")

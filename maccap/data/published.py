@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json
 from ..core.errors import DataError
+from .archives import composed, read_member_json
 from .captions import read_images_table
+from .checks import check_text
 
 
 def read_published(source: Path, table: Path) -> list[dict[str, Any]]:
@@ -19,17 +20,18 @@ def read_published(source: Path, table: Path) -> list[dict[str, Any]]:
         table: the table of the test set's images.
 
     Raises:
-        DataError: another format, an unknown image, or one that occurs twice.
+        DataError: another format, an unknown image, one that occurs twice, or a caption that UTF-8 cannot hold.
     """
-    ids = {Path(image.file_name).name: image.image_id for image in read_images_table(table)}
+    ids = {composed(Path(image.file_name).name): image.image_id for image in read_images_table(table)}
     captions: dict[int, str] = {}
     try:
-        for row in read_json(source):
+        for row in read_member_json(source):
             (text,) = [row["prediction"]] if isinstance(row["prediction"], str) else row["prediction"]
-            image_id = ids.get(Path(row["image_name"]).name)
+            image_id = ids.get(composed(Path(row["image_name"]).name))
             if image_id is None or image_id in captions:
                 fault = "occurs twice" if image_id in captions else f"is not in {table}"
                 raise DataError(f"{source}: image {row['image_name']} {fault}; use the file made for this test set")
+            check_text(text, f"the caption of image {row['image_name']}", source)
             captions[image_id] = text
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: not published predictions ({error}); delete it and run again") from error

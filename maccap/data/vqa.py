@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError, DataError
 from .archives import expecting, read_member_json
-from .captions import ImageEntry, check_unique
+from .captions import ImageEntry
+from .checks import check_id, check_text, check_unique
 
 FORMAT = {
     "description": "questions of VQA v2",
     "keys": ("questions", "annotations", "images", "image_name"),
 }
 _ANNOTATION_KEYS = ("question_id", "question_type", "answer_type", "multiple_choice_answer", "answers")
+ANSWERS = 10  # of people to a question: the official accuracy counts the nine others of each
 _SAME = "use questions and annotations of the same release and split"
 
 
@@ -33,18 +36,20 @@ def read_questions(path: Path | str, member: str | None = None) -> list[VqaQuest
         member: the JSON file inside, where `path` is a zip archive that holds several.
 
     Raises:
-        DataError: another format or version, the questions of a test split, whose answers are not public, or a question
-            id that occurs twice.
+        DataError: another format or version, the questions of a test split, whose answers are not public, an id that is
+            no integer of 64 bits, a question id that occurs twice, or a question that is no text.
     """
     content = read_member_json(path, member)
     with expecting(path, "a VQA v2 questions file"):
-        _check_version(path, content, content["questions"])
+        _check_release(path, content, content["questions"])
         if content.get("data_type") == "mscoco" and content.get("data_subtype", "").startswith("test"):
             raise DataError(
                 f"{path}: questions of {content['data_subtype']}, whose annotations are not public; take val2014"
             )
         rows = [VqaQuestion(q["question_id"], q["image_id"], q["question"]) for q in content["questions"]]
-    check_unique((row.question_id for row in rows), "question id", path)
+        for row in rows:
+            check_id(row.image_id, "image", path)
+            check_text(row.question, f"question {row.question_id}", path)
     return rows
 
 
@@ -55,13 +60,13 @@ def read_annotations(path: Path | str, questions: list[VqaQuestion], member: str
         member: the JSON file inside, where `path` is a zip archive that holds several.
 
     Raises:
-        DataError: another format or version, a question without an annotation or with two, or an annotation of a
-            question that is not among them.
+        DataError: another format or version, a question without an annotation or with two, an annotation of a question
+            that is not among them, other than ten answers to a question, or an answer that is no text.
     """
     content = read_member_json(path, member)
     with expecting(path, "a VQA v2 annotations file"):
         rows = content["annotations"]
-        _check_version(path, content, rows)
+        _check_release(path, content, rows)
         for row in rows:
             absent = [key for key in _ANNOTATION_KEYS if key not in row]
             if not absent and any("answer" not in answer for answer in row["answers"]):
@@ -71,17 +76,31 @@ def read_annotations(path: Path | str, questions: list[VqaQuestion], member: str
                     f"{path}: not a VQA v2 annotations file: the annotation of question "
                     f"{row.get('question_id', '(no id)')} has no {absent[0]!r}; check that this is the right file"
                 )
+            for key in _ANNOTATION_KEYS[1:-1]:
+                check_text(row[key], f"the {key} of question {row['question_id']}", path)
+            check_answers(row, path)
     asked = {row.question_id for row in questions}
-    if silent := sorted(asked - {row["question_id"] for row in rows if row["answers"]}):
+    if silent := sorted(asked - {row["question_id"] for row in rows}):
         raise DataError(f"{path}: question {silent[0]} has no annotation; {_SAME}")
     if other := sorted({row["question_id"] for row in rows} - asked):
         raise DataError(f"{path}: question {other[0]} is annotated but not among the questions; {_SAME}")
-    check_unique((row["question_id"] for row in rows), "question id", path)
     return content
 
 
-def _check_version(path: Path | str, content: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Refuse VQA v1, known by its version or, where a file names none, by ids made as image id x 10 + number."""
+def check_answers(row: Mapping[str, Any], source: Path | str) -> None:
+    """Raise a DataError unless an annotation has ten answers that are texts."""
+    if len(row["answers"]) != ANSWERS:
+        raise DataError(
+            f"{source}: question {row['question_id']} has {len(row['answers'])} answers; the accuracy is defined for "
+            f"{ANSWERS}: add the others, or remove the question from both files"
+        )
+    for answer in row["answers"]:
+        check_text(answer["answer"], f"an answer to question {row['question_id']}", source)
+
+
+def _check_release(path: Path | str, content: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Refuse wrong question ids; and VQA v1, known by its version or else by ids made as image id x 10 + number."""
+    check_unique((row["question_id"] for row in rows), "question", path)
     version = content.get("info", {}).get("version")
     if version is None and content.get("data_type") == "mscoco" and rows:
         version = "1.0" if all(row["question_id"] // 10 == row["image_id"] for row in rows) else None

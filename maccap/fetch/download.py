@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from ..core.artifacts import require_space
+from ..core.artifacts import disguised, require_space
 from ..core.artifacts import sha256 as digest_of
 from ..core.errors import DataError
 from .lock import AssetLock, exclusive
 from .registry import REGISTRY, FileAsset
-from .transfer import PATIENT, Part, Patience, Refused, download, looks_like_html
+from .transfer import PATIENT, Part, Patience, Refused, download
 
 MIRROR_VARIABLE = "MACCAP_MIRROR"
 
@@ -145,12 +145,11 @@ def check(path: Path, name: str, expected: Expected) -> str:
     """The sha256 of a file that is to be called `name`.
 
     Raises:
-        Wrong: it is an HTML page or not a whole zip, or has another size or hash.
+        Wrong: it is an HTML page, a pointer of Git LFS or not a whole zip, or has another size or hash.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
-        if looks_like_html(file.read(1024)):
-            raise Wrong("it is an HTML page, not the file")
+    if size and (what := disguised(path)):
+        raise Wrong(what)
     if expected.size not in (None, size):
         raise Wrong(f"it has {size:,} bytes instead of {expected.size:,}", mismatch=True)
     digest = digest_of(path)

@@ -19,16 +19,13 @@ import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .. import __version__
-from ..core.artifacts import read_json, require_space, write_json
+from ..core.artifacts import disguise, read_json, require_space, write_json
 from ..core.errors import DataError, EnvironmentProblem
 from ..core.progress import byte_progress
 
 CHUNK = 2**18
 CONNECT_SECONDS = 30.0
 WORTH_A_RETRY = (408, 425, 429, *range(500, 600))
-HTML = re.compile(
-    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -154,11 +151,6 @@ def download(
         time.sleep(wait)
 
 
-def looks_like_html(head: bytes) -> bool:
-    """Whether a file that begins like this is a web page."""
-    return HTML.match(head) is not None
-
-
 def _attempt(url: str, part: Part, label: str, size: int | None, headers: dict[str, str], patience: Patience) -> None:
     begun = part.begun if part.is_from(url) else None
     have = part.size if begun else 0
@@ -181,8 +173,8 @@ def _receive(response: requests.Response, begun: Begun, part: Part, have: int, s
     """Write the body behind the first `have` bytes of the part."""
     chunks = _chunks(response)
     first = next(chunks, b"")
-    if have == 0 and looks_like_html(first):
-        raise Refused("it is an HTML page, not the file")
+    if have == 0 and first and (what := disguise(first)):
+        raise Refused(what)
     if size is not None and begun.total not in (None, size):
         raise Refused(f"it announces {begun.total:,} bytes instead of {size:,}")
     if begun.total is not None:

@@ -112,14 +112,13 @@ def missing_assets(
     to_ask: dict[str, str | None] = {}
     for name in sorted(needed):
         asset = assets[name]
-        if isinstance(asset, HubAsset):
-            if not (downloads / "models" / slug(asset.hub) / "index.json").exists():
-                missing[name] = asset.size
-        elif name not in profile.config["local"] and not (downloads / asset.file).exists():
-            if asset.urls:
-                missing[name] = asset.size
-            else:
-                to_ask[name] = asset.ask
+        file = f"models/{slug(asset.hub)}/index.json" if isinstance(asset, HubAsset) else asset.file
+        if name in profile.config["local"] or (downloads / file).exists():
+            continue
+        if isinstance(asset, HubAsset) or asset.urls:
+            missing[name] = asset.size
+        else:
+            to_ask[name] = asset.ask
     return missing, to_ask
 
 

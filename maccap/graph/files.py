@@ -6,13 +6,18 @@ Methods that take `wildcards` are input functions of rules. A path is only a pla
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..core.artifacts import disguised
 from ..core.errors import ConfigError
 from ..data.folders import KNOWN, folder_hash
-from ..fetch.registry import DOWNLOADS, Asset, HubAsset, looks_like_a_path, slug
+from ..data.vocabulary import read_vocabulary
+from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, looks_like_a_path, slug
+from ..methods.registry import needs
+from ..models.weights import model_files
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
 from .sources import digest, members
 
@@ -48,6 +53,11 @@ class Files:
     Attributes:
         artifacts, results: the profile's folders.
         used_assets: names of the assets that the rules have asked for.
+
+    Raises:
+        ConfigError: `local` names an asset that the registry does not have, a file or folder that is not there (models
+            need a folder), or a file that is empty, a pointer of Git LFS or an HTML page.
+        DataError: a run's vocabulary cannot be read.
     """
 
     def __init__(self, profile: Profile, assets: dict[str, Asset]) -> None:
@@ -56,23 +66,34 @@ class Files:
         self.artifacts, self.results = f"artifacts/{name}", f"results/{name}"
         self.folder_hash = cache(folder_hash)  # of the folders as they are when the workflow is planned
         self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
+        for run in self.config["runs"].values():
+            if "vocabulary" in needs(run["method"]):
+                read_vocabulary(run["options"]["vocabulary"])
+        for name, path in self.local.items():
+            if name not in assets:
+                raise ConfigError(f"local.{name}: there is no asset {name!r}; known: {', '.join(assets)}")
+            model = isinstance(assets[name], HubAsset)
+            if not (Path(path).is_dir() if model else Path(path).exists()):
+                raise ConfigError(
+                    f"local.{name}: {path}: no such {'folder' if model else 'file or folder'}; correct it"
+                )
+            if what := disguised(path):
+                raise ConfigError(f"local.{name}: {path}: {what}")
 
     # --- data ------------------------------------------------------------------------------------------------------
     def asset(self, name: str) -> str:
         """The file of an asset, where the rule `download` puts it; or the user's own folder of its files.
 
         Raises:
-            ConfigError: the registry has no such asset.
+            ConfigError: the registry has no such asset, or it is a model.
         """
-        local = self.config.get("local", {}).get(name)
+        local, entry = self.local.get(name), self.assets.get(name)
         if local and Path(local).is_dir():
             return str(local)
-        if name not in self.assets:
+        if not isinstance(entry, FileAsset):
             place = self.config.get("registry", "a registry: name one in the profile")
-            raise ConfigError(f"asset {name!r} is not in {place}")
+            raise ConfigError(f"asset {name!r} is no file in {place}")
         self.used_assets.add(name)
-        entry = self.assets[name]
-        assert not isinstance(entry, HubAsset)
         return f"{DOWNLOADS}/{entry.file}"
 
     def source(self, about: dict[str, str]) -> str:
@@ -130,6 +151,11 @@ class Files:
         return {slug(name): name for name in names if name and not Path(name).is_dir()}
 
     @property
+    def local(self) -> dict[str, str]:
+        """The user's own files and folders, by asset."""
+        return self.config.get("local", {})
+
+    @property
     def hub_assets(self) -> dict[str, HubAsset]:
         return {entry.hub: entry for entry in self.assets.values() if isinstance(entry, HubAsset)}
 
@@ -141,7 +167,7 @@ class Files:
     def downloaded(self, file: str) -> dict[str, Any]:
         """The settings of the download of a file: its registry entry, and the user's own copy, if there is one."""
         (entry,) = (entry for entry in self.assets.values() if getattr(entry, "file", None) == file)
-        local = {key: path for key, path in [("local", self.config["local"].get(entry.name))] if path}
+        local = {key: path for key, path in [("local", self.local.get(entry.name))] if path}
         return entry.parameters() | self._registered | local
 
     def model_settings(self, model: str) -> dict[str, Any]:
@@ -158,10 +184,21 @@ class Files:
         """The files that messages about downloads name."""
         return {key: self.config[key] for key in ("registry", "lock") if key in self.config}
 
-    def model_source(self, wildcards: Wildcards) -> str:
-        """The user's own .gguf file, or the index of the downloaded files."""
-        name = self.named_models[wildcards.model]
-        return name if Path(name).is_file() else f"{DOWNLOADS}/models/{wildcards.model}/index.json"
+    def model_source(self, wildcards: Wildcards) -> list[str]:
+        """The user's own .gguf file, the model's files in the user's own folder, or the index of the downloaded ones.
+
+        Raises:
+            ConfigError: the user's own folder has none of the files that would be downloaded.
+        """
+        name, asset = self.named_models[wildcards.model], self.hub_asset(wildcards.model)
+        if Path(name).is_file():
+            return [name]
+        if not (local := self.local.get(asset.name)):
+            return [f"{DOWNLOADS}/models/{wildcards.model}/index.json"]
+        own = [path for path in model_files(local) if any(fnmatch(Path(path).name, like) for like in asset.patterns)]
+        if not own:
+            raise ConfigError(f"local.{asset.name}: {local}: holds none of {', '.join(asset.patterns)}; correct it")
+        return own
 
     def encoder_weights(self) -> list[str]:
         """The downloaded weights of a CLIP by name."""
@@ -174,18 +211,21 @@ class Files:
         hashes.
         """
         name = self.config["encoder"]["name"]
-        return _files_in(name) if Path(name).is_dir() else [f"{self.artifacts}/models/encoder/index.json"]
+        return model_files(name) if Path(name).is_dir() else [f"{self.artifacts}/models/encoder/index.json"]
 
     def language_model(self, name: str | None = None) -> list[str]:
         """What jobs depend on for a language model, the profile's unless another is named; as for the encoder.
 
         Raises:
             ConfigError: the name looks like a path, but nothing is there.
+            DataError: a file is empty, a pointer of Git LFS or an HTML page.
         """
         name = name or str(self.config["language_model"]["name"])
         if Path(name).is_dir():
-            return _files_in(name)
-        if not Path(name).is_file() and looks_like_a_path(name):
+            return model_files(name)
+        if Path(name).is_file():
+            model_files(name)
+        elif looks_like_a_path(name):
             raise ConfigError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
         return [f"{self.artifacts}/models/{slug(name)}/index.json"]
 
@@ -455,8 +495,3 @@ class Files:
             found += [f"{self.results}/{page}" for page in PAGES]
             found += [path for trained, run in self.profile.trained for path in self.run(trained, run, "run.json")]
         return found
-
-
-def _files_in(folder: str) -> list[str]:
-    """The files of a model in a local folder."""
-    return sorted(str(path) for path in Path(folder).iterdir())

@@ -18,7 +18,7 @@ def one_of(names: Iterable[str]) -> str:
 
 def step(name: str, *inputs: str) -> str:
     """Shell command of one step with its named inputs; the log keeps what it says."""
-    named = " ".join(f"--input {i} {{input.{i}}}" for i in inputs)
+    named = " ".join(f"--input {i} {{input.{i}:q}}" for i in inputs)
     return f"python -m maccap step {name} {named} --output {{output}} --cfg {{params.cfg:q}} > {{log}} 2>&1"
 
 

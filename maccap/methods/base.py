@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from ..core.errors import DataError, EncoderError
+from ..core.errors import EncoderError
 from ..core.settings import GenerationSettings, TrainingSettings
 from ..data.features import ImageFeatures
 from ..data.pair_statistics import PairStatistics
 from ..data.text_corpus import TextBatch, TextSet
+from ..data.vocabulary import read_vocabulary
 from ..models.encoder import EncodedOnce, Encoder
 from ..models.language_model import LanguageModel
 
@@ -51,17 +52,9 @@ def read_resources(
         memory: the training captions, or the shards of their features and their table.
 
     Raises:
-        DataError: a file is missing or damaged; a vocabulary without words.
+        DataError: a file is missing or damaged; see `read_vocabulary`.
     """
-    words: tuple[str, ...] = ()
-    if vocabulary:
-        try:
-            lines = vocabulary.read_text(encoding="utf-8").split("\n")
-        except OSError as error:
-            fault = f"{vocabulary}: cannot be read ({error}); correct the option `vocabulary` of the run"
-            raise DataError(fault) from error
-        if not (words := tuple(dict.fromkeys(word.strip().lower() for word in lines if word.strip()))):
-            raise DataError(f"{vocabulary}: no words; write one entity a line")
+    words = read_vocabulary(vocabulary) if vocabulary else ()
     texts = TextSet.read(*memory) if isinstance(memory, tuple) else memory
     return Resources(texts, PairStatistics.read(pairs) if pairs else None, words)
 

@@ -72,7 +72,10 @@ class Evaluation:
 
     @property
     def references(self) -> Mapping[int, list[str]]:
-        """What to score against: published predictions may leave images out, a human's caption is no reference."""
+        """What to score against: published predictions may leave images out, a human's caption is no reference.
+
+        So an image with a single caption has no reference left, and is left out, too.
+        """
         if self.predictions.published.any():
             return {image_id: self.test.references[image_id] for image_id in self.captions}
         left_out = self.left_out
@@ -81,6 +84,7 @@ class Evaluation:
         return {
             image_id: [text for number, text in enumerate(texts) if number != left_out.get(image_id)]
             for image_id, texts in self.test.references.items()
+            if len(texts) > 1
         }
 
     def features(self) -> Features:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..core.errors import DataError
-from ..data.vqa import VqaQuestion
+from ..data.checks import check_text
+from ..data.vqa import VqaQuestion, check_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,8 @@ def vqa_accuracy(annotations: Mapping[str, Any], results: Sequence[Mapping[str, 
 
     An answer's accuracy is the mean over the ten ways to leave one human out of min(agreeing others / 3, 1).
     The humans of one question are told apart by their position. Raises DataError when a question is answered twice
-    or not at all, an answer belongs to no question, or an entry lacks a field.
+    or not at all, an answer belongs to no question, an entry lacks a field, a question has other than ten answers of
+    people, or an answer is no text.
     """
     questions = _by_question(annotations.get("annotations", []), QUESTION_FIELDS, "VQA annotations")
     answers = _by_question(results, ANSWER_FIELDS, "VQA results")
@@ -134,6 +136,10 @@ def _by_question(
             raise DataError(f"{name}: entry {number} has no {lacking[0]!r}. Use the official VQA v2 format.")
         if record["question_id"] in by_id:
             raise DataError(f"{name}: question {record['question_id']} occurs twice. Keep one entry per question.")
+        if "answers" in fields:
+            check_answers(record, name)
+        else:
+            check_text(record["answer"], f"the answer to question {record['question_id']}", name)
         by_id[record["question_id"]] = record
     return by_id
 

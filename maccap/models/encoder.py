@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
@@ -19,12 +17,12 @@ from ..core.errors import EncoderError
 from .clip_features import encode_text, require_class_token
 from .fast.fused_blocks import image_blocks
 from .fast.matrix_products import onednn
+from .weights import LOAD_ERRORS, model_files, reason
 
 CPU_CAPTIONS = 32  # captions in a batch on a CPU: few enough to be of similar length
 CPU_IMAGES = 8  # images in a batch on a CPU: few enough for its caches
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 SMALLEST_TEXT_TOWER = {"context_length": 1, "vocab_size": 1, "width": 1, "heads": 1, "layers": 1}
-LOAD_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class EncodedOnce:
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         if new:
             self.known |= zip(new, self.encoder.text_features(new), strict=True)
-        return torch.stack([self.known[text] for text in texts])
+        return torch.stack([self.known[text] for text in texts]) if texts else torch.empty(0, self.encoder.dim)
 
 
 def load_encoder(
@@ -122,6 +120,7 @@ def load_encoder(
         tokens: insist on an image tower that is a ViT with a class token.
 
     Raises:
+        DataError: a file is empty, a pointer of Git LFS or an HTML page.
         EncoderError: the name, the tag or the file does not exist or does not fit; or the image tower has no class
             token but must have one; this is checked before the weights of a model name are fetched.
     """
@@ -131,6 +130,8 @@ def load_encoder(
     if "/" in name and ":" not in name and not in_folder:
         raise EncoderError(f"encoder folder {name} does not exist: correct `encoder.name` in the config")
     source = f"local-dir:{name}" if in_folder else name
+    if in_folder:
+        model_files(name)
     try:
         architecture = _architecture(source, tokens)
         file, options = (None, {}) if ":" in source else _weights_of_name(name, pretrained, weights)
@@ -145,7 +146,7 @@ def load_encoder(
         tokenizer = open_clip.get_tokenizer(source)
     except LOAD_ERRORS as error:
         raise EncoderError(
-            f"encoder {name!r} ({weights or pretrained}): {error}; see `encoder` in the config"
+            f"encoder {name!r} ({weights or pretrained}): {reason(error)}; see `encoder` in the config"
         ) from error
     return Encoder(model.eval().requires_grad_(False), tokenizer, transform, architecture)
 
@@ -180,7 +181,7 @@ def _weights_of_name(
     options["quick_gelu"] = tag.get("quick_gelu", False)
     if file is None:
         return None, options | {"pretrained": pretrained}
-    file = Path(file)
+    file = Path(*model_files(file))
     from_openai = _is_torchscript(file)
     if tag and from_openai and not tag.get("quick_gelu"):
         raise EncoderError(f"{file} is an archive as OpenAI publishes them, not the weights of the tag {pretrained!r}")

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from ..core.artifacts import atomic
 from ..core.errors import ConfigError, EncoderError
 from .fast.matrix_products import onednn
+from .weights import LOAD_ERRORS, model_files, reason
 
 WEIGHTS = "model.safetensors"
 CACHE_NAMES = ("past_key_values", "cache_params")
@@ -203,6 +203,7 @@ def load_language_model(
 
     Raises:
         ConfigError: there is no such model, or its files do not belong together.
+        DataError: a file is empty, a pointer of Git LFS or an HTML page.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig
     from transformers.utils import logging
@@ -211,14 +212,16 @@ def load_language_model(
     path = Path(name)
     if (name.startswith((".", "/")) or name.count("/") > 1 or path.suffix == ".gguf") and not path.exists():
         raise ConfigError(f"language model {name} does not exist: correct `language_model.name` in the config")
+    if path.exists():
+        model_files(path)
     source, options = (str(path.parent), {"gguf_file": path.name}) if path.suffix == ".gguf" else (name, {})
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
         config = AutoConfig.from_pretrained(source, **options)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         loaded: Any = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(f"language model {name!r}: {error}; see `language_model` in the config") from error
+    except LOAD_ERRORS as error:
+        raise ConfigError(f"language model {name!r}: {reason(error)}; see `language_model` in the config") from error
     model, loading = loaded
     if options:
         model.hf_quantizer.remove_quantization_config(model)  # the weights were unpacked to `dtype`

@@ -1,7 +1,8 @@
 """The two ends of the scale on one test set, as predictions: `blind` and `human`.
 
 `blind` is the language model alone, beam search from its begin token: the same text for every image and seed.
-`human` is reference i of each image for seed number i; evaluation leaves it out of the references.
+`human` is reference i of each image for seed number i; evaluation leaves it out of the references, so an image with a
+single one has none.
 """
 
 from ..core.job import Job
@@ -27,6 +28,7 @@ def run(job: Job) -> None:
                 rows = [
                     {"image_id": i, "caption": own[index % len(own)], "left_out_reference": index % len(own)}
                     for i, own in texts.items()
+                    if len(own) > 1
                 ]
             features = encoded.features([selection.clipscore_prompt + str(row["caption"]) for row in rows])
             about = {"trained": dataset, "experiment": experiment, "tested": dataset, "seed": seed}

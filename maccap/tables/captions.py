@@ -55,10 +55,10 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         if results is not reference:
             difference = _difference(results, reference, cfg["seed"])
             for key, sign in (("lowers", -1), ("raises", 1)):
-                if claim := cfg.get(f"experiments.{experiment}.{key}"):
+                if (claim := cfg.get(f"experiments.{experiment}.{key}")) and difference[0]:
                     notes.append(f"Claim “{claim}”: {_verdict(difference, sign)} here ({label}).")
         rows.append(Row([label], [*_cells(results), *difference]))
-    notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg)]
+    notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)]
     return Table(title, ["variant"], [*metric_names(), *DELTA], rows, notes)
 
 
@@ -111,7 +111,8 @@ def _marked(ours: Results, base: Results, seed: int) -> list[Cell | None]:
 
 
 def comparable(ours: Results, base: Results) -> bool:
-    """Whether they have as many seeds and the same images; predictions that others published may have neither."""
+    """Whether they have as many seeds and the same images; predictions that others published, or a human's captions
+    where some images have no second one, may have neither."""
     images = {frozenset(rows.image_id) for results in (ours, base) for rows in results.by_seed}
     return len(ours.seeds) == len(base.seeds) and len(images) == 1
 
@@ -128,7 +129,9 @@ def _leaves_out_zero(interval: tuple[float, float]) -> bool:
 
 
 def _difference(ours: Results, base: Results, seed: int) -> list[Cell | None]:
-    """CIDEr's difference over the seeds, and the ends of its interval."""
+    """CIDEr's difference over the seeds, and the ends of its interval; empty cells where one is of fewer images."""
+    if ours.coverage != base.coverage:
+        return [None, None, None]
     own, other = ours.overall("CIDEr"), base.overall("CIDEr")
     assert own
     assert other
@@ -163,13 +166,15 @@ def _method_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
 
 
 def _coverage_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
-    """Of how many images of a test set published predictions speak; they have no seeds to be compared by."""
+    """Of how many images of a test set predictions speak, where these were published by others or are not all."""
     names, notes = labels(cfg, "datasets"), []
     for results in found:
         trained, experiment, tested = results.about.values()
-        if results.seeds == [None]:
-            label = cfg[f"experiments.{experiment}.label"]
-            where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
-            images, of = results.coverage
-            notes.append(f"{label}, {where}: for {images:,} of {of:,} images; never marked.")
+        where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
+        place = f"{cfg[f'experiments.{experiment}.label']}, {where}"
+        images, of = results.coverage
+        if not images:
+            notes.append(f"{place}: no image has a second caption, which it would be scored against.")
+        elif results.seeds == [None] or images < of:
+            notes.append(f"{place}: for {images:,} of {of:,} images; never marked.")
     return notes

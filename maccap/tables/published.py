@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ..core.artifacts import decoded, reading
 from ..core.errors import DataError
 from ..core.settings import labels
 from ..metrics.bootstrap import RESAMPLES, VQA, aligned_statistics, interval
@@ -53,20 +55,17 @@ def read_reported(path: Path | str) -> list[Reported]:
         DataError: no such file or other columns; or, with the line, a field that is missing or wrong, a value without
             source or evidence, or a number given twice.
     """
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            if reader.fieldnames != COLUMNS:
-                raise DataError(f"{path}: its first line must name the columns {','.join(COLUMNS)}")
-            rows: dict[tuple[str, ...], Reported] = {}
-            for line in reader:
-                row = _reported(line, f"{path}, line {reader.line_num}")
-                key = (row.method, row.trained_on, row.tested_on, row.metric)
-                if key in rows:
-                    raise DataError(f"{path}, line {reader.line_num}: {', '.join(key)} occurs twice; keep one line")
-                rows[key] = row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from error
+    with reading(path, "cannot be read as CSV", "correct it"):
+        reader = csv.DictReader(io.StringIO(decoded(Path(path).read_bytes(), path), newline=""), strict=True)
+        if reader.fieldnames != COLUMNS:
+            raise DataError(f"{path}: its first line must name the columns {','.join(COLUMNS)}")
+        rows: dict[tuple[str, ...], Reported] = {}
+        for line in reader:
+            row = _reported(line, f"{path}, line {reader.line_num}")
+            key = (row.method, row.trained_on, row.tested_on, row.metric)
+            if key in rows:
+                raise DataError(f"{path}, line {reader.line_num}: {', '.join(key)} occurs twice; keep one line")
+            rows[key] = row
     return list(rows.values())
 
 

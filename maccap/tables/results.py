@@ -57,7 +57,9 @@ class Results:
 
     @property
     def coverage(self) -> tuple[int, int]:
-        """Of how many images there are captions, and how many images there are."""
+        """Of how many images there are captions, and how many images there are; zeros without any rows."""
+        if self.whole.empty:
+            return 0, 0
         images, of = (int(self.whole[column].iloc[0]) for column in ("images", "of"))
         return images, of
 
@@ -68,16 +70,17 @@ class Results:
 
 
 def read_results(files: Iterable[Path], cells: Sequence[Sequence[str]], kind: str = "experiment") -> list[Results]:
-    """The results of (trained, experiment or vqa_method, tested), in the order of `cells`.
+    """The results of (trained, experiment or vqa_method, tested), in the order of `cells`; without rows, empty ones.
 
     Args:
         kind: the column of the second name, `experiment` or `vqa_method`.
     """
     columns = ["trained", kind, "tested"]
-    groups = dict(iter(read_metrics(files).groupby(columns, sort=False)))
+    rows = read_metrics(files)
+    groups = dict(iter(rows.groupby(columns, sort=False)))
     found = []
     for names in cells:
-        own = groups[tuple(names)]
+        own = groups.get(tuple(names), rows[:0])
         single = own["image_id" if kind == "experiment" else "question_id"].notna()
         found.append(Results(dict(zip(columns, names, strict=True)), own[~single], own[single]))
     return found

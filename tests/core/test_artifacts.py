@@ -187,9 +187,29 @@ def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> No
     path = tmp_path / "a.json"
     refuses(lambda: read_json(path), f"{path}: no such file; ", f"run the rule that makes it (snakemake {path})")
     refuses(lambda: read_json(tmp_path), f"{tmp_path}: ")
-    for data in (b"", b"{", b"[1] 2", b"\xff\xfe", b"{'a': 1}"):
+    for data in (b"", b"{", b"[1] 2", b"{'a': 1}"):
         path.write_bytes(data)
         refuses(lambda: read_json(path), f"{path}: not valid JSON (", "; delete it and run again")
+    path.write_bytes(b'{"a":\n "caf\xe9"}')
+    refuses(lambda: read_json(path), f"{path}: line 2 is not UTF-8 (byte 0xe9); save it as UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "it is a pointer of Git LFS"),
+        (b"\n<!doctype html><p>Sign in", "it is an HTML page"), (b"<html><body>404", "it is an HTML page"),
+        (b"", "it is empty"),
+    ],
+)  # fmt: skip
+def test_what_lies_in_place_of_a_file_is_said(tmp_path: Path, head: bytes, what: str) -> None:
+    (tmp_path / "a").write_bytes(head)
+    refuses(lambda: read_json(tmp_path / "a"), f"{tmp_path / 'a'}: not valid JSON ({what}", "; delete it and run again")
+
+
+def test_a_json_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "caf\xc3\xa9"}')
+    assert read_json(tmp_path / "a.json") == {"a": "café"}
 
 
 # --- hashes --------------------------------------------------------------------------------------------------------

@@ -199,6 +199,37 @@ def test_a_store_gives_the_named_images_in_the_order_asked(tmp_path: Path, kind:
     assert list(read_images(store, [])) == []
 
 
+COMPOSED, DECOMPOSED = "k\u00fcste/caf\u00e9.png", "ku\u0308ste/cafe\u0301.png"
+
+
+@pytest.mark.parametrize(("asked", "held"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
+@pytest.mark.parametrize("inside", ["", "photos/"])
+@every_store
+def test_accents_may_be_composed_or_not(tmp_path: Path, kind: str, inside: str, asked: str, held: str) -> None:
+    store = store_of(tmp_path, kind, {inside + held: FILES["c.png"], "other/caf.png": FILES["val2014/a.png"]})
+    (image,) = read_images(store, [asked])
+    assert (np.asarray(image) == CONTENT["c.png"]).all()
+    pack_images(store, [ImageEntry(1, asked)], tmp_path / "packed.zip")
+    with zipfile.ZipFile(tmp_path / "packed.zip") as archive:
+        assert archive.namelist() == [asked]
+
+
+@every_store
+def test_of_two_forms_of_a_name_the_exact_one_is_meant(tmp_path: Path, kind: str) -> None:
+    store = store_of(tmp_path, kind, {COMPOSED: FILES["c.png"], DECOMPOSED: FILES["val2014/a.png"]})
+    for asked, name in ((COMPOSED, "c.png"), (DECOMPOSED, "val2014/a.png")):
+        assert (np.asarray(next(read_images(store, [asked]))) == CONTENT[name]).all()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_a_zip_that_does_not_say_how_its_names_are_written_is_read(tmp_path: Path, encoding: str) -> None:
+    marked = "x" * len("küste.png".encode(encoding))
+    data = bytearray(zipped({marked: FILES["c.png"]}).replace(marked.encode(), "küste.png".encode(encoding)))
+    (tmp_path / "mac.zip").write_bytes(data)
+    (image,) = read_images(tmp_path / "mac.zip", ["küste.png"])
+    assert (np.asarray(image) == CONTENT["c.png"]).all()
+
+
 @every_store
 def test_the_exact_path_goes_before_a_longer_one_and_two_longer_ones_are_refused(tmp_path: Path, kind: str) -> None:
     colours = {"a.png": 10, "x/a.png": 20, "x/b.png": 30, "y/b.png": 40, "x/cb.png": 50}
@@ -218,7 +249,14 @@ def test_what_a_store_lacks_and_what_is_damaged_in_it_are_named(tmp_path: Path, 
     refuses(lambda: next(read_images(store, absent)), f"{store}: {words}")
     images = read_images(store, ["good.jpg", "bad.jpg"])
     next(images)
-    refuses(lambda: next(images), str(store), "bad.jpg: cannot be read as an image")
+    place = f"{store}/bad.jpg" if kind == "folder" else f"{store}:bad.jpg"
+    refuses(lambda: next(images), f"{place}: cannot be read as an image")
+    for entry in ("bad.jpg", "good.jpg"):
+        entries = [ImageEntry(1, "good.jpg"), ImageEntry(2, entry)]
+        if entry == "bad.jpg":
+            refuses(lambda entries=entries: pack_images(store, entries, tmp_path / "out.zip"), f"{place}: cannot be")
+        else:
+            pack_images(store, entries, tmp_path / "out.zip")
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

@@ -95,10 +95,9 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(2))[:40] + "\n", "line 2: damaged"),
         (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
-        (json.dumps(prediction("1")) + "\n", "line 1: image_id is '1'"),
+        (json.dumps(prediction("1")) + "\n", "line 1: image id '1' is not an integer"),
         (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
         (json.dumps(prediction(1, caption=None)) + "\n", "line 1: caption is None"),
         ("[1]\n", "line 1: damaged .*not a JSON object"),
@@ -121,3 +120,21 @@ def test_rows_that_are_no_predictions_are_not_written(tmp_path, change, message)
     with pytest.raises(DataError, match=message):
         write_predictions(tmp_path / "p.jsonl", [prediction(1) | change])
     assert not (tmp_path / "p.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image_id": 2**63}, "image id 9223372036854775808 is not an integer of 64 bits"),
+        ({"image_id": True}, "image id True is not an integer"),
+        ({"caption": "a boat \ud83d"}, "caption has half a character"),
+        ({"caption": None}, "caption is None, not a text"),
+    ],
+)
+def test_what_no_table_can_hold_is_refused_by_writer_and_reader(tmp_path, change, words):
+    row = prediction(1) | change
+    with pytest.raises(DataError, match=words):
+        write_predictions(tmp_path / "a.jsonl", [row])
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=f"line 1: {words}"):
+        read_predictions([tmp_path / "a.jsonl"])

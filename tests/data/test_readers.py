@@ -124,6 +124,11 @@ def holders(content: Any, key: str) -> Iterator[dict[str, Any]]:
         yield from holders(part, key)
 
 
+def set_all(content: Any, key: str, value: Any) -> None:
+    for holder in holders(content, key):
+        holder[key] = value
+
+
 # --- what is read --------------------------------------------------------------------------------------------------
 def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path) -> None:
     cake = "val2014/COCO_val2014_000000522418.jpg"
@@ -200,14 +205,44 @@ WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
         (lambda c: c.update(data_subtype="test2015"), ["test2015", "not public", "take val2014"]),
         (lambda c: c.update(data_subtype="test-dev2015"), ["test-dev2015", "not public", "take val2014"]),
         (lambda c: c["questions"][1].update(question_id=262148000), ["262148000", "2 times", "must be unique"]),
+        (lambda c: c["questions"][1].update(question=["Is it day?"]), ["262148001", "not a text"]),
     ],
     "VQA v2 annotations": [
         (lambda c: c["annotations"].append(ROW), ["question id 262148001", "2 times", "must be unique"]),
         (lambda c: c["annotations"].append(ROW | {"question_id": 5}), ["question 5", "same release and split"]),
         (lambda c: c["annotations"].pop(), ["262148001", "no annotation", "same release"]),
-        (lambda c: c["annotations"][1].update(answers=[]), ["262148001", "no annotation", "same release"]),
+        (lambda c: c["annotations"][1].update(answers=[]), ["question 262148001 has 0 answers", "defined for 10"]),
+        (lambda c: c["annotations"][1]["answers"].pop(), ["question 262148001 has 9 answers", "defined for 10", "add"]),
+        (
+            lambda c: c["annotations"][0]["answers"].append({"answer": "yes"}),
+            ["question 262148000 has 11 answers", "defined for 10"],
+        ),
+        (lambda c: c["annotations"][0]["answers"][3].update(answer=2), ["question 262148000 is 2, not a text"]),
+        (
+            lambda c: c["annotations"][0].update(multiple_choice_answer=None),
+            ["the multiple_choice_answer of question 262148000 is None, not a text"],
+        ),
+        (lambda c: c["annotations"][0].update(answers=7), ["not a VQA v2 annotations file", "check"]),
     ],
 }
+HALF, BEYOND = "a boat \ud83d on water", 2**63  # half a character; one more than 64 bits hold
+# Every id and every text of each format: the key, and where the message says it is.
+IDS = {
+    "Karpathy split": {"cocoid": "image id", "sentid": "caption id"},
+    "COCO captions": {"id": "id"},
+    "VQA v2 questions": {"question_id": "question id", "image_id": "image id"},
+    "VQA v2 annotations": {"question_id": "question id"},
+}
+TEXTS = {
+    "Karpathy split": {"raw": "caption 681330 of image 522418", "filename": "the file name of image 522418"},
+    "COCO captions": {"caption": "caption 48 of image 384029", "file_name": "the file name of image 384029"},
+    "VQA v2 questions": {"question": "question 262148000"},
+    "VQA v2 annotations": {
+        "question_type": "the question_type of question 262148000", "answer": "an answer to question 262148000",
+        "multiple_choice_answer": "the multiple_choice_answer of question 262148000",
+        "answer_type": "the answer_type of question 262148000",
+    },
+}  # fmt: skip
 for name in ("VQA v2 questions", "VQA v2 annotations"):
     WRONG[name] += [
         (lambda c: c.update(info=V1_INFO), ["version 1.0", "take version 2.0", "v2_"]),
@@ -222,6 +257,41 @@ def test_a_file_with_wrong_content_is_refused(tmp_path: Path, reader: str) -> No
     for change, words in WRONG[reader]:
         path = as_json(tmp_path / "file.json", changed(content, change))
         refuses(lambda path=path: read(path), str(path), *words)
+
+
+@every_reader
+@pytest.mark.parametrize("value", [BEYOND, -BEYOND - 1, 1.5, True, None, "7"], ids=repr)
+def test_an_id_that_a_table_cannot_hold_is_refused(tmp_path: Path, reader: str, value: Any) -> None:
+    read, content = READERS[reader]
+    for key, what in IDS[reader].items():
+        path = as_json(tmp_path / "file.json", changed(content, lambda c, key=key: set_all(c, key, value)))
+        refuses(lambda path=path: read(path), f"{path}: ", f"{what} {value!r} is not an integer of 64 bits")
+
+
+def test_the_largest_and_smallest_ids_are_taken(tmp_path: Path) -> None:
+    for value in (BEYOND - 1, -BEYOND, 0):
+        content = changed(COCO, lambda c, value=value: c["annotations"][0].update(id=value))
+        assert read_coco_captions(as_json(tmp_path / "file.json", content), "test")[0].caption_id == value
+
+
+@every_reader
+def test_half_a_character_is_refused_and_a_whole_one_is_read(tmp_path: Path, reader: str) -> None:
+    read, content = READERS[reader]
+    for key, what in TEXTS[reader].items():
+        path = as_json(tmp_path / "file.json", changed(content, lambda c, key=key: set_all(c, key, HALF)))
+        refuses(lambda path=path: read(path), str(path), what, "half a character, '\\ud83d'")
+    text = json.dumps(content).replace("A ", "A \\ud83d\\udea3 ").replace("is he", "is \\ud83d\\udea3")
+    path.write_text(text, encoding="utf-8")
+    if reader != "VQA v2 annotations":
+        assert "\U0001f6a3" in str(read(path))
+
+
+@pytest.mark.parametrize("name", ["../apple/a.jpg", "/etc/a.jpg", "a/../../b.jpg", "..", ".", "a\0.jpg"])
+@pytest.mark.parametrize(("reader", "key"), [("Karpathy split", "filename"), ("COCO captions", "file_name")])
+def test_a_file_name_that_leads_outside_is_refused(tmp_path: Path, reader: str, key: str, name: Any) -> None:
+    content = changed(READERS[reader][1], lambda c: [*holders(c, key)][-1].update({key: name, "filepath": ""}))
+    content["annotations"] = [{"image_id": 222016, "id": 1, "caption": "A cat."}]
+    refuses(lambda: READERS[reader][0](as_json(tmp_path / "file.json", content)), repr(name))
 
 
 @pytest.mark.parametrize(
@@ -350,6 +420,12 @@ def test_conceptual_captions_are_numbered_texts_without_images(tmp_path: Path, p
     ]
 
 
+def test_a_mark_before_the_first_caption_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "own.tsv"
+    path.write_text(TSV, encoding="utf-8-sig")
+    assert next(read_conceptual(path, "train")).caption == "a very typical bus station"
+
+
 def test_conceptual_captions_stream(tmp_path: Path) -> None:
     path = tmp_path / "Train_GCC-training.tsv"
     path.write_text("".join(f"a photo of {n} dogs\thttp://example.org/{n}.jpg\n" for n in range(30_000)))
@@ -370,14 +446,16 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
         (b"  \thttp://example.org/a.jpg\n", ["line 1 ", "empty caption", "remove"]),
         (TSV.encode() + "café\thttp://example.org/a.jpg\n".encode("latin-1"), ["line 4 ", "UTF-8", "run again"]),
         (b"\n<!DOCTYPE html>\n", ["line 1 "]),
-        (b"<!DOCTYPE html>\n\t<html>\n", ["web page", "run again"]),
-        (b"<html lang='en'>\t\n", ["web page", "run again"]),
+        (b"<!DOCTYPE html>\n\t<html>\n", ["an HTML page", "run again"]),
+        (b"<html lang='en'>\t\n", ["an HTML page", "run again"]),
         (b"", ["is empty", "run again"]),
+        (TSV.encode() + b"http://x.example/1.jpg\ta boat\n", ["line 4 ", "no address in column 2", "'a boat'", "tab"]),
+        (b"caption\turl\n" + TSV.encode(), ["line 1 ", "no address in column 2, but 'url'"]),
         (gzip.compress(TSV.encode())[:-30], ["cut short", "run again"]),
         (gzip.compress(b""), ["is empty", "run again"]),
     ],
     ids=["no tab", "empty line", "empty caption", "Latin-1", "page later", "page", "page with tab", "empty",
-         "half a gz", "empty gz"],
+         "columns swapped", "header", "half a gz", "empty gz"],
 )  # fmt: skip
 def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: bytes, words: list[str]) -> None:
     path = tmp_path / "Train_GCC-training.tsv"

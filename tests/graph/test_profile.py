@@ -1,13 +1,17 @@
 """What a profile asks for, read off its tables; and names in it that nothing defines."""
 
 import copy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from maccap.core.errors import ConfigError
+from maccap.core.errors import ConfigError, DataError
 from maccap.core.project import read_config
+from maccap.data.vocabulary import read_vocabulary
 from maccap.fetch.registry import read_registry
 from maccap.graph.estimate import announcement, estimate, generations
+from maccap.graph.files import Files
 from maccap.graph.profile import Profile
 from maccap.methods.registry import check_options, needs
 from tests.helpers import ROOT
@@ -166,3 +170,65 @@ def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):
     paper["local"] = {"flickr30k-images": "/data/flickr", "coco-val2014": "/data/val2014.zip"}
     assert "download: 0.0 GB" in announcement(Profile(paper), assets, {"coco-val2014", "flickr30k-images"}, tmp_path)
     assert "supplied" not in announcement(Profile(paper), assets, {"flickr30k-images"}, tmp_path)
+
+
+def files_with(paper: dict, local: dict[str, Path]) -> Files:
+    own = paper | {"local": {name: str(path) for name, path in local.items()}}
+    return Files(Profile(own), read_registry(ROOT / paper["registry"]))
+
+
+def test_a_model_that_the_user_has_is_read_from_there_and_not_downloaded(tmp_path: Path, paper: dict) -> None:
+    folder = tmp_path / "my models/opt 1.3b"
+    folder.mkdir(parents=True)
+    for name in ("config.json", "pytorch_model.bin", "vocab.json", "merges.txt", "README.md", "flax_model.msgpack"):
+        (folder / name).write_bytes(b"{}")
+    opt = SimpleNamespace(model="facebook--opt-1.3b")
+    without, own = files_with(paper, {}), files_with(paper, {"opt-1.3b": folder})
+    assert without.model_source(opt) == ["artifacts/downloads/models/facebook--opt-1.3b/index.json"]
+    wanted = ("config.json", "merges.txt", "pytorch_model.bin", "vocab.json")
+    assert own.model_source(opt) == [f"{folder}/{name}" for name in wanted]
+    assets, needed = own.assets, {"opt-1.3b", "flan-t5-xl"}
+    said = announcement(own.profile, assets, needed, tmp_path)
+    assert f"download: {assets['flan-t5-xl'].size / 1e9:.1f} GB" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("coco-val-2014", "val2014.zip", r"local\.coco-val-2014: there is no asset .*known: .*coco-val2014"),
+        ("coco-val2014", "absent.zip", r"local\.coco-val2014: .*absent\.zip: no such file or folder"),
+        ("opt-1.3b", "val2014.zip", r"local\.opt-1\.3b: .*val2014\.zip: no such folder"),
+        ("coco-val2014", "pointer.zip", r"local\.coco-val2014: .*pointer\.zip: it is a pointer of Git LFS"),
+    ],
+)
+def test_a_local_asset_that_cannot_be_used_is_refused(
+    tmp_path: Path, paper: dict, name: str, file: str, words: str
+) -> None:
+    (tmp_path / "val2014.zip").write_bytes(b"PK")
+    (tmp_path / "pointer.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ConfigError, match=words):
+        files_with(paper, {name: tmp_path / file})
+
+
+def test_a_folder_without_a_models_files_and_a_model_as_a_data_set_are_refused(tmp_path: Path, paper: dict) -> None:
+    with pytest.raises(ConfigError, match=r"local\.opt-1\.3b: .* holds none of .*config\.json"):
+        files_with(paper, {"opt-1.3b": tmp_path}).model_source(SimpleNamespace(model="facebook--opt-1.3b"))
+    with pytest.raises(ConfigError, match=r"asset 'opt-1\.3b' is no file in"):
+        files_with(paper, {}).source({"asset": "opt-1.3b"})
+
+
+def test_a_vocabulary_that_cannot_be_read_is_named_while_planning(tmp_path: Path, paper: dict) -> None:
+    words = tmp_path / "words.txt"
+    paper["runs"]["viecap"]["options"] |= {"vocabulary": str(words)}
+    for data, told in (
+        (None, "no such file"),
+        ("dog\ncafé\n".encode("latin-1"), r"line 2 is not UTF-8 \(byte 0xe9\)"),
+        (b" \n", "no words"),
+    ):
+        if data is not None:
+            words.write_bytes(data)
+        with pytest.raises(DataError, match=rf"words\.txt: {told}"):
+            files_with(paper, {})
+    words.write_text("Dog\r\ncafé\r\n dog\n", encoding="utf-8-sig")
+    files_with(paper, {})
+    assert read_vocabulary(words) == ("dog", "café")

@@ -308,5 +308,5 @@ def test_a_vocabulary_has_one_entity_a_line(tmp_path: Path) -> None:
     file.write_text("\n")
     with pytest.raises(DataError, match=r"words\.txt: no words; write one entity a line"):
         read_resources(vocabulary=file)
-    with pytest.raises(DataError, match=r"absent\.txt: cannot be read"):
+    with pytest.raises(DataError, match=r"absent\.txt: no such file"):
         read_resources(vocabulary=tmp_path / "absent.txt")

@@ -111,6 +111,13 @@ ONE, TWO = {"question_id": 1, "answer": "yes"}, {"question_id": 2, "answer": ""}
         ({"annotations": ANNOTATIONS["annotations"] * 2}, [ONE, TWO], "annotations: question 1 occurs twice"),
         (ANNOTATIONS, [ONE, {"question_id": 2}], "entry 2 has no 'answer'"),
         ({"annotations": [question(1, [])]}, [ONE], "entry 1 has no 'answers'"),
+        (
+            {"annotations": [question(1, ["yes"] * 3)]},
+            [ONE],
+            "question 1 has 3 answers; the accuracy is defined for 10",
+        ),
+        ({"annotations": [question(1, [2] * 10)]}, [ONE], "an answer to question 1 is 2, not a text"),
+        (ANNOTATIONS, [ONE, {"question_id": 2, "answer": 2}], "the answer to question 2 is 2, not a text"),
         ({"annotations": []}, [], "there are none"),
         ({}, [], "there are none"),
     ],

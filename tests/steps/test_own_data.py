@@ -79,6 +79,26 @@ def test_an_image_that_is_replaced_is_packed_again_under_both_drivers(checkout: 
     assert checkout.snakemake_plan(archive, *mine) == {"pack-images-remote"}
 
 
+def test_any_path_will_do_and_half_an_image_is_named_where_it_lies_until_it_is_mended(checkout: Checkout) -> None:
+    place = "data/my pictures [1]/it's -x, 50% ü $HOME"
+    (checkout.folder / place).parent.mkdir()
+    (checkout.folder / "data/remote").rename(checkout.folder / place)
+    config = checkout.text("config/mine.yaml").replace("data/remote", place.replace("'", "''"))
+    (checkout.folder / "config/mine.yaml").write_text(re.sub(r"file: (.*)", r"file: '\1'", config), encoding="utf-8")
+    archive = "artifacts/mine/data/remote/images.zip"
+    command = ("snakemake", "--cores", "2", archive, "--configfile", "config/mine.yaml")
+    image = sorted((checkout.folder / place / "images").rglob("*.jpg"))[-1]
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    told = f"{image.relative_to(checkout.folder)}: cannot be read as an image (OSError: image file is truncated"
+    checkout(*command, fails=True)
+    assert told in checkout.text("logs/mine/pack_images/remote.log")
+    image.write_bytes(whole)
+    checkout(*command)
+    with zipfile.ZipFile(checkout.folder / archive) as made:
+        assert made.read(image.name) == whole
+
+
 @pytest.mark.paper
 def test_the_example_runs(checkout: Checkout) -> None:
     checkout("snakemake", "--cores", "2", "--configfile", "config/mine.yaml")

@@ -130,6 +130,24 @@ def test_published_predictions_are_not_marked_and_their_images_are_counted(metri
     assert "Theirs, Daylight: for 4,982 of 5,000 images; never marked." in table.notes
 
 
+def test_a_human_of_fewer_images_or_none_has_a_row_with_a_note(metrics: list[Path]) -> None:
+    human = Path("human.jsonl")
+    write_metrics(human, [row for seed in SEEDS for row in scores("human", 9.0, seed, images=40, of=60)[:41]])
+    cells = [*CFG["cells"], ["coco", "human", "coco"], ["coco", "given", "coco"]]
+    cfg = CFG | {"cells": cells, "experiments.human.label": "human", "experiments.given.label": "ceiling"}
+    cfg |= {"experiments.given.raises": "a gap", "experiments.human.lowers": "a gap"}
+    for made in (captions, comparison):
+        table = made([*metrics, human], cfg, "T")
+        scored, empty = (by_column(row, table.columns) for row in table.rows[3:])
+        assert scored["CIDEr"].mark == ""
+        assert scored["CIDEr"].value == pytest.approx(cider(9.0).mean())
+        assert set(empty.values()) == {None}
+        assert [value for name, value in scored.items() if "Δ" in name] == [None] * (3 if made is comparison else 0)
+        assert "human, COCO: for 40 of 60 images; never marked." in table.notes
+        assert "ceiling, COCO: no image has a second caption, which it would be scored against." in table.notes
+        assert not any("a gap" in note for note in table.notes)
+
+
 def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: list[Path]) -> None:
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)

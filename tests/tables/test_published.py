@@ -178,8 +178,17 @@ def test_a_bad_file_is_named_with_line_and_fault(tmp_path: Path, lines: list[str
     assert str(path) in str(caught.value)
 
 
+def test_a_mark_before_the_first_column_is_no_part_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "excel.csv").write_text(f"{HEADER}\n{LINE}\n", encoding="utf-8-sig")
+    (tmp_path / "plain.csv").write_text(f"{HEADER}\n{LINE}\n", encoding="utf-8")
+    assert read_reported(tmp_path / "excel.csv") == read_reported(tmp_path / "plain.csv")
+    (tmp_path / "latin.csv").write_bytes(f"{HEADER}\n{LINE}é\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin\.csv: line 2 is not UTF-8 \(byte 0xe9\); save it as UTF-8"):
+        read_reported(tmp_path / "latin.csv")
+
+
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
+    with pytest.raises(DataError, match=r"none\.csv: no such file"):
         read_reported(tmp_path / "none.csv")
 
 

@@ -1,6 +1,6 @@
 """What every rule shares: where files lie, which settings a job is given (`pick`), how its command looks (`step`)."""
 
-from maccap.core.errors import ConfigError
+from maccap.core.errors import MaccapError
 from maccap.core.project import config_files
 from maccap.fetch.registry import DOWNLOADS, HubAsset, read_registry
 from maccap.figures.gap_legends import LEGENDS
@@ -19,7 +19,7 @@ try:
     PROFILE = Profile(config)
     ASSETS = read_registry(config["registry"]) if "registry" in config else {}
     FILES = Files(PROFILE, ASSETS)
-except ConfigError as error:
+except MaccapError as error:
     raise WorkflowError(str(error))
 
 pick = picker(config)
