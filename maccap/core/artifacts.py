@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .errors import DataError, EnvironmentProblem, MaccapError
+from .errors import FULL, READ_ONLY, DataError, EnvironmentProblem, MaccapError
 
 ANEW = "if it was downloaded, delete it and run again to download it anew"
 
@@ -49,7 +49,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
 def _disk_is_full(error: Exception, folder: Path) -> bool:
     """Whether a failed write ran out of space; libraries that write by themselves raise errors of their own."""
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+        return error.errno in (*FULL, *READ_ONLY)
     return f"os error {errno.ENOSPC}" in str(error) or shutil.disk_usage(folder).free < 2**12
 
 
@@ -67,6 +67,20 @@ def require_space(folder: Path, needed: int, what: str) -> None:
         )
 
 
+def link_or_copy(source: Path, target: Path, what: str) -> None:
+    """Put a file in a second place, which must be free: as a hard link, or a copy where the disks differ.
+
+    Raises:
+        EnvironmentProblem: there is no space for a copy.
+    """
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        require_space(target.parent, source.stat().st_size, what)
+        with atomic(target) as part:
+            shutil.copyfile(source, part)
+
+
 def stays_inside(name: str) -> bool:
     """Whether a relative path with `/`, joined to a folder, lies in that folder."""
     path = PurePosixPath(name)
@@ -74,8 +88,9 @@ def stays_inside(name: str) -> bool:
 
 
 def write_text(path: Path | str, text: str) -> None:
+    """Write a text; of a file name that is no UTF-8 the bytes stand as JSON escapes them."""
     with atomic(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path | str, value: Any, *, indent: int | None = 1) -> None:
