@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.artifacts import sha256
+from ..core.artifacts import sha256, stays_inside
 from ..core.errors import DataError, EnvironmentProblem
 from ..core.records import Record, Records
 from ..fetch.registry import DOWNLOADS
@@ -115,12 +115,15 @@ def _jobs(profile: str) -> list[Record]:
 
 
 def files_to_carry(jobs: Iterable[Record], profile: str) -> set[str]:
-    """The files worth carrying: results, what the jobs that made them read, and everything that people can read."""
+    """The files worth carrying: results, what the jobs that made them read, and everything that people can read.
+
+    What lies outside the project, as a user's own data may, has no place in a crate.
+    """
     made = {path: record for record in jobs for path in record.outputs}
     results = {path for path in made if path.startswith(f"results/{profile}/")}
     read = {path for result in results for path in made[result].sources}
     readable = {path for path in made if path.endswith(READABLE)}
-    return {path for path in results | read | readable if not path.startswith(f"{DOWNLOADS}/")}
+    return {path for path in results | read | readable if stays_inside(path) and not path.startswith(f"{DOWNLOADS}/")}
 
 
 def _hashes(jobs: list[Record]) -> dict[str, str]:

@@ -80,7 +80,10 @@ def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str |
     for path, record in project.jobs.items():
         if record.step in steps and only in (None, path):
             outcome.files |= set(record.outputs)
-            if all(map(stays_inside, record.outputs)):
+            outside = [name for name in record.sources if not (stays_inside(name) or project.path(name).exists())]
+            if outside and not project.checkout:
+                outcome.notes.append(f"{path}: not made again, as {outside[0]} lies on another machine")
+            elif all(map(stays_inside, record.outputs)):
                 yield record.step, record.job
             else:
                 outcome.fault(path, "its job writes outside the project")
