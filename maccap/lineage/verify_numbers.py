@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -40,7 +41,7 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     metrics, tables = Outcome("metrics"), Outcome("tables")
     lots = [list(_calls(project, steps, metrics)) for steps in (CAPTIONS, OTHERS)]
     calls = list(_calls(project, TABLES, tables))
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, get_context("spawn")) as processes:
+    with tempfile.TemporaryDirectory() as folder, workers(2) as processes:
         for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
             parts = [processes.submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
             for part in (part.result() for part in parts):
@@ -60,7 +61,7 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
     """
     outcome = Outcome("rerun")
     drawn = {path: record for path, record in project.jobs.items() if record.step not in NOT_RERUN}
-    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
+    with workers(1) as processes:
         for path in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
             record = drawn[path]
             if missing := [name for name in record.sources if not project.path(name).exists()]:
@@ -73,6 +74,11 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
                 if not part.findings:
                     outcome.notes.append(f"ran again, same bytes: {record.step} → {call[1].outputs[0]}")
     return outcome
+
+
+def workers(count: int) -> ProcessPoolExecutor:
+    """Processes that Ctrl-C ends without a word: this one says it."""
+    return ProcessPoolExecutor(count, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
 
 
 def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None) -> Iterator[Call]:
