@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .errors import FULL, READ_ONLY, DataError, EnvironmentProblem, MaccapError
+from .errors import FULL, READ_ONLY, REMEDIES, DataError, EnvironmentProblem, MaccapError
 
 ANEW = "if it was downloaded, delete it and run again to download it anew"
 
@@ -39,7 +39,8 @@ def atomic(path: Path | str) -> Iterator[Path]:
         part.replace(path)
     except Exception as error:
         if _disk_is_full(error, path.parent):
-            raise EnvironmentProblem(f"{path}: cannot be written ({error}); free space and run again") from error
+            remedy = REMEDIES.get(getattr(error, "errno", 0), "free space and run again")
+            raise EnvironmentProblem(f"{path}: cannot be written ({error}); {remedy}") from error
         raise
     finally:
         if part:

@@ -32,11 +32,16 @@ class EnvironmentProblem(MaccapError):
     """The machine lacks something: Java, disk space, a library."""
 
 
+def flat(text: object) -> str:
+    """A library's message as one line."""
+    return " ".join(str(text).split())
+
+
 def refusal(error: OSError | UnicodeError) -> str:
     """What the system refused, in one line; a full disk does not say which file, so the temporary folder is named."""
     if isinstance(error, UnicodeError):
         return f"a name or text cannot be written ({error}); rename the file, or correct its text to UTF-8"
-    fault = " ".join((error.strerror or str(error)).split())
+    fault = flat(error.strerror or error)
     if error.errno in FULL:
         place = error.filename or f"the folder of the output, or of temporary files ({tempfile.gettempdir()})"
         return f"{place}: {fault}; free space there, or set TMPDIR to a larger folder, and run again"

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from .errors import ConfigError, EnvironmentProblem
+from .errors import ConfigError, EnvironmentProblem, flat
 from .settings import complete
 
 CONFIG = Path("config/config.yaml")
@@ -28,7 +28,7 @@ def default_profile(root: Path = Path()) -> str:
     try:
         return str(yaml.safe_load(path.read_text(encoding="utf-8"))["profile"])
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: names no profile ({error}); write the line `profile: mini`") from error
+        raise ConfigError(f"{path}: names no profile ({flat(error)}); write the line `profile: mini`") from error
 
 
 def pipeline_file(profile: str, default: str) -> Path:
@@ -60,7 +60,9 @@ def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
             text = (root / file).read_text(encoding="utf-8")
             config = _merged(config, yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {})
         except (OSError, UnicodeError, AttributeError, TypeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{file}: cannot be read ({error}); correct it or choose another profile") from error
+            raise ConfigError(
+                f"{file}: cannot be read ({flat(error)}); correct it or choose another profile"
+            ) from error
     try:
         return complete(config)
     except ConfigError as error:

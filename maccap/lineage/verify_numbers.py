@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ..core.artifacts import stays_inside
-from ..core.errors import EnvironmentProblem
+from ..core.errors import FULL, EnvironmentProblem, refusal
 from ..core.job import Job
 from ..core.records import THREADS, code_version
 from .verify_project import Outcome, Project
@@ -132,6 +132,8 @@ def _failure(run: RunJobs, step: str, jobs: list[Job]) -> str:
     except EnvironmentProblem:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise EnvironmentProblem(refusal(error)) from error
         return f"{type(error).__name__}: {str(error)[:200]}"
     return ""
 

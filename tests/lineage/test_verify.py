@@ -3,6 +3,7 @@
 The quick tests verify a small project of toy steps; those marked `drivers` let Snakemake and DVC finish a real one.
 """
 
+import errno
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import yaml
 
 from maccap.cli.main import main, parser
 from maccap.core.artifacts import read_json, sha256, write_json
+from maccap.core.errors import EnvironmentProblem
 from maccap.core.records import Code, OutputFile, Record, Records
 from maccap.lineage.crate import write_crate
 from maccap.lineage.crate_files import listing
@@ -302,6 +304,15 @@ def test_a_changed_value_of_the_config_is_named_with_what_it_makes_stale(copy):
     assert problem.startswith("scenes.questions is 3, but 2 jobs ran with 2, as artifacts/small/data/coco")
     Path("config/small.yaml").write_text("{")
     assert "cannot be read" in problems(config)["config/small.yaml"]
+
+
+def full_disk(step, jobs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_is_full_says_nothing_about_the_results(project):
+    with pytest.raises(EnvironmentProblem, match="No space left on device; free space there, or set TMPDIR"):
+        numbers(small(), full_disk)
 
 
 def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
