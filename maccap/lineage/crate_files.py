@@ -139,12 +139,7 @@ def _hashes(jobs: list[Record]) -> dict[str, str]:
 def _sources(commit: str) -> dict[str, CrateFile]:
     """The project's files at a commit; frozen weights are left out."""
     git = ["git", "archive", "--format=tar", commit]
-    try:
-        run = subprocess.run(git, capture_output=True, check=False)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"git cannot be run ({error}); install it: the crate holds the recorded commit"
-        ) from error
+    run = subprocess.run(git, capture_output=True, check=False)
     if run.returncode:
         why = run.stderr.decode(errors="replace").strip()
         raise EnvironmentProblem(f"commit {commit}, which made the results, is not in this checkout ({why}); fetch it")

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from ..core.dotted import leaves
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, flat
 from ..core.project import config_files, default_profile, pipeline_file, read_config
 from .verify_project import Outcome, Project
 
@@ -104,7 +104,7 @@ def dvc_lock(project: Project) -> Outcome:
             for problem in here.problems(stage, wanted.get(name, {}).get("cmd")):
                 outcome.fault(lock, f"stage {name}: {problem}")
     except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        outcome.fault(lock, f"cannot be read ({type(error).__name__}: {str(error)[:200]})")
+        outcome.fault(lock, f"cannot be read ({type(error).__name__}: {flat(error)[:200]})")
     return outcome
 
 
