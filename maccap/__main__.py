@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
 import sys
 
-from .cli.main import main
+from .cli.main import FAILED, main
+from .core.errors import refusal
+
+PLAIN = dict(zip("─│├└·±→“”…", ("-", "|", "|", "`", "-", "+-", "->", '"', '"', "..."), strict=True))
 
 
 def run() -> None:
     """Run the command line and end the process; taking an idle torch down would take another second."""
+    codecs.register_error("plain", _plain)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="plain")  # type: ignore[union-attr]
     try:
         code = main()
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
         os._exit(1)
+    except OSError as error:
+        print(f"maccap: the output: {refusal(error)}", file=sys.stderr)
+        code = FAILED
+    sys.stderr.flush()
     if "RANK" in os.environ:  # torch.distributed: several processes say goodbye to each other
         sys.exit(code)
     os._exit(code)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that the terminal or pipe cannot show: plain lines, or JSON's escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    odd = error.object[error.start : error.end]
+    return "".join(PLAIN.get(character) or json.dumps(character)[1:-1] for character in odd), error.end
 
 
 if __name__ == "__main__":

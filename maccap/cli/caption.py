@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json, write_json
+from ..core.artifacts import read_json
 from ..core.errors import DataError
 from ..core.progress import progress
 from ..core.project import default_profile
@@ -16,38 +20,66 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Write or print `[{file, caption, candidates, scores}]`.
+    """Write or print `[{file, caption, candidates, scores}]`, each image's row as soon as it is made.
 
     Raises:
-        DataError: a path does not exist or holds no image, or there is no trained run.
+        DataError: a path does not exist or holds no image, or there is no trained run; or, when all others are
+            captioned, some images could not be read.
     """
     files = image_files(parsed.paths)
+    drawings = drawing_names(files)
     folder = parsed.run or default_run()
     from ..data.images import read_image
     from ..figures.subregions import draw_subregions
     from ..inference.run import load_run
 
     trained = load_run(folder)
-    generation = trained.captioner.generation
-    batches = [files[begin : begin + generation.batch_size] for begin in range(0, len(files), generation.batch_size)]
-    results: list[dict[str, Any]] = []
-    for batch in progress(batches, "images", len(batches)):
-        images = [read_image(path) for path in batch]
-        features = trained.features(images)
-        captions = trained.caption_features(features)
-        for path, image, attention, made in zip(batch, images, features.attention, captions, strict=True):
-            row = {"file": str(path), "caption": made.text, "candidates": made.candidates, "scores": made.scores}
-            results.append(row)
+    unread = []
+    if parsed.explain:
+        parsed.explain.mkdir(parents=True, exist_ok=True)
+    with json_list(parsed.output) as add:
+        for path in progress(files, "images", len(files)):
+            try:
+                image = read_image(path)
+            except DataError as error:
+                print(error, file=sys.stderr)
+                unread.append(str(path))
+                continue
+            features = trained.features(image)
+            made = trained.caption_features(features)
+            add({"file": str(path), "caption": made.text, "candidates": made.candidates, "scores": made.scores})
             if parsed.explain:
-                draw_subregions(image, attention, made, generation.subregions, parsed.explain / f"{path.stem}.png")
-    if parsed.output:
-        write_json(parsed.output, results)
-    else:
-        print(json.dumps(results, indent=1, ensure_ascii=False))
+                subregions = trained.captioner.generation.subregions
+                draw_subregions(image, features.attention[0], made, subregions, parsed.explain / drawings[path])
+    if unread:
+        raise DataError(f"{', '.join(unread)}: not captioned, as said above; the other {len(files) - len(unread)} are")
+
+
+@contextmanager
+def json_list(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield a function that adds a row to a JSON list in a file, or on standard output; the list ends in any case."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", errors="backslashreplace") if path else nullcontext(sys.stdout) as out:
+        rows = 0
+
+        def add(row: dict[str, Any]) -> None:
+            nonlocal rows
+            print(",\n" if rows else "[\n", json.dumps(row, ensure_ascii=False), sep="", end="", file=out, flush=True)
+            rows += 1
+
+        try:
+            try:
+                yield add
+            finally:
+                print("\n]" if rows else "[]", file=out, flush=True)
+        except OSError as error:
+            error.filename = error.filename or path
+            raise
 
 
 def image_files(paths: list[Path]) -> list[Path]:
-    """The image files among the paths; a folder stands for all images in it.
+    """The image files among the paths; a folder stands for all images in it but those whose names start with a dot.
 
     Raises:
         DataError: a path does not exist, or there is no image at all.
@@ -56,10 +88,24 @@ def image_files(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: no such file or folder; check the path")
-        files += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        shown = sorted(path.glob("[!.]*")) if path.is_dir() else []
+        files += [p for p in shown if p.suffix.lower() in SUFFIXES] if path.is_dir() else [path]
     if not files:
         raise DataError(f"{paths[0]}: no images in it ({', '.join(sorted(SUFFIXES))}); name some")
     return files
+
+
+def drawing_names(files: list[Path]) -> dict[Path, str]:
+    """A name of its own for the drawing of each image: its stem, or its name, or its path from their common folder."""
+    common = os.path.commonpath([file.absolute().parent for file in files])
+    forms: tuple[Callable[[Path], str], ...] = (
+        lambda file: file.stem, lambda file: file.name, lambda file: os.path.relpath(file, common),
+    )  # fmt: skip
+    for form in forms:
+        names = {file: f"{form(file)}.png" for file in files}
+        if len({*names.values()}) == len(names):
+            break
+    return names
 
 
 def default_run() -> Path:

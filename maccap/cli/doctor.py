@@ -11,6 +11,8 @@ from typing import Any
 from ..core.dotted import leaves
 from ..core.errors import ConfigError
 from ..core.project import default_profile, profiles, read_config
+from ..fetch.download import fill_mirror
+from ..fetch.mirror import in_mirror
 from ..fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
 from ..graph.estimate import ASSUMED, estimate, missing_assets
 from ..graph.profile import Profile
@@ -118,7 +120,10 @@ def needs(name: str, machine: Machine) -> list[Finding]:
             files = f" and {unknown} files of unknown size" if unknown else ""
             what = f"{_gigabytes(expected.download_bytes)}{files} to download"
             advice = "connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
-            findings.append(_needed(machine.source_answers, what, advice))
+            lacking = [name for name in missing if not in_mirror(assets[name], machine.source)]
+            if machine.source_answers and lacking:
+                advice = f"{machine.source} lacks {len(lacking)}. {fill_mirror(machine.source, ' '.join(lacking))}"
+            findings.append(_needed(machine.source_answers and not lacking, what, advice))
     findings.append(_needed(machine.disk_free >= disk, f"{_gigabytes(disk)} of disk", "free some"))
     if "spice" in config:
         if machine.java_version not in SPICE_VERSIONS:

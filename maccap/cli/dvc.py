@@ -10,9 +10,9 @@ import yaml
 
 from ..core.artifacts import sha256, write_text
 from ..core.errors import ConfigError, DataError, EnvironmentProblem
-from ..core.project import default_profile
+from ..core.project import default_profile, pipeline_file
 from ..core.records import read_record
-from ..graph.pipeline import check_file, decided_by, decisions, pipeline_file, render
+from ..graph.pipeline import check_file, decided_by, decisions, render
 from ..graph.snakemake_graph import Graph, read_graph
 
 

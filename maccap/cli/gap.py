@@ -17,6 +17,7 @@ from ..core.job import Job
 from ..core.progress import progress
 from ..core.project import config_files, read_config
 from ..core.records import now, write_record
+from ..core.settings import GenerationSettings
 from ..data.captions import Caption, read_captions
 from ..data.coco import read_coco_captions
 from ..data.features import ImageFeatures
@@ -32,6 +33,7 @@ from ..tables.gap import BUILDERS, TITLES
 from ..tables.table import write_table
 
 BATCH = 64  # images
+RELEASED = {"generation": GenerationSettings().model_dump(), "seed": 2401}
 TABLE_SUFFIXES = ("json", "metrics.json", "csv", "md", "tex", "html")
 
 
@@ -46,8 +48,11 @@ def run(parsed: argparse.Namespace) -> None:
         EncoderError: no such model or weights.
     """
     started = now()
-    settings = GapSettings.of(leaves("", read_config(parsed.profile)))
+    config = read_config(parsed.profile) if parsed.profile else RELEASED
+    settings = GapSettings.of(leaves("", config))
     rows = _captions(parsed.captions)
+    out: Path = parsed.output
+    out.mkdir(parents=True, exist_ok=True)
     device = pick_device(int(torch.cuda.is_available()))
     encoder = load_encoder(parsed.model, parsed.pretrained, device, tokens=False)
     names = {row.image_id: row.file_name for row in rows}
@@ -58,12 +63,11 @@ def run(parsed: argparse.Namespace) -> None:
         memory = encoder.text_features([row.caption for row in _captions(parsed.memory)])
     text = encoder.text_features([row.caption for row in rows])
     report = gap_report(_batches(encoder, parsed.images, names), text, image_row, memory, settings)
-    out: Path = parsed.output
     write_json(out / "gap.json", {"dataset": "gap"} | report, indent=None)
     label = " ".join(Path(name).name for name in (parsed.model, parsed.pretrained) if name)
     inputs = {
         "captions": [parsed.captions], "images": [parsed.images], "memory": [parsed.memory] if parsed.memory else [],
-        "config": config_files(parsed.profile),
+        "config": config_files(parsed.profile) if parsed.profile else [],
         "models": [Path(name) for name in (parsed.model, parsed.pretrained) if name and Path(name).exists()],
     }  # fmt: skip
     made = [out / "gap.json", *_tables_and_figures(out, label)]

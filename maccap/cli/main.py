@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from ..core.errors import MaccapError
+from ..core.errors import MaccapError, refusal
 
 FAILED, INTERRUPTED = 2, 130
 FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `maccap export predictions`
@@ -19,7 +19,10 @@ FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `macca
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    An error that a user can mend prints its message and gives exit code 2; Ctrl-C gives 130.
+    An error that a user can mend, or what the system refuses, is one line and gives exit code 2; Ctrl-C gives 130.
+
+    Raises:
+        BrokenPipeError: whoever read the output, such as `head`, has read enough.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked = arguments[0] if arguments else ""
@@ -29,6 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         return _run(parsed) or 0
     except MaccapError as error:
         print(f"maccap {asked}: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        raise
+    except (OSError, UnicodeError) as error:
+        print(f"maccap {asked}: {refusal(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(f"maccap {asked}: interrupted", file=sys.stderr)
@@ -119,7 +127,7 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         "--memory", type=Path, metavar="FILE", help="other captions, onto which DeCap's repair projects the images"
     )
     gap.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for gap.json, tables/ and figures/")
-    gap.add_argument("--profile", default="mini", help="whose settings of generation and seed are used")
+    gap.add_argument("--profile", help="whose settings of generation and seed are used (default: those as released)")
 
     mirror = commands.add_parser("mirror", help="fetch all assets into a folder that serves machines without internet")
     mirror.add_argument("folder", type=Path, metavar="DIR")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, EnvironmentProblem, MaccapError
+from .errors import FULL, READ_ONLY, REMEDIES, DataError, EnvironmentProblem, MaccapError
 
 ANEW = "if it was downloaded, delete it and run again to download it anew"
 POINTER = b"version https://git-lfs.github.com/spec/"
@@ -44,7 +44,8 @@ def atomic(path: Path | str) -> Iterator[Path]:
         part.replace(path)
     except Exception as error:
         if _disk_is_full(error, path.parent):
-            raise EnvironmentProblem(f"{path}: cannot be written ({error}); free space and run again") from error
+            remedy = REMEDIES.get(getattr(error, "errno", 0), "free space and run again")
+            raise EnvironmentProblem(f"{path}: cannot be written ({error}); {remedy}") from error
         raise
     finally:
         if part:
@@ -54,7 +55,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
 def _disk_is_full(error: Exception, folder: Path) -> bool:
     """Whether a failed write ran out of space; libraries that write by themselves raise errors of their own."""
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+        return error.errno in (*FULL, *READ_ONLY)
     return f"os error {errno.ENOSPC}" in str(error) or shutil.disk_usage(folder).free < 2**12
 
 
@@ -72,6 +73,20 @@ def require_space(folder: Path, needed: int, what: str) -> None:
         )
 
 
+def link_or_copy(source: Path, target: Path, what: str) -> None:
+    """Put a file in a second place, which must be free: as a hard link, or a copy where the disks differ.
+
+    Raises:
+        EnvironmentProblem: there is no space for a copy.
+    """
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        require_space(target.parent, source.stat().st_size, what)
+        with atomic(target) as part:
+            shutil.copyfile(source, part)
+
+
 def stays_inside(name: str) -> bool:
     """Whether a relative path with `/`, joined to a folder, lies in that folder."""
     parts = set(name.split("/"))
@@ -79,8 +94,9 @@ def stays_inside(name: str) -> bool:
 
 
 def write_text(path: Path | str, text: str) -> None:
+    """Write a text; of a file name that is no UTF-8 the bytes stand as JSON escapes them."""
     with atomic(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path | str, value: Any, *, indent: int | None = 1) -> None:

@@ -1,5 +1,16 @@
 """The errors that a user can meet. Each message names the thing at fault, what is wrong and what to do."""
 
+import errno
+import tempfile
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+REMEDIES = {
+    errno.ENOENT: "check the path; if it is a program, install it",
+    **dict.fromkeys(READ_ONLY, "allow it there, or choose another place"),
+    **dict.fromkeys((errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), "choose another path"),
+}
+
 
 class MaccapError(Exception):
     """Base of all errors that the command line prints without a traceback."""
@@ -19,3 +30,20 @@ class EncoderError(MaccapError):
 
 class EnvironmentProblem(MaccapError):
     """The machine lacks something: Java, disk space, a library."""
+
+
+def flat(text: object) -> str:
+    """A library's message as one line."""
+    return " ".join(str(text).split())
+
+
+def refusal(error: OSError | UnicodeError) -> str:
+    """What the system refused, in one line; a full disk does not say which file, so the temporary folder is named."""
+    if isinstance(error, UnicodeError):
+        return f"a name or text cannot be written ({error}); rename the file, or correct its text to UTF-8"
+    fault = flat(error.strerror or error)
+    if error.errno in FULL:
+        place = error.filename or f"the folder of the output, or of temporary files ({tempfile.gettempdir()})"
+        return f"{place}: {fault}; free space there, or set TMPDIR to a larger folder, and run again"
+    place = f"{name}: " if (name := error.filename2 or error.filename) else ""
+    return f"{place}{fault}; {REMEDIES.get(error.errno or 0, 'mend that and run again')}"

@@ -14,7 +14,10 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def progress(items: Iterable[T], label: str, total: int, done: int = 0) -> Iterator[T]:
-    """Yield the items and show how many of `total` are through, `done` of them before."""
+    """Yield the items and show how many of `total` are through, `done` of them before; one item needs no words."""
+    if total == 1:
+        yield from items
+        return
     if sys.stderr.isatty():
         yield from tqdm(items, desc=label, total=total, initial=done)
         return

@@ -7,22 +7,33 @@ from typing import Any
 
 import yaml
 
-from .errors import ConfigError, EnvironmentProblem
+from .errors import ConfigError, EnvironmentProblem, flat
 from .settings import complete
 
 CONFIG = Path("config/config.yaml")
 BASE = CONFIG.with_name("base.yaml")
 
 
-def default_profile() -> str:
+def default_profile(root: Path = Path()) -> str:
     """The profile of a plain `snakemake` call.
 
     Raises:
-        EnvironmentProblem: the current folder is not the project's.
+        EnvironmentProblem: the folder, by default the current one, is not the project's.
+        ConfigError: its config/config.yaml names no profile.
     """
-    if not (CONFIG.is_file() and Path("Snakefile").is_file()):
-        raise EnvironmentProblem("no Snakefile and config/config.yaml here; change to the project's folder")
-    return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["profile"]
+    path = root / CONFIG
+    if not (path.is_file() and (root / "Snakefile").is_file()):
+        where = "here; change to the project's folder" if root == Path() else f"in {root}; name the project's folder"
+        raise EnvironmentProblem(f"no Snakefile and config/config.yaml {where}")
+    try:
+        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["profile"])
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: names no profile ({flat(error)}); write the line `profile: mini`") from error
+
+
+def pipeline_file(profile: str, default: str) -> Path:
+    """A profile's pipeline of DVC: `dvc.yaml` for the default one, else in its own folder under `pipelines/`."""
+    return Path("dvc.yaml") if profile == default else Path("pipelines") / profile / "dvc.yaml"
 
 
 def profiles() -> list[str]:
@@ -68,7 +79,7 @@ def _content(file: Path) -> dict[str, Any]:
         content = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
         return {**content}
     except (OSError, UnicodeError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot be read ({error}); correct it or choose another profile") from error
+        raise ConfigError(f"{file}: cannot be read ({flat(error)}); correct it or choose another profile") from error
 
 
 def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

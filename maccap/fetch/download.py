@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from ..core.artifacts import disguised, require_space
+from ..core.artifacts import disguised, link_or_copy, require_space
 from ..core.artifacts import sha256 as digest_of
 from ..core.errors import DataError
 from .lock import AssetLock, exclusive
@@ -204,8 +203,4 @@ def _take(source: Path, part: Part, label: str) -> None:
     if not source.is_file():
         raise Refused("no such file")
     part.forget()
-    try:
-        os.link(source.resolve(), part.path)
-    except OSError:
-        require_space(part.path.parent, source.stat().st_size, label)
-        shutil.copyfile(source, part.path)
+    link_or_copy(source, part.path, label)

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import require_space, sha256, stays_inside, write_json
-from ..core.errors import ConfigError, DataError
+from ..core.errors import ConfigError, DataError, EnvironmentProblem
 from .download import MIRROR_VARIABLE, Expected, Options, Unobtainable, fill_mirror, mirrored, obtain
 from .lock import exclusive
 from .registry import UNPINNED, HubAsset
-from .transfer import WORTH_A_RETRY, Part
+from .transfer import SOCKS, WORTH_A_RETRY, Part
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -149,6 +149,8 @@ def _ask_hub(asset: HubAsset, revision: str | None, options: Options) -> ModelIn
         except errors.OfflineModeIsEnabled as error:
             text = f"{asset.name}: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
             raise DataError(f"{text}; unset it, or serve the model from a mirror ({MIRROR_VARIABLE})") from error
+        except ImportError as error:
+            raise EnvironmentProblem(f"{asset.name}: {error} {SOCKS}") from error
         except (httpx2.TransportError, errors.HfHubHTTPError) as error:
             failures += 1
             final = isinstance(error, errors.HfHubHTTPError) and error.response.status_code not in WORTH_A_RETRY

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from ..core.artifacts import read_json, write_json
-from ..core.errors import DataError, EnvironmentProblem
+from ..core.errors import DataError
 
 
 @contextmanager
@@ -18,11 +18,8 @@ def exclusive(path: Path | str) -> Iterator[None]:
     """Hold a lock on a file that exists only meanwhile; wait for another thread or process that holds it."""
     path = Path(path)
     lock = FileLock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(poll_interval=0.02)
-    except OSError as error:
-        raise EnvironmentProblem(f"{path}: cannot be written ({error.strerror})") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock.acquire(poll_interval=0.02)
     try:
         yield
     finally:

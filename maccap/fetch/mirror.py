@@ -65,6 +65,12 @@ def build_mirror(
     print(f"Use it with {MIRROR_VARIABLE}={folder.resolve()}, or serve the folder over HTTP and give its URL.")
 
 
+def in_mirror(asset: Asset, source: str) -> bool:
+    """Whether a source of downloads has an asset, as far as can be said at once: of an address it is supposed."""
+    file = f"{mirror_folder(asset)}/{INDEX}" if isinstance(asset, HubAsset) else asset.file
+    return "://" in source or (Path(source) / file).is_file()
+
+
 def _missing_bytes(asset: Asset, folder: Path) -> int:
     """Bytes still to come, as far as the registry knows."""
     home = folder / (mirror_folder(asset) if isinstance(asset, HubAsset) else asset.file)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic.dataclasses import dataclass
 
 from ..core.artifacts import stays_inside
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, flat
 
 DOWNLOADS = Path("artifacts/downloads")
 REGISTRY = Path("workflow/resources/assets.yaml")
@@ -111,7 +111,7 @@ def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; name the registry of assets with --registry") from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML ({error})") from error
+        raise ConfigError(f"{path}: not readable as YAML ({flat(error)}); correct it") from error
     if not isinstance(entries, dict) or not entries:
         raise ConfigError(f"{path}: must be a mapping of asset names to entries")
     assets: dict[str, Asset] = {}

@@ -25,6 +25,7 @@ from ..core.progress import byte_progress
 
 CHUNK = 2**18
 CONNECT_SECONDS = 30.0
+SOCKS = "For a SOCKS proxy, run `pip install pysocks socksio`, or unset ALL_PROXY, HTTPS_PROXY and HTTP_PROXY"
 WORTH_A_RETRY = (408, 425, 429, *range(500, 600))
 
 
@@ -131,7 +132,9 @@ def download(
     while True:
         try:
             return _attempt(url, part, label, size, dict(headers or {}), patience)
-        except (requests.TooManyRedirects, requests.exceptions.InvalidURL) as error:
+        except (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            if "SOCKS" in str(error):
+                raise EnvironmentProblem(f"{label}: {error} {SOCKS}") from error
             raise Refused(str(error)) from error
         except (_Interrupted, requests.RequestException, HTTPError) as error:
             reason, asked = _reason(error, part, patience), getattr(error, "wait", 0.0)

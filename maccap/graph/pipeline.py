@@ -10,16 +10,12 @@ from typing import Any
 import yaml
 
 from ..core.errors import ConfigError
+from ..core.project import pipeline_file
 from .snakemake_graph import Graph, GraphJob
 
 HEADER = "# Written from the Snakemake graph by `maccap dvc sync`; do not edit. See docs/drivers.md.\n"
 TEMPLATES = Path(".dvc/plots")
 WIDTH = 116  # characters of a line
-
-
-def pipeline_file(profile: str, default: str) -> Path:
-    """A profile's pipeline: `dvc.yaml` for the default one, else in its own folder under `pipelines/`."""
-    return Path("dvc.yaml") if profile == default else Path("pipelines") / profile / "dvc.yaml"
 
 
 def check_file(profile: str) -> str:

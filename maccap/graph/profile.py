@@ -74,6 +74,8 @@ class Profile:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
         for name, about in self.config["tables"].items():
             self._check_table(f"tables.{name}", about)
+        for name in self.config["samples"]:
+            self._known(name, self.datasets, "samples")
 
     @staticmethod
     def _check_run(key: str, run: dict[str, Any]) -> None:

@@ -18,12 +18,12 @@ from ..data.vqa import VqaQuestion
 from ..methods.base import Resources, TrainedMethod, read_resources
 from ..methods.registry import load_method
 from ..models.devices import frozen_dtype
-from ..models.encoder import load_encoder
+from ..models.encoder import EncodedOnce, load_encoder
 from ..models.image_features import encode_images
 from ..models.language_model import load_language_model
 from ..training.run_file import WEIGHTS, Frozen, ResourceFiles, RunFile, read_run
 from .answering import answer_questions
-from .captioning import Captioner, load_adaptor
+from .captioning import Captioner, choose, load_adaptor
 
 PROJECT = Path("config/config.yaml")  # lies in a project's folder
 PACKAGE = Path(__file__).parents[2]  # the installed package's parent
@@ -56,15 +56,13 @@ class Run:
     def caption(self, images: Sequence[Path | str | Image.Image]) -> list[Caption]:
         """Captions of image files or PIL images, decoded with the run's own settings.
 
-        An image's noise is drawn from the run's seed and the image's own pixels, so that its caption does not depend on
-        the images beside it.
+        An image's noise is drawn from the run's seed and the image's own pixels, and each image is encoded and decoded
+        alone: in a batch, sums are rounded in another way, which may decide between candidates.
 
         Raises:
             DataError: a file is missing or is not an image.
         """
-        size = self.captioner.generation.batch_size
-        batches = [images[begin : begin + size] for begin in range(0, len(images), size)]
-        return [caption for batch in batches for caption in self.caption_features(self.features(batch))]
+        return [self.caption_features(self.features(image)) for image in images]
 
     def answer(self, image: Path | str | Image.Image, question: str) -> str:
         """The answer to a question about an image, generated behind the image's soft tokens.
@@ -72,20 +70,21 @@ class Run:
         Raises:
             DataError: the file is missing or is not an image.
         """
-        features = self.features([image])
+        features = self.features(image)
         asked = [VqaQuestion(0, int(features.ids[0]), question)]
         answering = AnsweringSettings(**self.about.answering)
         return answer_questions(self.captioner.lm, asked, answering, (self.captioner, features))[0]["answer"]
 
-    def features(self, images: Sequence[Path | str | Image.Image]) -> ImageFeatures:
-        """What the encoder sees in some images, which are all held in memory."""
-        read = [upright(image) if isinstance(image, Image.Image) else read_image(image) for image in images]
-        return ImageFeatures(torch.tensor([_id(image) for image in read]), *encode_images(self.captioner.encoder, read))
+    def features(self, image: Path | str | Image.Image) -> ImageFeatures:
+        """What the encoder sees in an image."""
+        read = upright(image) if isinstance(image, Image.Image) else read_image(image)
+        return ImageFeatures(torch.tensor([_id(read)]), *encode_images(self.captioner.encoder, [read]))
 
-    def caption_features(self, features: ImageFeatures) -> list[Caption]:
-        """Captions of images whose features are at hand."""
-        rows = self.captioner.caption(features, SelectionSettings(**self.about.selection))
-        return [Caption(row["caption"], row["candidates"], row["scores"]) for row in rows]
+    def caption_features(self, features: ImageFeatures) -> Caption:
+        """The caption of an image whose features are at hand."""
+        candidates, fresh = self.captioner.candidates(features), EncodedOnce(self.captioner.encoder)
+        [row] = choose(fresh, features, candidates, SelectionSettings(**self.about.selection))
+        return Caption(row["caption"], row["candidates"], row["scores"])
 
 
 def load_run(folder: Path | str, device: torch.device | str = "cpu") -> Run:

@@ -35,8 +35,8 @@ def write_crate(profile: str, output: Path) -> None:
 
     if output.suffix != ".zip" and output.exists():
         raise ConfigError(f"{output}: exists already; remove it or name another folder")
-    crate = describe(collect(profile))
     output.parent.mkdir(parents=True, exist_ok=True)
+    crate = describe(collect(profile))
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         folder = Path(temporary) / "crate"
         crate.write(folder)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.artifacts import sha256
+from ..core.artifacts import sha256, stays_inside
 from ..core.errors import DataError, EnvironmentProblem
 from ..core.records import Record, Records
 from ..fetch.registry import DOWNLOADS
@@ -115,12 +115,15 @@ def _jobs(profile: str) -> list[Record]:
 
 
 def files_to_carry(jobs: Iterable[Record], profile: str) -> set[str]:
-    """The files worth carrying: results, what the jobs that made them read, and everything that people can read."""
+    """The files worth carrying: results, what the jobs that made them read, and everything that people can read.
+
+    What lies outside the project, as a user's own data may, has no place in a crate.
+    """
     made = {path: record for record in jobs for path in record.outputs}
     results = {path for path in made if path.startswith(f"results/{profile}/")}
     read = {path for result in results for path in made[result].sources}
     readable = {path for path in made if path.endswith(READABLE)}
-    return {path for path in results | read | readable if not path.startswith(f"{DOWNLOADS}/")}
+    return {path for path in results | read | readable if stays_inside(path) and not path.startswith(f"{DOWNLOADS}/")}
 
 
 def _hashes(jobs: list[Record]) -> dict[str, str]:
@@ -136,12 +139,7 @@ def _hashes(jobs: list[Record]) -> dict[str, str]:
 def _sources(commit: str) -> dict[str, CrateFile]:
     """The project's files at a commit; frozen weights are left out."""
     git = ["git", "archive", "--format=tar", commit]
-    try:
-        run = subprocess.run(git, capture_output=True, check=False)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"git cannot be run ({error}); install it: the crate holds the recorded commit"
-        ) from error
+    run = subprocess.run(git, capture_output=True, check=False)
     if run.returncode:
         why = run.stderr.decode(errors="replace").strip()
         raise EnvironmentProblem(f"commit {commit}, which made the results, is not in this checkout ({why}); fetch it")

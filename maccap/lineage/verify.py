@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import yaml
-
 from ..core.errors import DataError
+from ..core.project import default_profile
 from . import verify_checkout, verify_crate, verify_files
+from .crate_files import LIST, METADATA
 from .verify_numbers import RunJobs, numbers, rerun
 from .verify_project import Outcome, Project
 
@@ -44,38 +44,31 @@ def run(parsed: argparse.Namespace, run_jobs: RunJobs) -> int:
 
 @contextmanager
 def opened(place: Path, profile: str | None = None) -> Iterator[Project]:
-    """The finished profile in a checkout, or in a crate, which is unpacked for the time being.
+    """The finished profile in a checkout, or in a crate: a folder, or a zip, which is unpacked for the time being.
 
     Raises:
         DataError: there are no records of the profile; or the crate is damaged or would write elsewhere.
     """
     with tempfile.TemporaryDirectory() as folder:
-        root = place
+        root, crate = place, (place / LIST).is_file() and (place / METADATA).is_file()
         if place.is_file():
             from ..data.archives import unpack
 
-            root = Path(folder)
+            root, crate = Path(folder), True
             unpack(place, root, ["*"])
-        project = Project(root, profile or _default_profile(root, place), checkout=root == place)
+        profile = profile or (_profile_of_crate(root, place) if crate else default_profile(root))
+        project = Project(root, profile, checkout=not crate)
         if not project.jobs and not project.damaged:
             raise DataError(f"{place}: no records of profile {project.profile}; run `snakemake --cores all` first")
         yield project
 
 
-def _default_profile(root: Path, place: Path) -> str:
-    """The one of config/config.yaml; in a crate, the only one that has results."""
-    if root != place:
-        found = sorted(path.name for path in root.glob("results/*") if path.is_dir())
-        if len(found) != 1:
-            raise DataError(f"{place}: has the results of {len(found)} profiles; name one with --profile")
-        return found[0]
-    path = root / "config/config.yaml"
-    try:
-        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["profile"])
-    except OSError as error:
-        raise DataError(f"{path}: no such file; name the project's folder or a crate") from error
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: names no profile ({error}); restore it, or give --profile") from error
+def _profile_of_crate(root: Path, place: Path) -> str:
+    """The only one that has results."""
+    found = sorted(path.name for path in root.glob("results/*") if path.is_dir())
+    if len(found) != 1:
+        raise DataError(f"{place}: has the results of {len(found)} profiles; name one with --profile")
+    return found[0]
 
 
 def verify(project: Project, run_jobs: RunJobs) -> list[Outcome]:

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from ..core.dotted import leaves
-from ..core.errors import ConfigError
-from ..core.project import config_files, read_config
+from ..core.errors import ConfigError, flat
+from ..core.project import config_files, default_profile, pipeline_file, read_config
 from .verify_project import Outcome, Project
 
 SOURCES = ("maccap", "workflow", "Snakefile", "config")  # whose commit decides the numbers
@@ -87,24 +87,25 @@ def config(project: Project) -> Outcome:
 
 def dvc_lock(project: Project) -> Outcome:
     """The lock file is what DVC would write of the files and commands that are there."""
-    outcome, lock = Outcome("dvc_lock"), "dvc.lock"
+    pipeline = pipeline_file(project.profile, default_profile(project.root))
+    outcome, lock = Outcome("dvc_lock"), str(pipeline.with_name("dvc.lock"))
     if not project.path(lock).is_file():
-        outcome.notes.append("there is no dvc.lock: DVC has not recorded these results, which is no fault")
+        outcome.notes.append(f"there is no {lock}: DVC has not recorded these results, which is no fault")
         return outcome
     outcome.files.add(lock)
     try:
         text = project.text(lock)
-        stages, wanted = (yaml.load(one, LOADER)["stages"] for one in (text, project.text("dvc.yaml")))
+        stages, wanted = (yaml.load(one, LOADER)["stages"] for one in (text, project.text(pipeline)))
         if _as_dvc_writes({"schema": "2.0", "stages": stages}) != text:
             outcome.fault(lock, "has bytes that DVC does not write")
         if set(stages) != set(wanted):
-            outcome.fault(lock, f"has other stages than dvc.yaml: {', '.join(sorted(set(stages) ^ set(wanted)))}")
+            outcome.fault(lock, f"has other stages than {pipeline}: {', '.join(sorted(set(stages) ^ set(wanted)))}")
         here = _Here(project)
         for name, stage in stages.items():
             for problem in here.problems(stage, wanted.get(name, {}).get("cmd")):
                 outcome.fault(lock, f"stage {name}: {problem}")
     except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        outcome.fault(lock, f"cannot be read ({type(error).__name__}: {str(error)[:200]})")
+        outcome.fault(lock, f"cannot be read ({type(error).__name__}: {flat(error)[:200]})")
     return outcome
 
 

@@ -30,8 +30,7 @@ def crate(project: Project) -> Outcome:
             outcome.fault(name, f"is in the crate, but {METADATA} says that it is left out")
         elif problem := _wrongly_left_out(project, name):
             outcome.fault(name, problem)
-    outcome.notes.append(f"{len(project.left_out)} files are left out, known by sha256 and size")
-    outcome.notes += [f"left out: {name}" for name in sorted(project.left_out)]
+    outcome.notes.append(f"{len(project.left_out)} files are left out, which {METADATA} names with sha256 and size")
     return outcome
 
 

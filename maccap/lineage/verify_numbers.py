@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ..core.artifacts import stays_inside
-from ..core.errors import EnvironmentProblem
+from ..core.errors import FULL, EnvironmentProblem, refusal
 from ..core.job import Job
 from ..core.records import THREADS, code_version
 from .verify_project import Outcome, Project
@@ -40,7 +41,7 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     metrics, tables = Outcome("metrics"), Outcome("tables")
     lots = [list(_calls(project, steps, metrics)) for steps in (CAPTIONS, OTHERS)]
     calls = list(_calls(project, TABLES, tables))
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, get_context("spawn")) as processes:
+    with tempfile.TemporaryDirectory() as folder, workers(2) as processes:
         for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
             parts = [processes.submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
             for part in (part.result() for part in parts):
@@ -60,7 +61,7 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
     """
     outcome = Outcome("rerun")
     drawn = {path: record for path, record in project.jobs.items() if record.step not in NOT_RERUN}
-    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
+    with workers(1) as processes:
         for path in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
             record = drawn[path]
             if missing := [name for name in record.sources if not project.path(name).exists()]:
@@ -75,12 +76,20 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
     return outcome
 
 
+def workers(count: int) -> ProcessPoolExecutor:
+    """Processes that Ctrl-C ends without a word: this one says it."""
+    return ProcessPoolExecutor(count, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
+
+
 def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None) -> Iterator[Call]:
     """The jobs of some steps, or `only` that of one record, as far as they write nowhere but into the project."""
     for path, record in project.jobs.items():
         if record.step in steps and only in (None, path):
             outcome.files |= set(record.outputs)
-            if all(map(stays_inside, record.outputs)):
+            outside = [name for name in record.sources if not (stays_inside(name) or project.path(name).exists())]
+            if outside and not project.checkout:
+                outcome.notes.append(f"{path}: not made again, as {outside[0]} lies on another machine")
+            elif all(map(stays_inside, record.outputs)):
                 yield record.step, record.job
             else:
                 outcome.fault(path, "its job writes outside the project")
@@ -123,6 +132,8 @@ def _failure(run: RunJobs, step: str, jobs: list[Job]) -> str:
     except EnvironmentProblem:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise EnvironmentProblem(refusal(error)) from error
         return f"{type(error).__name__}: {str(error)[:200]}"
     return ""
 

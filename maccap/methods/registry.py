@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 METHODS = Path(__file__).parent
 OTHERS = ("base", "of_job", "registry")  # files that are no methods
+WRITTEN = {"TrainedMethod": "training_input", "CaptioningMethod": "candidates"}  # what a `Method` of each must have
 RESOURCES = ("adaptor", "memory", "pairs", "vocabulary")  # what NEEDS may name
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -86,6 +87,12 @@ def _options(method: str) -> type[BaseModel]:
     classes = {node.name: node for node in _source(method).body if isinstance(node, ast.ClassDef)}
     if "Method" not in classes:
         raise ConfigError(f"maccap/methods/{method}.py: add the class `Method`; see docs/methods.md")
+    written = {node.name for node in classes["Method"].body if isinstance(node, ast.FunctionDef)}
+    for base in map(ast.unparse, classes["Method"].bases):
+        if (wanted := WRITTEN.get(base)) and wanted not in written:
+            raise ConfigError(f"maccap/methods/{method}.py: `Method` has no `{wanted}`; see docs/methods.md")
+    if "Options" in classes and not any("dataclass" in ast.unparse(mark) for mark in classes["Options"].decorator_list):
+        raise ConfigError(f"maccap/methods/{method}.py: make `Options` a dataclass; see docs/methods.md")
     own = classes["Options"].body if "Options" in classes else []
     fields: dict[str, Any] = {
         ast.unparse(node.target): (_type(node.annotation), None if node.value else REQUIRED)

@@ -1,13 +1,13 @@
 """One asset -> its file below the folder of downloads, or the `index.json` beside a model's files.
 
 The asset comes as `Asset.parameters()`, beside the paths of the registry and of its lock (`registry`, `lock`) and,
-optionally, of the user's own copy of a file (`local`). A file is kept under `.kept/` as well, as a hard link: Snakemake
-deletes the output of a job that it repeats, and gigabytes need not come twice.
+optionally, of the user's own copy of a file (`local`). A file is kept under `.kept/` as well, as a hard link where both
+lie on one disk: Snakemake deletes the output of a job that it repeats, and gigabytes need not come twice.
 """
 
-import os
 from pathlib import Path, PurePosixPath
 
+from ..core.artifacts import link_or_copy
 from ..core.errors import ConfigError
 from ..core.job import Job
 from ..fetch.download import Options, fetch
@@ -32,4 +32,4 @@ def run(job: Job) -> None:
     kept = fetch(asset, folder / KEPT, options, job.settings.get("local"))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
-    os.link(kept, out)
+    link_or_copy(kept, out, asset.name)

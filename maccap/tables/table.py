@@ -143,9 +143,15 @@ def to_metrics(table: Table) -> dict[str, dict[str, float]]:
 
 
 def to_markdown(table: Table) -> str:
-    body = frame(table).to_markdown(index=False, disable_numparse=True)
+    escaped = frame(table).rename(columns=_in_markdown).map(_in_markdown)
+    body = escaped.to_markdown(index=False, disable_numparse=True)
     notes = "".join(f"\n- {note}" for note in table.notes)
     return f"# {table.title}\n\n{body}\n{notes}\n"
+
+
+def _in_markdown(text: str) -> str:
+    """What would end a cell or a row is written otherwise."""
+    return " ".join(text.split("\n")).replace("|", "\\|")
 
 
 def to_latex(table: Table) -> str:

@@ -1,12 +1,15 @@
 """`maccap caption`: images of any kind and folders of them, explained on request, by a trained run."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from maccap.cli.caption import drawing_names, json_list
 from maccap.cli.main import main
 from tests.helpers.tiny import SELECTION
 from tests.helpers.trained import SEED, make_project
@@ -46,6 +49,42 @@ def test_images_of_any_kind_are_captioned_and_explained(project, here, capsys):
     assert json.loads(capsys.readouterr().out) == [rows[2]]
 
 
+def test_one_that_cannot_be_read_does_not_cost_the_others_their_captions(project, here, capsys):
+    """Each caption is that of the image alone; hidden files, as macOS leaves them, are none."""
+    odd = os.fsdecode(b"caf\xe9.png")
+    for name in ("._colour.png", "broken.png"):
+        Path("images", name).write_bytes(b"no image")
+    shutil.copy("images/colour.png", f"images/{odd}")
+    run = ["--run", str(project / f"artifacts/small/runs/coco/maccap/s{SEED}")]
+    assert main(["caption", "images", "--output", "captions.json", *run]) == 2
+    said = capsys.readouterr().err
+    assert "images/broken.png: cannot be read as an image" in said
+    assert said.splitlines()[-1].endswith("images/broken.png: not captioned, as said above; the other 4 are")
+    rows = json.loads(Path("captions.json").read_text(encoding="utf-8"))
+    assert [row.pop("file") for row in rows] == [f"images/{n}" for n in (odd, "cmyk.jpg", "colour.png", "gray.jpg")]
+    assert rows[0] == rows[2]
+
+
+def test_captions_made_before_a_failure_are_whole_json(tmp_path):
+    rows = [{"file": "a"}, {"file": {"what JSON does not have"}}]
+    with pytest.raises(TypeError), json_list(tmp_path / "new/c.json") as add:
+        list(map(add, rows))
+    assert json.loads((tmp_path / "new/c.json").read_text()) == [{"file": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["a/x.jpg", "a/y.png"], ["x.png", "y.png"]),
+        (["a/x.jpg", "a/x.png"], ["x.jpg.png", "x.png.png"]),
+        (["a/x.jpg", "b/x.jpg"], ["a/x.jpg.png", "b/x.jpg.png"]),
+        (["a/x.jpg", "a/x.jpg"], ["x.png"]),
+    ],
+)
+def test_every_image_has_a_drawing_of_its_own(files, names):
+    assert list(drawing_names([Path(file) for file in files]).values()) == names
+
+
 def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypatch, capsys):
     monkeypatch.chdir(project)
     assert main(["caption", str(here / "images/gray.jpg")]) == 0
@@ -67,7 +106,7 @@ def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arg
     Path("broken.jpg").write_bytes(Path("images/gray.jpg").read_bytes()[:400])
     run = str(project / f"artifacts/small/runs/daylight/maccap/s{SEED}")
     assert main(["caption", *(run if word == "RUN" else word for word in arguments)]) == 2
-    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert message in capsys.readouterr().err
 
 
 def test_a_project_without_a_run_says_how_to_get_one(here, capsys):

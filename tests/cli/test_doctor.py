@@ -85,6 +85,15 @@ def test_what_is_missing_is_named_with_what_to_do(project, monkeypatch, capsys, 
         assert "missing" not in parts["mini"]
 
 
+def test_a_mirror_without_the_files_does_not_do(project, monkeypatch, capsys, tmp_path):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    code, said = diagnosis(monkeypatch, capsys, replace(GOOD, source=str(mirror)))
+    assert code == 0
+    assert f"to download: {mirror} lacks " in said["paper"]
+    assert f"`maccap mirror {mirror} " in said["paper"]
+
+
 def test_the_paper_profile_needs_what_its_registry_says(project, monkeypatch, capsys):
     (project / "config/paper.yaml").write_text((ROOT / "config/paper.yaml").read_text())
     _, said = diagnosis(monkeypatch, capsys, GOOD)

@@ -1,5 +1,6 @@
 """Downloads from a server that misbehaves: what is recovered, what is refused, and how many bytes that costs."""
 
+import importlib.util
 import io
 import json
 import os
@@ -402,6 +403,25 @@ def test_a_local_file_on_another_disk_is_copied(tmp_path, get, monkeypatch):
     path = get(asset(ask="x"), copy)
     assert path.read_bytes() == BODY
     assert path.stat().st_ino != copy.stat().st_ino
+
+
+def test_a_download_folder_that_is_linked_to_another_disk_gets_a_copy(server, tmp_path, options, monkeypatch):
+    def other_disk(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", other_disk)
+    wanted, out = asset(server.add("a.bin", BODY)), tmp_path / "down/data/a.bin"
+    download.run(Job(outputs=[out], settings=wanted.parameters() | {"lock": str(options.lock.path)}))
+    assert out.read_bytes() == BODY
+    assert only(out.parent) == ["a.bin"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("socks") is not None, reason="PySocks is installed")
+def test_a_socks_proxy_without_its_library_is_said_at_once(get, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(EnvironmentProblem, match=r"a: Missing dependencies for SOCKS .*pip install pysocks"):
+        get(asset("http://a.example/a.bin"))
 
 
 def test_the_step_reads_the_asset_from_its_parameters(server, tmp_path, options, monkeypatch):

@@ -60,6 +60,7 @@ def paper() -> dict:
         (("tables", "in_domain", "experiments"), ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
         (("tables", "in_domain", "pairs"), ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
         (("tables", "vqa", "vqa_methods"), ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
+        (("samples",), {"nosuch": [1]}, "samples: 'nosuch' does not exist"),
         (("tables", "vqa", "dataset"), "vqa1", "tables.vqa.dataset: 'vqa1' does not exist"),
         (("vqa_methods", "caption", "experiment"), "x", "vqa_methods.caption.experiment: 'x' does not exist"),
         (("vqa_methods", "caption", "experiment"), "human", "'human' has no run, so nothing of it can stand before"),

@@ -3,6 +3,7 @@
 The quick tests verify a small project of toy steps; those marked `drivers` let Snakemake and DVC finish a real one.
 """
 
+import errno
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import yaml
 
 from maccap.cli.main import main, parser
 from maccap.core.artifacts import read_json, sha256, write_json
+from maccap.core.errors import EnvironmentProblem
 from maccap.core.records import Code, OutputFile, Record, Records
 from maccap.lineage.crate import write_crate
 from maccap.lineage.crate_files import listing
@@ -28,7 +30,8 @@ from maccap.lineage.verify_files import artifacts, inputs, manifest, records
 from maccap.lineage.verify_numbers import numbers, rerun
 from maccap.lineage.verify_project import Finding, Outcome, Project
 from maccap.steps.runner import run_jobs as real_jobs
-from tests.helpers.checkout import ROOT, Checkout, make_checkout
+from tests.helpers import small_project
+from tests.helpers.checkout import ROOT, Checkout, commit_everything, copy_sources, make_checkout
 from tests.helpers.small_project import (
     BASELINES,
     DATA,
@@ -38,7 +41,10 @@ from tests.helpers.small_project import (
     RUNS,
     TABLES,
     WEIGHTS,
+    configure,
+    do,
     list_everything,
+    results,
     run_jobs,
 )
 
@@ -144,7 +150,8 @@ def test_the_command_prints_findings_and_a_table_of_checks(copy, capsys):
 
 def test_where_there_is_nothing_to_verify_one_line_says_so(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
-    assert "config.yaml: no such file" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == f"maccap verify: no Snakefile and config/config.yaml in {tmp_path}; name the project's folder\n"
 
 
 # --- flipped bytes -------------------------------------------------------------------------------------------------
@@ -274,6 +281,13 @@ def test_a_record_with_a_commit_that_does_not_exist_or_was_dirty_is_named(copy):
     assert "outside a git checkout" in problems(code)[file]
 
 
+def test_the_lock_of_another_profile_is_not_this_ones(copy):
+    Path("dvc.lock").write_text("stages: {}")
+    assert problems(dvc_lock) != {}
+    Path("config/config.yaml").write_text("profile: other\n")
+    assert problems(dvc_lock) == {}
+
+
 def test_source_files_that_have_changed_since_are_mentioned_and_no_finding(copy):
     assert not [note for note in code(small()).notes if "README" in note]
     Path("maccap/cli/main.py").write_text("# edited later\n")
@@ -290,6 +304,15 @@ def test_a_changed_value_of_the_config_is_named_with_what_it_makes_stale(copy):
     assert problem.startswith("scenes.questions is 3, but 2 jobs ran with 2, as artifacts/small/data/chalk")
     Path("config/small.yaml").write_text("{")
     assert "cannot be read" in problems(config)["config/small.yaml"]
+
+
+def full_disk(step, jobs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_is_full_says_nothing_about_the_results(project):
+    with pytest.raises(EnvironmentProblem, match="No space left on device; free space there, or set TMPDIR"):
+        numbers(small(), full_disk)
 
 
 def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
@@ -330,19 +353,51 @@ def unpacked(crated, tmp_path, monkeypatch) -> Path:
 def test_a_crate_is_verified_without_the_repository(crated, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with opened(crated) as own:
-        outcomes = {outcome.check: outcome for outcome in verify(own, run_jobs)}
+        outcomes, left = {outcome.check: outcome for outcome in verify(own, run_jobs)}, set(own.left_out)
     assert not [finding for outcome in outcomes.values() for finding in outcome.findings]
     skipped = {name for name, of in outcomes.items() if of.notes == ["skipped: a crate has no repository"]}
     assert skipped == {"code", "config", "dvc_lock"}
     weights = [str(path.relative_to(ROOT)) for path in (ROOT / "maccap/world/weights").rglob("*.safetensors")]
-    left = {note.removeprefix("left out: ") for note in outcomes["crate"].notes[1:]}
     assert {*weights, *WEIGHTS, f"{DATA}/daylight/images.zip"} <= left
+    assert len(outcomes["crate"].notes) == 1
     altered = Path(shutil.copy(crated, "altered.zip"))
     with zipfile.ZipFile(altered, "a") as zipped, pytest.warns(UserWarning, match="Duplicate"):
         zipped.writestr(TABLES["ablation"], "{}")
     with opened(altered) as own:
         found = [(f.file, f.check) for outcome in verify(own, run_jobs) for f in outcome.findings]
     assert {(TABLES["ablation"], check) for check in ("artifacts", "manifest", "crate", "tables")} <= set(found)
+
+
+def test_an_unpacked_crate_is_verified_as_a_crate(unpacked):
+    with opened(Path()) as own:
+        assert not own.checkout
+        assert not [finding for outcome in quick(own) for finding in outcome.findings]
+
+
+def test_nothing_is_wrong_with_a_crate_of_uncommitted_data_that_lie_anywhere(tmp_path, monkeypatch):
+    """Captions and weights outside the project, a vocabulary and a profile in it; git knows none of them."""
+    root, data = tmp_path / "project", tmp_path / "own data"
+    root.mkdir()
+    data.mkdir()
+    copy_sources(root)
+    monkeypatch.chdir(root)
+    configure()
+    Path("config/small.yaml").rename(tmp_path / "small.yaml")
+    version = commit_everything(root)
+    (tmp_path / "small.yaml").rename("config/small.yaml")
+    monkeypatch.setattr("maccap.core.records.code_version", lambda: version)
+    for path in (data / "küste 1.json", data / "weights.safetensors", Path("words.txt")):
+        path.write_text(path.name)
+    own = {"own": [str(path) for path in (*sorted(data.iterdir()), Path("words.txt"))]}
+    for step, read, made, about in small_project.jobs():
+        do(step, read | (own if step in ("captions", "evaluate", "table") else {}), made, about)
+    list_everything(results())
+    write_crate("small", tmp_path / "crate.zip")
+    with opened(tmp_path / "crate.zip") as here:
+        assert not [finding for outcome in verify(here, run_jobs) for finding in outcome.findings]
+    shutil.rmtree(data)
+    with opened(tmp_path / "crate.zip") as elsewhere:
+        assert not [finding for outcome in verify(elsewhere, run_jobs) for finding in outcome.findings]
 
 
 def test_every_flipped_byte_of_a_crate_is_found(unpacked):
@@ -429,6 +484,7 @@ def locked(tmp_path_factory) -> Path:
     (root / "config").mkdir(parents=True)
     (root / "config/small.yaml").write_text("training: {epochs: 3, learning_rate: 0.002}\nseed: 5\n")
     (root / "config/config.yaml").write_text("profile: small\n")
+    (root / "Snakefile").touch()
     (root / "run.sh").write_text("mkdir -p data; cp config/config.yaml data/a; cp run.sh data/b; echo made > out\n")
     (root / "run.sh").chmod(0o755)
     stage = {

@@ -1,11 +1,13 @@
 """The compared methods, each against what its paper says, recomputed plainly."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch.nn import functional as F
 
 import maccap.methods
@@ -17,10 +19,11 @@ from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextBatch, TextSet, memory
 from maccap.inference.captioning import Captioner
 from maccap.methods.base import CaptioningMethod, Resources, TrainedMethod, read_resources
-from maccap.methods.registry import load_method, names, needs
+from maccap.methods.registry import check_options, load_method, names, needs
 from maccap.models.encoder import EncodedOnce
 from maccap.models.language_model import LanguageModel
 from maccap.models.memory_projection import project
+from tests.helpers import ROOT
 from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, tiny_lm
 from tests.inference.test_captioning import FakeEncoder, image_features
 from tests.models.test_families import build, word_tokenizer
@@ -112,24 +115,20 @@ def test_an_option_that_no_method_has_is_refused() -> None:
 
 
 def test_a_method_written_as_the_page_says_has_its_name_and_options(tmp_path, monkeypatch) -> None:
-    (tmp_path / "mine.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from .base import CaptioningMethod\n"
-        "NEEDS = ()\n"
-        "@dataclass(frozen=True)\n"
-        "class Options:\n"
-        "    strength: int\n"
-        "class Method(CaptioningMethod):\n"
-        "    def candidates(self, context, images):\n"
-        "        return [[self.name * self.options.strength] for _ in images.ids]\n"
-    )
+    page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
+    [example], [config] = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
+    (tmp_path / "mine.py").write_text(example)
+    faults = {"bare": "@dataclass(frozen=True)\n", "empty": "training_input", "nothing": "class Method"}
+    for name, part in faults.items():
+        (tmp_path / f"{name}.py").write_text(example.replace(part, part[:-3] if name != "bare" else ""))
     monkeypatch.setattr("maccap.methods.registry.METHODS", tmp_path)
     monkeypatch.setattr("maccap.methods.__path__", [*maccap.methods.__path__, str(tmp_path)])
-    own = load_method("mine", TRAINING, {"strength": 2})
-    assert own.candidates(None, image_features(2)) == [["minemine"], ["minemine"]]
-    assert needs("mine") == ()
-    with pytest.raises(ConfigError, match=r"config key options\.strength is missing"):
-        load_method("mine", TRAINING)
+    own = load_method("mine", TRAINING, yaml.safe_load(config)["runs"]["mine"]["options"])
+    assert (own.name, own.options.strength, needs("mine")) == ("mine", 2.0, ("adaptor",))
+    assert own.training_input(text_set().batch(torch.arange(6)), torch.Generator()).shape == (6, DIM)
+    for name, said in {"bare": "a dataclass", "empty": "has no `training_input`", "nothing": "`Method`"}.items():
+        with pytest.raises(ConfigError, match=rf"{name}\.py: .*{said}"):
+            check_options(name, {})
 
 
 def test_memory_projection_is_a_softmax_average() -> None:

@@ -11,7 +11,7 @@ import pytest
 from maccap.core.errors import DataError
 from maccap.tables.latex import ESCAPES, LONG, escape
 from maccap.tables.latex_macros import macro_name, macros, to_macros
-from maccap.tables.table import Cell, Row, Source, Table, read_table, write_table
+from maccap.tables.table import Cell, Row, Source, Table, read_table, to_markdown, write_table
 
 SPECIAL = '± → Δ % “quotes” ‘single’ ≠ – — ² ³ é ü × ≤ ≥ μ σ − … & _ # { } $ ~ ^ \\ < > | " end'
 PACKAGES = ("array", "booktabs", "graphicx", "longtable", "lscape")
@@ -30,6 +30,12 @@ def captions_table(labels: list[list[str]], **changes) -> Table:
 def write(table: Table, folder: Path, name: str) -> Path:
     write_table(table, [folder / f"{name}.json", folder / f"{name}.tex"])
     return folder / f"{name}.json"
+
+
+def test_a_bar_or_a_new_line_in_a_label_does_not_break_a_row_of_markdown():
+    table = captions_table([["COCO", "a|b\nc"]])
+    row = to_markdown(table).splitlines()[4]
+    assert [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:3]] == ["COCO", r"a\|b c"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocoevalcap.meteor.meteor import METEOR_JAR
 
-from ...core.errors import EnvironmentProblem
+from ...core.errors import EnvironmentProblem, flat
 from .. import meteor_tables
 from ..meteor_tables import FOLDER, filter_synonyms
 from ..registry import CaptionSet, Metric, SetScores
@@ -79,8 +79,9 @@ def _filter_paraphrases_beside(captions: set[str], out: Path) -> None:
     run = subprocess.run(command, input=json.dumps(sorted(captions)), capture_output=True, text=True)
     if run.returncode:
         raise EnvironmentProblem(
-            f"METEOR: its table of paraphrases cannot be filtered ({run.stderr.strip()[-500:]}); free memory and disk "
-            "space, or install pycocoevalcap again."
+            f"METEOR: its table of paraphrases cannot be filtered into {out.parent} "
+            f"({run.stderr.strip().rpartition(chr(10))[2]}); free memory and disk space there (TMPDIR names another "
+            "folder), or install pycocoevalcap again."
         )
 
 
@@ -117,7 +118,7 @@ def ask(lines: Sequence[str], options: Sequence[str]) -> list[str]:
     answers = run.stdout.splitlines()
     if run.returncode or len(answers) < len(lines):
         raise EnvironmentProblem(
-            f"METEOR: its Java process failed ({run.stderr.strip()[-500:] or 'it ended'}). "
+            f"METEOR: its Java process failed ({flat(run.stderr)[-500:] or 'it ended'}). "
             "It needs about 2 GB of memory and a Java 8 or newer; free memory or change `java` on PATH, then run again."
         )
     return answers
