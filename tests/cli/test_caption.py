@@ -55,7 +55,7 @@ def test_one_that_cannot_be_read_does_not_cost_the_others_their_captions(project
     for name in ("._colour.png", "broken.png"):
         Path("images", name).write_bytes(b"no image")
     shutil.copy("images/colour.png", f"images/{odd}")
-    run = ["--run", str(project / f"artifacts/small/runs/coco/maccap/s{SEED}")]
+    run = ["--run", str(project / f"artifacts/small/runs/daylight/maccap/s{SEED}")]
     assert main(["caption", "images", "--output", "captions.json", *run]) == 2
     said = capsys.readouterr().err
     assert "images/broken.png: cannot be read as an image" in said
