@@ -23,7 +23,7 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
     panels: dict[tuple[str, str], list[Results]] = {}
     for results in found:
         panels.setdefault((results.about["trained"], results.about["tested"]), []).append(results)
-    rows = max(map(len, panels.values()))
+    rows = max(map(len, panels.values())) + len(PARTS)
     with plt.rc_context(STYLE):
         size = (5.2 * len(panels), 1.2 + 0.32 * rows)
         figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True)
@@ -31,7 +31,6 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
             _panel(axes, own, cfg)
             axes.set_title(names[tested] if trained == tested else f"{names[trained]} → {names[tested]}")
             axes.set_xlabel(METRIC)
-        drawn[0][0].invert_yaxis()
         figure.suptitle(title, fontweight="bold")
         figure.supxlabel(
             f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)", fontsize=8
@@ -50,9 +49,9 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:
         colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
         axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)
     axes.set_yticks(range(len(own)), [cfg[f"experiments.{results.about['experiment']}.label"] for results in own])
-    axes.set_xlim(left=0)
-    for (begin, end), part in PARTS.items():
-        if begin in means and end in means:
-            axes.annotate("", (means[end], -0.9), (means[begin], -0.9), arrowprops={"arrowstyle": "<->", "lw": 1})
-            axes.text((means[begin] + means[end]) / 2, -1.05, part, fontsize=7, ha="center", va="bottom")
-    axes.set_ylim(top=-1.6, bottom=len(own) - 0.5)
+    axes.set_xlim(0, 1.45 * max(means.values()))  # room for the words beside the lines
+    shown = {ends: part for ends, part in PARTS.items() if means.keys() >= set(ends)}
+    for row, ((begin, end), part) in enumerate(shown.items(), start=len(own)):
+        axes.plot([means[begin], means[end]], [row, row], "|-", color="0.4", lw=1)
+        axes.text(max(means[begin], means[end]), row, f"  {part}", fontsize=7, va="center", color="0.25")
+    axes.set_ylim(len(own) + len(shown) - 0.5, -0.5)
