@@ -7,7 +7,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 REMEDIES = {
     errno.ENOENT: "check the path; if it is a program, install it",
-    **dict.fromkeys(READ_ONLY, "allow it there, or choose another place"),
+    **dict.fromkeys(READ_ONLY, "allow it there, or choose another place, and run again"),
     **dict.fromkeys((errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), "choose another path"),
 }
 
