@@ -231,14 +231,14 @@ def test_the_page_tells_every_key_of_the_profiles() -> None:
 # --- planning ------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what planning reads; weights are empty files."""
+    """A copy of what planning reads; weights are files of one byte."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "Snakefile", folder)
     ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
     for name in ("config", "workflow", "maccap"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for weights in ROOT.glob("maccap/world/weights/*/*.safetensors"):
-        (folder / weights.relative_to(ROOT)).touch()
+        (folder / weights.relative_to(ROOT)).write_bytes(b"w")
     (folder / "profiles").symlink_to("workflow/profiles")
     for name in ("torch", "transformers", "open_clip"):
         (folder / "stubs" / name).mkdir(parents=True)
