@@ -94,7 +94,7 @@ from maccap.core.job import Job
 from maccap.graph.profile import Profile
 from maccap.steps import captions
 profile = Profile({"datasets": {"a": {"format": "ours", "captions": {}, "images": {}}}, "runs": {}, "experiments": {},
-                   "vqa_methods": {}, "tables": {}})
+                   "vqa_methods": {}, "tables": {}, "samples": {}})
 assert profile.captioned_tests == ["a"]
 outputs = [Path("a") / name for name in ("captions.train.jsonl", "captions.val.jsonl", "captions.test.jsonl",
                                          "images.jsonl")]

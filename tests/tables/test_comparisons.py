@@ -133,7 +133,7 @@ def test_published_predictions_are_not_marked_and_their_images_are_counted(metri
 def test_a_human_of_fewer_images_or_none_has_a_row_with_a_note(metrics: list[Path]) -> None:
     human = Path("human.jsonl")
     write_metrics(human, [row for seed in SEEDS for row in scores("human", 9.0, seed, images=40, of=60)[:41]])
-    cells = [*CFG["cells"], ["coco", "human", "coco"], ["coco", "given", "coco"]]
+    cells = [*CFG["cells"], ["daylight", "human", "daylight"], ["daylight", "given", "daylight"]]
     cfg = CFG | {"cells": cells, "experiments.human.label": "human", "experiments.given.label": "ceiling"}
     cfg |= {"experiments.given.raises": "a gap", "experiments.human.lowers": "a gap"}
     for made in (captions, comparison):
@@ -143,8 +143,8 @@ def test_a_human_of_fewer_images_or_none_has_a_row_with_a_note(metrics: list[Pat
         assert scored["CIDEr"].value == pytest.approx(cider(9.0).mean())
         assert set(empty.values()) == {None}
         assert [value for name, value in scored.items() if "Δ" in name] == [None] * (3 if made is comparison else 0)
-        assert "human, COCO: for 40 of 60 images; never marked." in table.notes
-        assert "ceiling, COCO: no image has a second caption, which it would be scored against." in table.notes
+        assert "human, Daylight: for 40 of 60 images; never marked." in table.notes
+        assert "ceiling, Daylight: no image has a second caption, which it would be scored against." in table.notes
         assert not any("a gap" in note for note in table.notes)
 
 
