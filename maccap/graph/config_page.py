@@ -17,9 +17,10 @@ PAGE = Path("docs/config.md")
 HEAD = """# Configuration
 
 A profile is merged from `config/config.yaml`, which names it, `config/base.yaml`, which holds what all profiles share,
-and its own file, such as `config/mini.yaml`. A later file overrides an earlier one key by key; `NAME: null` takes an
-entry of the base out. Defaults are the settings of the released code. An unknown key, a missing one or a wrong value
-stops `snakemake` before anything runs. `make schema` writes this page.
+and its own file, such as `config/world.yaml`; a profile that extends another (`config/mini.yaml` says `extends: world`)
+comes behind that one's file. A later file overrides an earlier one key by key; `NAME: null` takes an entry out.
+Defaults are the settings of the released code. An unknown key, a missing one or a wrong value stops `snakemake` before
+anything runs. `make schema` writes this page.
 """
 EMPTY = {"": '`""`', "[]": "none", "{}": "none"}
 
