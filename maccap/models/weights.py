@@ -18,12 +18,13 @@ SUFFIXES = (".bin", ".gguf", ".json", ".model", ".pt", ".pth", ".safetensors")
 
 
 def model_files(place: Path | str) -> list[str]:
-    """The files of a model's folder, sorted; or the file itself.
+    """The files of a model's folder, sorted, without its card; or the file itself.
 
     Raises:
         DataError: one of them is empty, a pointer of Git LFS or an HTML page.
     """
     files = sorted(Path(place).iterdir()) if Path(place).is_dir() else [Path(place)]
+    files = [path for path in files if path.suffix != ".md"]
     for path in files:
         if path.suffix in SUFFIXES and (what := disguised(path)):
             raise DataError(f"{path}: {what}; a model needs the file itself")
