@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..core.artifacts import write_text
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, DataError
+from ..core.project import default_profile
 from ..report.docs import filled
 
 
@@ -15,11 +16,17 @@ def run(parsed: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: a page is stale.
-        DataError: a table that a page shows is missing, or has no such column or note.
+        DataError: a mark is wrong, or a table that a page shows is missing, or has no such column or note.
+        EnvironmentProblem: the current folder is not the project's.
     """
+    default_profile()
     for path in (Path("README.md"), *sorted(Path("docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
-        if (now := filled(text, Path())) != text:
+        try:
+            now = filled(text, Path())
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+        if now != text:
             if parsed.check:
                 raise ConfigError(f"{path}: its numbers are not those of the results; run maccap docs")
             write_text(path, now)

@@ -55,7 +55,9 @@ def config_files(profile: str, root: Path = Path()) -> list[Path]:
         if file in found:
             raise ConfigError(f"{file}: extends itself; correct the key `extends`")
         found.insert(0, file)
-        profile = _content(root / file).get("extends", "")
+        profile = _content(root / file).get("extends") or ""
+        if profile and not (root / CONFIG).with_name(f"{profile}.yaml").is_file():
+            raise ConfigError(f"{file}: extends {profile!r}, but there is no config/{profile}.yaml")
     return [CONFIG, BASE, *found]
 
 

@@ -297,13 +297,19 @@ class TableSettings(Settings):
         return self
 
 
-Exclusive = list[Annotated[list[str], Field(min_length=2)]]
+def _distinct_words(groups: list[list[str]]) -> list[list[str]]:
+    _distinct([word for group in groups for word in group])
+    return groups
+
+
+Word = Annotated[str, Field(pattern=r"^[a-z]+$")]
+Exclusive = Annotated[list[Annotated[list[Word], Field(min_length=2)]], AfterValidator(_distinct_words)]
 
 
 class Exchanges(Settings):
     """Words in groups of which only one can be true: one in a caption is exchanged for another of its group.
 
-    Plurals in -s and -es are found; leave out nouns with another plural.
+    They are single words in small letters. Plurals in -s and -es are found; leave out nouns with another plural.
     """
 
     noun: Exclusive = setting([], "Things; exchanged for one that no caption of the image names.")
@@ -416,7 +422,7 @@ class Config(Settings):
     experiments: dict[Name, ExperimentSettings] = setting(REQUIRED, "Rows of the tables of captions, by name.")
     vqa_methods: dict[Name, VqaMethod] = setting({}, "Rows of the tables of answers, by name.")
     tables: dict[str, TableSettings] = setting(REQUIRED, "The tables, by name.")
-    instruments: InstrumentsSettings | None = setting(None, "What is asked of encoder and language model.")
+    instruments: InstrumentsSettings = setting(InstrumentsSettings(), "What is asked of encoder and language model.")
     samples: dict[str, list[int]] = setting({}, "Ids of test images that the pages show besides others, by data set.")
     reported: ReportedSettings | None = setting(None, "Published numbers, shown beside those that come out here.")
     spice: str | None = setting(None, "The asset of Stanford CoreNLP; without it there is no SPICE.")

@@ -473,8 +473,14 @@ class Files:
 
     @property
     def shown_sections(self) -> list[str]:
-        """The sections of the config that the report shows."""
-        return [key for key in self.config if key not in NOT_SHOWN]
+        """What the report shows of the config: of runs, experiments and VQA methods only those of its tables."""
+        answered = {name for *_, name in self.profile.answered()}
+        experiments = {name for _, name, _ in self.profile.evaluated()}
+        experiments |= {self.config["vqa_methods"][name].get("experiment") for name in answered}
+        runs = {self.config["experiments"][name].get("run") for name in experiments if name}
+        shown = {"runs": runs, "experiments": experiments, "vqa_methods": answered}
+        found = [key for key in self.config if key not in (*NOT_SHOWN, *shown)]
+        return [*found, *(f"{key}.{name}" for key, used in shown.items() for name in self.config[key] if name in used)]
 
     @property
     def dataset_labels(self) -> list[str]:

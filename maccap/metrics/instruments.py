@@ -50,7 +50,7 @@ def exchanged(
     at, free = choices[rng.integers(len(choices))]
     word = free[rng.integers(len(free))]
     parts[at] = word.capitalize() if parts[at][0].isupper() else word
-    if at >= 3 and parts[at - 2].lower() in ("a", "an"):
+    if at >= 3 and parts[at - 2].lower() in ("a", "an") and parts[at - 1] == " ":
         parts[at - 2] = parts[at - 2][0] + ("n" if word[0] in "aeiou" else "")
     return "".join(parts)
 
@@ -87,8 +87,16 @@ def nats_per_token(
 
 
 def _with_context(lm: LanguageModel, before: Sequence[str], target: str) -> tuple[list[int], int]:
-    """Token ids of texts in a row, begin token first, and how many of them stand before the target."""
-    ids = [lm.begin_id]
-    for text in before:
-        ids += [*lm.tokenizer(text, add_special_tokens=False).input_ids, lm.end_id]
-    return [*ids, *lm.tokenizer(target, add_special_tokens=False).input_ids, lm.end_id], len(ids)
+    """Token ids of texts in a row, begin token first, and how many of them stand before the target.
+
+    Where the model has no positions for all, the texts before lose their beginning.
+    """
+    context, own = [token for text in before for token in _ids(lm, text)], _ids(lm, target)
+    positions = getattr(lm.model.config, "max_position_embeddings", None) or len(context) + len(own) + 1
+    own = own[: positions - 1]
+    context = context[max(0, len(context) + len(own) + 1 - positions) :]
+    return [lm.begin_id, *context, *own], 1 + len(context)
+
+
+def _ids(lm: LanguageModel, text: str) -> list[int]:
+    return [*lm.tokenizer(text, add_special_tokens=False).input_ids, lm.end_id]

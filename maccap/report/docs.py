@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 from ..core.errors import DataError
 from ..tables.table import frame, read_table
 
-PART = re.compile(r"(<!-- maccap (table|notes) ([^\s:]+)(?:: ([^\n]*?))? -->\n).*?(<!-- maccap end -->)", re.DOTALL)
+MARK = re.compile(r"<!--\s*maccap\b.*?-->", re.DOTALL)
+BEGIN = re.compile(r"<!-- maccap (?P<kind>table|notes) (?P<file>[^\s:]+)(: (?P<shown>[^\n]+?))? -->")
+END = "<!-- maccap end -->"
 
 
 def filled(text: str, root: Path) -> str:
@@ -22,9 +25,22 @@ def filled(text: str, root: Path) -> str:
         root: the folder that files are named from.
 
     Raises:
-        DataError: a table is missing, or has no such column or note.
+        DataError: a mark is unknown or has no partner; a table is missing, or has no such column or note.
     """
-    return PART.sub(lambda found: f"{found[1]}\n{_part(found[2], root / found[3], found[4] or '')}\n\n{found[5]}", text)
+    marks = list(MARK.finditer(text))
+    page, end = "", 0
+    for begin, close in zip_longest(marks[::2], marks[1::2]):
+        found = BEGIN.fullmatch(begin[0])
+        if not found or not close or close[0] != END:
+            wrong = close[0] if found and close else begin[0]
+            raise DataError(
+                f"the mark {wrong}: unknown or without its partner; a part begins with table or notes and has {END}"
+            )
+        page += (
+            f"{text[end : begin.end()]}\n\n{_part(found['kind'], root / found['file'], found['shown'] or '')}\n\n{END}"
+        )
+        end = close.end()
+    return page + text[end:]
 
 
 def _part(kind: str, file: Path, shown: str) -> str:

@@ -17,6 +17,7 @@ from ..models.language_model import LanguageModel
 from ..models.of_job import language_model, text_encoder
 
 WHAT_IS_THERE = ("noun", "colour")  # exchanged for what no caption of the image names; the other kinds say how it is
+MOST = 5  # other captions in a row
 
 
 def run(job: Job) -> None:
@@ -66,14 +67,16 @@ def _noticed(job: Job, rows: list[Caption], text: torch.Tensor) -> dict[str, dic
 
 
 def _nats(rows: list[Caption], lm: LanguageModel) -> dict[str, list[float]]:
-    """Nats a token of each image's first caption behind 0, 1, 2 ... of its others, and the same with itself as last."""
-    captions = list(_of_image(rows).values())
-    targets = [own[0] for own in captions]
-    others = [[own[1 : 1 + n] for own in captions] for n in range(min(map(len, captions)))]
-    return {
-        "others": [nats_per_token(lm, before, targets) for before in others],
-        "itself": [
-            nats_per_token(lm, [[*own, target] for own, target in zip(before, targets, strict=True)], targets)
-            for before in others
-        ],
-    }
+    """Nats a token of images' first captions behind 0, 1, 2 ... others, and the same with itself as last.
+
+    Behind n others are the images that have n other captions.
+    """
+    captions = [list(dict.fromkeys(own)) for own in _of_image(rows).values()]
+    found: dict[str, list[float]] = {"others": [], "itself": []}
+    for n in range(min(MOST, max(map(len, captions)) - 1) + 1):
+        told = [own for own in captions if len(own) > n]
+        targets, others = [own[0] for own in told], [own[1 : 1 + n] for own in told]
+        with_itself = [[*before, target] for before, target in zip(others, targets, strict=True)]
+        found["others"].append(nats_per_token(lm, others, targets))
+        found["itself"].append(nats_per_token(lm, with_itself, targets))
+    return found

@@ -160,6 +160,9 @@ def test_a_profile_is_merged_from_its_files_key_by_key_and_null_takes_out(tmp_pa
     (tmp_path / "config/own.yaml").write_text(yaml.safe_dump(own | {"extends": "small"}), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"config/small\.yaml: extends itself"):
         read_config("small", tmp_path)
+    (tmp_path / "config/small.yaml").write_text(yaml.safe_dump(small | {"extends": "gone"}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"config/small\.yaml: extends 'gone', but there is no config/gone\.yaml"):
+        read_config("small", tmp_path)
 
 
 def test_an_unknown_key_is_refused_wherever_it_is_and_named() -> None:

@@ -63,3 +63,16 @@ def test_nats_are_those_of_one_token_after_another() -> None:
             total -= float(logits.log_softmax(-1)[token])
             count, ids = count + 1, [*ids, token]
     assert nats_per_token(lm, contexts, targets, batch=2) == pytest.approx(total / count, rel=1e-5)
+
+
+def test_texts_that_are_too_long_for_the_model_lose_their_beginning() -> None:
+    lm = tiny_lm()
+    positions, target = lm.model.config.max_position_embeddings, "A red ball on the sand."
+    before = [f"Two {word} stars and a fish." for word in ("red", "blue", "pink") * positions]
+    own = [*lm.tokenizer(target, add_special_tokens=False).input_ids, lm.end_id]
+    told = [i for text in before for i in [*lm.tokenizer(text, add_special_tokens=False).input_ids, lm.end_id]]
+    ids = [lm.begin_id, *told, *own]
+    ids = [lm.begin_id, *ids[len(ids) - positions + 1 :]]
+    scores = lm.model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+    expected = -sum(float(scores[i - 1, ids[i]]) for i in range(positions - len(own), positions)) / len(own)
+    assert nats_per_token(lm, [before], [target]) == pytest.approx(expected, rel=1e-5)

@@ -28,6 +28,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(PAGE)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("profile: mini\n")
+    (tmp_path / "Snakefile").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -47,6 +50,20 @@ def test_marked_parts_are_filled_and_the_rest_stays(project: Path) -> None:
 def test_what_is_not_in_the_results_is_named(project: Path, mark: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         filled(f"<!-- maccap table {mark} -->\n<!-- maccap end -->", project)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("<!-- maccap end -->\nbetween", "between"), ("maccap end", "maccap ende"), ("maccap table", "maccap tabel"),
+     ("<!-- maccap table", "<!--maccap table"), ("maccap table t.json: CIDEr", "maccap end")],
+)  # fmt: skip
+def test_a_mark_that_is_wrong_or_alone_is_refused_and_nothing_is_lost(project: Path, old: str, new: str) -> None:
+    page = PAGE.replace(old, new, 1)
+    (project / "README.md").write_text(page)
+    with pytest.raises(DataError, match="unknown or without its partner"):
+        filled(page, project)
+    assert main(["docs"]) == 2
+    assert (project / "README.md").read_text() == page
 
 
 def test_the_command_fills_pages_and_finds_stale_ones(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

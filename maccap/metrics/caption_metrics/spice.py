@@ -60,5 +60,5 @@ def _folder() -> Path:
 
 METRIC = Metric(
     "SPICE", ("SPICE",), 50, score, available=spice_available,
-    absent="SPICE is empty where Stanford CoreNLP 3.6.0 was not supplied.",
+    absent="SPICE needs Stanford CoreNLP 3.6.0, which was not supplied everywhere.",
 )  # fmt: skip
