@@ -35,18 +35,26 @@ from .scenes import (
 )  # fmt: skip
 
 
-def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
-    """Byte-level BPE with OPT's special ids 0-3, which puts `</s>` before each text as OPT's does."""
-    from transformers import PreTrainedTokenizerFast
-
+def byte_level_bpe(texts: Iterator[str], vocab_size: int, *, lower: bool) -> Tokenizer:
+    """Byte-level BPE with OPT's special ids 0-3; in lower case, with a space before each text, as CLIP's is."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if lower:
+        tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=lower)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
+    """A tokenizer that puts `</s>` before each text as OPT's does."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = byte_level_bpe(texts, vocab_size, lower=False)
     tokenizer.post_processor = processors.TemplateProcessing(single="</s> $A", special_tokens=[("</s>", 2)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="</s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
@@ -136,19 +144,11 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
 
 
 def clip_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
-    """Lower-case byte-level BPE with CLIP's marks around each text; the end mark has the highest id."""
+    """A tokenizer with CLIP's marks around each text; the end mark has the highest id."""
     from transformers import PreTrainedTokenizerFast
 
     begin, end = "<start_of_text>", "<end_of_text>"
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - 2, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = byte_level_bpe(texts, vocab_size - 2, lower=True)
     tokenizer.add_special_tokens([begin, end])
     marks = [(mark, tokenizer.token_to_id(mark)) for mark in (begin, end)]
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{begin} $A {end}", special_tokens=marks)
