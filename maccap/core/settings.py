@@ -268,6 +268,7 @@ KINDS: dict[str, tuple[str, ...]] = {  # of tables, with the keys that each need
     "gap_repairs": (),
     "instruments": (),
 }
+FINDINGS = tuple(kind for kind, keys in KINDS.items() if not keys)  # about encoder and language model, without a run
 
 
 class TableSettings(Settings):

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.dotted import leaves
 from ..core.errors import ConfigError
+from ..core.settings import FINDINGS
 from ..data.formats import format_of
 from ..methods.registry import check_options, names, needs
 
@@ -19,7 +20,6 @@ Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 BASELINES_NAME = "baselines"  # of the file that holds their captions
 EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
-GAP_TABLES = ("nearness", "gap", "gap_repairs", "instruments")
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class Profile:
         return self.experiments[experiment].get("run")
 
     def cells_of(self, table: str) -> list[Cell] | None:
-        """The cells of a table of captions, in the order of its rows; None for tables about the gap."""
+        """The cells of a table of captions, in the order of its rows; None for tables without such rows."""
         about = self.config["tables"][table]
-        if about["kind"] in GAP_TABLES:
+        if about["kind"] in FINDINGS:
             return None
         pairs = [tuple(pair.split("-")) for pair in about.get("pairs", [])]
         return [

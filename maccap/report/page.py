@@ -10,9 +10,9 @@ from typing import Any
 from ..core.artifacts import read_json, sha256
 from ..core.errors import DataError
 from ..core.job import Job
+from ..core.settings import FINDINGS
 from ..figures.gap_legends import LEGENDS
 from ..tables.anchors import cell_anchor
-from ..tables.gap import BUILDERS
 from ..tables.table import Cell, Table, read_table
 from . import about
 from .inline import figure
@@ -33,7 +33,7 @@ def report_page(job: Job) -> str:
     """
     cfg, samples = job.settings, read_json(job.input("samples"))
     tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
-    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in (*BUILDERS, "instruments")}
+    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in FINDINGS}
     ordered = sorted(tables, key=lambda name: name in findings)
     shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
     return render(
