@@ -10,7 +10,7 @@ import torch
 from ..core.artifacts import write_json
 from ..core.job import Job
 from ..core.settings import section
-from ..data.captions import Caption, read_captions
+from ..data.captions import Caption, read_captions, references
 from ..data.features import features_of, read_image_features
 from ..metrics.instruments import exchanged, nats_per_token, noticed
 from ..models.language_model import LanguageModel
@@ -36,13 +36,6 @@ def run(job: Job) -> None:
     write_json(job.outputs[0], report)
 
 
-def _of_image(rows: list[Caption]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.image_id, []).append(row.caption)
-    return found
-
-
 def _noticed(job: Job, rows: list[Caption], text: torch.Tensor) -> dict[str, dict[str, float]]:
     """For each kind of word, in how many captions one can be exchanged, and the share in which that is noticed.
 
@@ -52,7 +45,7 @@ def _noticed(job: Job, rows: list[Caption], text: torch.Tensor) -> dict[str, dic
     encoder = text_encoder(job)
     stores = [read_image_features([path]) for path in job.inputs["images"]]
     images = dict(zip(torch.cat([s.ids for s in stores]).tolist(), torch.cat([s.global_ for s in stores]), strict=True))
-    words = {image: set(re.findall(r"[a-z]+", " ".join(own).lower())) for image, own in _of_image(rows).items()}
+    words = {image: set(re.findall(r"[a-z]+", " ".join(own).lower())) for image, own in references(rows).items()}
     found = {}
     for kind, exclusive in section(job.settings, "instruments.exchanges").items():
         rng = np.random.default_rng(job.settings["seed"])
@@ -60,7 +53,7 @@ def _noticed(job: Job, rows: list[Caption], text: torch.Tensor) -> dict[str, dic
         others = [exchanged(row.caption, exclusive, words[row.image_id] if named else set(), rng) for row in rows]
         at = [i for i, other in enumerate(others) if other]
         if at:
-            false = encoder.text_features([other for other in others if other])
+            false = encoder.text_features([text for text in others if text], job.settings["encoder.batch_size"])
             share = noticed(torch.stack([images[rows[i].image_id] for i in at]), text[at], false)
             found[kind] = {"captions": len(at), "share": share}
     return found
@@ -71,7 +64,7 @@ def _nats(rows: list[Caption], lm: LanguageModel) -> dict[str, list[float]]:
 
     Behind n others are the images that have n other captions.
     """
-    captions = [list(dict.fromkeys(own)) for own in _of_image(rows).values()]
+    captions = [list(dict.fromkeys(own)) for own in references(rows).values()]
     found: dict[str, list[float]] = {"others": [], "itself": []}
     for n in range(min(MOST, max(map(len, captions)) - 1) + 1):
         told = [own for own in captions if len(own) > n]

@@ -95,8 +95,6 @@ rule instruments:
         gpu=min(1, config["gpus"]),
     params:
         code=code("measure_instruments"),
-        cfg=pick(
-            "seed gpus instruments encoder.name encoder.batch_size language_model training.precision", about="dataset"
-        ),
+        cfg=pick("seed gpus instruments encoder.batch_size training.precision", about="dataset"),
     shell:
         step("measure-instruments", "captions", "images", "text_features", "encoder", "language_model")
