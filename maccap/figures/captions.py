@@ -20,16 +20,16 @@ PARTS = {("maccap", "ceiling"): "modality gap", ("ceiling", "human"): "adaptor a
 def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, outputs: list[Path]) -> None:
     """One panel for each pair of data sets: means over seeds, with 95 % bootstrap intervals over images."""
     names = labels(cfg, "datasets")
-    panels: dict[tuple[str, str], list[Results]] = {}
+    panels: dict[str, list[Results]] = {}
     for results in found:
-        panels.setdefault((results.about["trained"], results.about["tested"]), []).append(results)
+        panels.setdefault(results.place(names), []).append(results)
     rows = max(map(len, panels.values())) + len(PARTS)
     with plt.rc_context(STYLE):
         size = (5.2 * len(panels), 1.2 + 0.32 * rows)
         figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True)
-        for axes, ((trained, tested), own) in zip(drawn[0], panels.items(), strict=True):
+        for axes, (place, own) in zip(drawn[0], panels.items(), strict=True):
             _panel(axes, own, cfg)
-            axes.set_title(names[tested] if trained == tested else f"{names[trained]} → {names[tested]}")
+            axes.set_title(place)
             axes.set_xlabel(METRIC)
         figure.suptitle(title, fontweight="bold")
         figure.supxlabel(

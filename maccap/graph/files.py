@@ -466,7 +466,8 @@ class Files:
 
     def drawn(self, tier: str = "") -> list[str]:
         """The tables of a target that have a figure."""
-        return [table for kind in DRAWN for table in self.tables_of(kind) if table in self.tables(tier)]
+        wanted = set(self.tables(tier))
+        return [table for kind in DRAWN for table in self.tables_of(kind) if table in wanted]
 
     def tables_of(self, kind: str) -> list[str]:
         return [name for name, about in self.config["tables"].items() if about["kind"] == kind]

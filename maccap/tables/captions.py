@@ -169,9 +169,8 @@ def _coverage_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
     """Of how many images of a test set predictions speak, where these were published by others or are not all."""
     names, notes = labels(cfg, "datasets"), []
     for results in found:
-        trained, experiment, tested = results.about.values()
-        where = " → ".join(names[name] for name in dict.fromkeys((trained, tested)))
-        place = f"{cfg[f'experiments.{experiment}.label']}, {where}"
+        label = cfg[f"experiments.{results.about['experiment']}.label"]
+        place = f"{label}, {results.place(names)}"
         images, of = results.coverage
         if not images:
             notes.append(f"{place}: no image has a second caption, which it would be scored against.")

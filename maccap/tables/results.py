@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +54,10 @@ class Results:
         if metric == VQA:
             return self.over_seeds("accuracy", answer_type=None, question_type=None)
         return self.over_seeds(metric, image_id=None)
+
+    def place(self, names: Mapping[str, str]) -> str:
+        """Trained on → tested on, by the labels of the data sets; the one label where both are the same."""
+        return " → ".join(names[name] for name in dict.fromkeys((self.about["trained"], self.about["tested"])))
 
     @property
     def coverage(self) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from ...data.scenes import Contents
 from ..registry import Array, CaptionSet, Metric, SetScores
 
@@ -23,9 +25,11 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
             _row(caption, of_set.contents.of_image[image], of_set.contents)
             for image, caption in zip(of_set.images, of_set.captions, strict=True)
         ]
-        totals = [sum(column) for column in zip(*rows, strict=True)]
-        scores = {name: (_share(totals, 2 * i), [_share(row, 2 * i) for row in rows]) for i, name in enumerate(NAMES)}
-        found.append(SetScores.in_percent(scores, rows))
+        counts = np.array(rows, dtype=np.float64)
+        scores = {
+            name: (float(of_totals(name, counts.sum(axis=0))), of_totals(name, counts).tolist()) for name in NAMES
+        }
+        found.append(SetScores(scores, rows))
     return found
 
 
@@ -42,14 +46,10 @@ def _row(caption: str, there: frozenset[tuple[str, str]], contents: Contents) ->
     return [len(said), sum(noun in nouns for noun in said), len(coloured), sum(pair in there for pair in coloured)]
 
 
-def _share(row: Sequence[int], at: int) -> float:
-    return row[at + 1] / row[at] if row[at] else 0.0
-
-
 def of_totals(name: str, totals: Array) -> Array:
     """In percent, of summed `_row`s; [..., 4] -> [...]."""
     at = 2 * NAMES.index(name)
-    shares: Array = 100 * totals[..., at + 1] / totals[..., at].clip(1)
+    shares: Array = 100 * (totals[..., at + 1] / totals[..., at].clip(1))
     return shares
 
 
