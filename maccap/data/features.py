@@ -129,6 +129,12 @@ def read_store(path: Path | str) -> dict[str, torch.Tensor]:
         return load_file(path)
 
 
+def read_global_features(paths: Sequence[Path | str]) -> dict[int, torch.Tensor]:
+    """The global feature [d] of each image of some shards, by the image's id."""
+    stores = [read_store(path) for path in paths]
+    return {image_id: row for store in stores for image_id, row in zip(store["ids"].tolist(), store["global"])}
+
+
 def read_image_features(paths: Sequence[Path | str]) -> ImageFeatures:
     """The images of some shards, in their order; those of a single shard stay memory-mapped."""
     stores = [read_store(path) for path in paths]

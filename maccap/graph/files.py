@@ -296,14 +296,17 @@ class Files:
         """The image features that a job of one shard decodes."""
         return [self.image_shard(tested, wildcards.shard) for tested in self.tests(wildcards)]
 
-    def given_references(self, wildcards: Wildcards) -> dict[str, list[str]]:
-        """Captions and their features of the test sets of a group, if it has experiments that are given references."""
-        experiments = [self.config["experiments"][name] for name in self.group(wildcards).names]
-        tests = self.tests(wildcards) if any("given" in about for about in experiments) else []
-        return {
-            "captions": [f"{self.artifacts}/data/{tested}/captions.test.jsonl" for tested in tests],
-            "features": [path for tested in tests for path in self.text_features(tested, "test")],
-        }
+    def captioned(self, wildcards: Wildcards) -> list[str]:
+        """Those of a group's test sets that have captions."""
+        return [tested for tested in self.tests(wildcards) if tested in self.profile.captioned]
+
+    def references(self, tests: Iterable[str]) -> list[str]:
+        """The captions of some test sets."""
+        return [f"{self.artifacts}/data/{tested}/captions.test.jsonl" for tested in tests]
+
+    def reference_features(self, tests: Iterable[str]) -> list[str]:
+        """The text features of the captions of some test sets."""
+        return [path for tested in tests for path in self.text_features(tested, "test")]
 
     def group_tables(self, wildcards: Wildcards) -> list[str]:
         """The tables of images that published captions are about."""
@@ -327,19 +330,19 @@ class Files:
         about = self.config["experiments"][wildcards.group]["published"]
         return [self.asset(about[f"{wildcards.trained}-{tested}"]) for tested in self.tests(wildcards)]
 
-    def predictions(self, tested: str, tiers: Iterable[str], ending: str = ".jsonl") -> list[str]:
+    def predictions(self, tested: str, tiers: Iterable[str]) -> list[str]:
         """Files with predictions of a test set that some targets ask for."""
         return [
             path
             for tier in tiers
             for group in self.groups(tier)
             if tested in group.experiments
-            for path in self._of_group(group, ending, range(1, self.profile.shards_of(group) + 1))
+            for path in self._of_group(group, range(1, self.profile.shards_of(group) + 1))
         ]
 
-    def _of_group(self, group: PredictionGroup, ending: str, shards: Iterable[int | str]) -> list[str]:
+    def _of_group(self, group: PredictionGroup, shards: Iterable[int | str]) -> list[str]:
         folder = f"{self.artifacts}/predictions/{group.trained}"
-        return [f"{folder}/{group.name}{group.tier}.{shard}{ending}" for shard in shards]
+        return [f"{folder}/{group.name}{group.tier}.{shard}.jsonl" for shard in shards]
 
     # --- answers and metrics ---------------------------------------------------------------------------------------
     def answering_experiment(self, wildcards: Wildcards) -> str:
@@ -374,7 +377,7 @@ class Files:
         if about["context"] != "caption":
             return []
         group = self.profile.context_group(wildcards.trained, about["experiment"], wildcards.tested)
-        return self._of_group(group, ".jsonl", [wildcards.shard])
+        return self._of_group(group, [wildcards.shard])
 
     def answers(self, tested: str, tiers: Iterable[str]) -> list[str]:
         """Files with answers about a data set that some targets ask for."""

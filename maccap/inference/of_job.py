@@ -1,15 +1,19 @@
-"""What jobs that make captions or answers share: a run's captioner, and how predictions are kept."""
+"""What jobs that make captions share: a run's captioner, what captions are compared with, how they are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from ..core.job import Job
 from ..core.settings import GenerationSettings, SelectionSettings, settings
-from ..data.features import write_store
+from ..data.captions import Caption, read_captions
+from ..data.features import features_of, read_global_features
 from ..data.predictions import write_predictions
 from ..methods.base import CaptioningMethod, TrainedMethod
 from ..models.encoder import Encoder
@@ -47,21 +51,67 @@ def run_captioner(
     return Captioner(encoder, lm, method, adaptor, generation, draws, seed)
 
 
+@dataclass(frozen=True)
+class EncodedTestSet:
+    """What CLIP made of a test set.
+
+    Attributes:
+        images: the global feature [d] of each image, by its id.
+        captions: its references; none where it has questions alone.
+        features: of these captions, [N, d].
+    """
+
+    images: dict[int, torch.Tensor]
+    captions: list[Caption]
+    features: torch.Tensor
+
+    @classmethod
+    def of_job(cls, job: Job, tested: str, shards: Sequence[Path]) -> EncodedTestSet:
+        """A test set of a job whose setting `captioned` names those that have captions; the shards are of images."""
+        images, captioned = read_global_features(shards), job.settings["captioned"]
+        if tested not in captioned:
+            return cls(images, [], torch.empty(0))
+        captions, store = (job.inputs[name][captioned.index(tested)] for name in ("captions", "caption_features"))
+        rows = read_captions(captions)
+        return cls(images, rows, features_of([store], "test", [row.caption_id for row in rows]))
+
+    def with_cosines(self, rows: Iterable[dict[str, Any]], features: torch.Tensor) -> list[dict[str, Any]]:
+        """Predictions with the cosines of their captions' features [N, d] to image and nearest reference.
+
+        The reference whose number is `left_out_reference` is the caption itself, and none.
+        """
+        own: dict[int, list[int]] = {}
+        for number, caption in enumerate(self.captions):
+            own.setdefault(caption.image_id, []).append(number)
+        known, found = _unit(self.features), []
+        for row, feature in zip(rows, _unit(features), strict=True):
+            cosines = {"image_cosine": feature @ _unit(self.images[row["image_id"]])}
+            numbers = [n for i, n in enumerate(own.get(row["image_id"], [])) if i != row.get("left_out_reference")]
+            if numbers:
+                cosines["reference_cosine"] = (known[numbers] @ feature).max()
+            found.append(row | {name: round(float(cosine), 7) for name, cosine in cosines.items()})
+        return found
+
+
+def _unit(features: torch.Tensor) -> torch.Tensor:
+    return F.normalize(features.double(), dim=-1)
+
+
 class Predictions:
-    """The predictions of one job as they are made, with the text features of the captions, row by row."""
+    """The predictions of one job as they are made."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self.features: list[torch.Tensor] = []
 
-    def add(self, about: dict[str, Any], rows: Sequence[dict[str, Any]], features: torch.Tensor) -> None:
-        """Add rows that are all about the same data: `about` has trained, experiment, tested and seed."""
-        self.rows += [about | row for row in rows]
-        self.features.append(features)
+    def add(
+        self, about: dict[str, Any], rows: Sequence[dict[str, Any]], features: torch.Tensor, test: EncodedTestSet
+    ) -> None:
+        """Add rows that are all about the same data, with the text features of their captions, row by row.
+
+        Args:
+            about: has trained, experiment, tested and seed.
+        """
+        self.rows += [about | row for row in test.with_cosines(rows, features)]
 
     def write(self, job: Job) -> None:
-        """Write the job's two outputs: the JSON Lines, and the feature store, whose ids are the images'."""
-        table, store = job.outputs
-        write_predictions(table, self.rows)
-        ids = [row["image_id"] for row in self.rows]
-        write_store(store, {"features": torch.cat(self.features)}, {"ids": ids}, job.settings["encoder.dtype"])
+        write_predictions(job.outputs[0], self.rows)

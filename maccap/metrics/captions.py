@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -13,7 +13,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from ..core.errors import DataError, EnvironmentProblem
 from ..data.scenes import Contents
 from .java import ensure_java, undisturbed_java
-from .registry import CaptionSet, Features, References, SetScores, metrics
+from .registry import CaptionSet, Cosines, References, SetScores, metrics
 
 SENTINEL = "sentinel"
 SHOWN_IDS = 5
@@ -46,7 +46,7 @@ def caption_scores(references: Mapping[Id, Sequence[str]], predictions: Mapping[
 
 def score_pairs(
     pairs: Sequence[tuple[Mapping[Id, Sequence[str]], Mapping[Id, str]]],
-    features: Sequence[Callable[[], Features]] | None = None,
+    cosines: Sequence[Cosines] | None = None,
     contents: Sequence[Contents | None] | None = None,
 ) -> list[CaptionScores[Id]]:
     """Score pairs of references and predictions, each as in `caption_scores`, with one start of Java for all.
@@ -54,7 +54,7 @@ def score_pairs(
     References that several pairs share, as one object, are prepared once.
 
     Args:
-        features: what makes those of each set, in the order of its references, for the metrics that need them.
+        cosines: those of each set, in the order of its references, for the metrics that need them.
         contents: of each set, what is in the images.
     """
     captions: list[str] = []
@@ -70,9 +70,9 @@ def score_pairs(
         nothing = [None] * len(pairs)
         sets = [
             CaptionSet(prepared[id(of)], [tokens[predictions[id_]] for id_ in of], own, known, list(of))
-            for (of, predictions), own, known in zip(pairs, features or nothing, contents or nothing, strict=True)
+            for (of, predictions), own, known in zip(pairs, cosines or nothing, contents or nothing, strict=True)
         ]
-        usable = [metric for metric in metrics() if metric.available() and (features or not metric.needs_features)]
+        usable = [metric for metric in metrics() if metric.available() and (cosines or not metric.needs_cosines)]
         with ThreadPoolExecutor(2) as pool:  # Java works beside the other metrics
             found = list(pool.map(lambda metric: metric.score(sets), usable))
     families = [metric.family for metric in usable]

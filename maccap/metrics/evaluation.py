@@ -7,57 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file
 
 from ..data.captions import read_captions, references
 from ..data.predictions import read_predictions
 from ..data.scenes import Contents, read_contents
 from .captions import check_coverage, score_pairs
-from .registry import Features
+from .registry import Cosines
 
 IDENTITY = ["trained", "experiment", "tested", "seed"]
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """What predictions of a test set are scored against: by image id its captions, their features, its own feature."""
+    """What predictions are scored against: the captions of each image, by its id, and what is in it if it is known."""
 
     references: dict[int, list[str]]
-    texts: dict[int, np.ndarray]
-    images: dict[int, np.ndarray]
     contents: Contents | None = None
 
     @classmethod
-    def read(
-        cls, captions: Path, text_features: Path, image_features: Sequence[Path], scenes: Sequence[Path] = ()
-    ) -> TestSet:
-        """Read captions, their features (the split `test`), the shards of image features, a file of drawn scenes."""
-        rows = read_captions(captions)
-        texts: dict[int, list[np.ndarray]] = {}
-        for row, feature in zip(rows, load_file(text_features)["test"], strict=True):
-            texts.setdefault(row.image_id, []).append(feature)
-        images: dict[int, np.ndarray] = {}
-        for path in image_features:
-            store = load_file(path)
-            images |= dict(zip(map(int, store["ids"]), store["global"], strict=True))
-        return cls(
-            references(rows),
-            {image_id: np.stack(own) for image_id, own in texts.items()},
-            images,
-            *map(read_contents, scenes),
-        )
+    def read(cls, captions: Path, scenes: Sequence[Path] = ()) -> TestSet:
+        """Read captions and a file of drawn scenes, where there is one."""
+        return cls(references(read_captions(captions)), *map(read_contents, scenes))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The captions of one experiment and seed: a row of `predictions` and of `caption_features`
-    [N, d] for each image."""
+    """The captions of one experiment and seed: a row of `predictions` for each image."""
 
     about: dict[str, Any]
     predictions: pd.DataFrame
-    caption_features: np.ndarray
     test: TestSet
 
     @property
@@ -87,34 +66,26 @@ class Evaluation:
             if len(texts) > 1
         }
 
-    def features(self) -> Features:
-        """Of images, captions and references, in the order of `references`."""
-        rows = {image_id: row for row, image_id in enumerate(self.captions)}
-        test, left_out, ids = self.test, self.left_out, list(self.references)
-        return Features(
-            np.stack([test.images[i] for i in ids]),
-            self.caption_features[[rows[i] for i in ids]],
-            [np.delete(test.texts[i], left_out[i], axis=0) if i in left_out else test.texts[i] for i in ids],
-        )
+    @property
+    def cosines(self) -> Cosines:
+        """In the order of `references`."""
+        rows = self.predictions.set_index("image_id").loc[list(self.references)]
+        return Cosines(rows.image_cosine.to_numpy("float64"), rows.reference_cosine.to_numpy("float64"))
 
 
-def evaluations(tables: Sequence[Path], stores: Sequence[Path], tested: str, test: TestSet) -> list[Evaluation]:
+def evaluations(tables: Sequence[Path], tested: str, test: TestSet) -> list[Evaluation]:
     """What the predictions of some files say of one test set, apart by experiment and seed, in the order of the files.
-
-    Args:
-        stores: the feature stores of the files, in their order.
 
     Raises:
         DataError: predictions and references are not of the same images.
     """
     predictions = read_predictions(tables)
-    features = np.concatenate([load_file(store)["features"] for store in stores])
     found = []
     groups: Any = predictions[predictions.tested == tested].groupby(IDENTITY, sort=False, dropna=False)
     for about, rows in groups:
         identity = dict(zip(IDENTITY, about, strict=True))
         identity["seed"] = None if identity["seed"] is pd.NA else int(identity["seed"])
-        evaluation = Evaluation(identity, rows, features[rows.index.to_numpy()], test)
+        evaluation = Evaluation(identity, rows, test)
         place = f"predictions of {identity['experiment']} on {tested}, seed {identity['seed']}"
         check_coverage(evaluation.references, evaluation.captions, place)
         found.append(evaluation)
@@ -128,9 +99,9 @@ def metric_rows(evaluations: Sequence[Evaluation]) -> Iterator[dict[str, Any]]:
     """
     pairs = [(evaluation.references, evaluation.captions) for evaluation in evaluations]
     contents = [evaluation.test.contents for evaluation in evaluations]
-    scored = score_pairs(pairs, [evaluation.features for evaluation in evaluations], contents)
+    scored = score_pairs(pairs, [evaluation.cosines for evaluation in evaluations], contents)
     for evaluation, scores in zip(evaluations, scored, strict=True):
-        counts = {"images": len(scores.per_item), "of": len(evaluation.test.images)}
+        counts = {"images": len(scores.per_item), "of": len(evaluation.test.references)}
         yield evaluation.about | {"image_id": None} | counts | scores.corpus
         for image_id in evaluation.captions:
             values = {name: round(value, 4) for name, value in scores.per_item[image_id].items()}

@@ -31,26 +31,22 @@ class References:
 
 
 @dataclass(frozen=True)
-class Features:
-    """CLIP features in the order of the images: of the images [N, d], of their captions [N, d], and N times [n_i, d]
-    of the references."""
+class Cosines:
+    """Of CLIP's features of each caption, in the order of the images: to its image, and to its nearest reference."""
 
-    images: NDArray[np.float32]
-    captions: NDArray[np.float32]
-    references: Sequence[NDArray[np.float32]]
+    images: Array
+    references: Array
 
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """What one set of captions is scored by: references and N tokenised captions; features, and the ids of the images
-    with what is in them, where there are any.
-
-    Features are made when they are asked for, so that those of one set alone are in memory.
+    """What one set of captions is scored by: references and N tokenised captions; CLIP's cosines, and the ids of the
+    images with what is in them, where there are any.
     """
 
     references: References
     captions: Sequence[str]
-    features: Callable[[], Features] | None = None
+    cosines: Cosines | None = None
     contents: Contents | None = None
     images: Sequence[Hashable] = ()
 
@@ -87,7 +83,7 @@ class Metric:
             over images.
         available: whether it can be computed here; where not, its cells are empty.
         absent: the note below a table whose cells are empty.
-        needs_features: whether it is computed from `CaptionSet.features`.
+        needs_cosines: whether it is computed from `CaptionSet.cosines`.
         higher_is_better: which way is good; told below tables where it is not.
     """
 
@@ -98,7 +94,7 @@ class Metric:
     of_totals: Callable[[str, Array], Array] | None = None
     available: Callable[[], bool] = lambda: True
     absent: str = ""
-    needs_features: bool = False
+    needs_cosines: bool = False
     higher_is_better: bool = True
 
 

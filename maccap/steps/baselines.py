@@ -7,8 +7,8 @@ single one has none.
 
 from ..core.job import Job
 from ..core.settings import GenerationSettings, SelectionSettings, settings
-from ..data.captions import read_captions, references
-from ..inference.of_job import Predictions
+from ..data.captions import references
+from ..inference.of_job import EncodedTestSet, Predictions
 from ..models.encoder import EncodedOnce
 from ..models.of_job import language_model, text_encoder
 
@@ -17,7 +17,8 @@ def run(job: Job) -> None:
     generation = settings(GenerationSettings, job.settings, "generation")
     selection = settings(SelectionSettings, job.settings, "selection")
     encoded, lm, dataset = EncodedOnce(text_encoder(job)), language_model(job), job.settings["tested"]
-    texts = references(read_captions(job.input("captions")))
+    test = EncodedTestSet.of_job(job, dataset, job.inputs["images"])
+    texts = references(test.captions)
     alone = lm.generate(None, [""], beams=generation.beams, max_new_tokens=generation.max_new_tokens)[0]
     made = Predictions()
     for experiment in ("blind", "human"):
@@ -32,5 +33,5 @@ def run(job: Job) -> None:
                 ]
             features = encoded.features([selection.clipscore_prompt + str(row["caption"]) for row in rows])
             about = {"trained": dataset, "experiment": experiment, "tested": dataset, "seed": seed}
-            made.add(about, rows, features)
+            made.add(about, rows, features, test)
     made.write(job)

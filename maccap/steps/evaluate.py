@@ -24,5 +24,4 @@ def _evaluations(job: Job) -> list[Evaluation]:
     if job.inputs.get("spice"):
         supply_spice(job.inputs["spice"])
     scenes = job.inputs.get("scenes", [])
-    test = TestSet.read(job.input("captions"), job.input("text_features"), job.inputs["images"], scenes)
-    return evaluations(job.inputs["predictions"], job.inputs["features"], job.settings["tested"], test)
+    return evaluations(job.inputs["predictions"], job.settings["tested"], TestSet.read(job.input("captions"), scenes))

@@ -20,7 +20,12 @@ def project(tmp_path, monkeypatch) -> Path:
     for shard in (0, 1):
         rows = [
             {"trained": "coco", "experiment": experiment, "tested": "coco", "seed": seed, "image_id": image_id}
-            | {"caption": f"{experiment} {seed} sees {image_id}.", "candidates": ["x"], "scores": [0.5]}
+            | {
+                "caption": f"{experiment} {seed} sees {image_id}.",
+                "image_cosine": 0.5,
+                "candidates": ["x"],
+                "scores": [0.5],
+            }
             for experiment, seed in about
             for image_id in range(shard * 3, shard * 3 + 3)
         ]

@@ -21,10 +21,7 @@ rule corenlp:
 rule evaluate:
     input:
         captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
-        images=lambda wildcards: FILES.image_features(wildcards.tested),
-        text_features=lambda wildcards: FILES.text_features(wildcards.tested, "test"),
         predictions=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier]),
-        features=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier], ".features.safetensors"),
         spice=rules.corenlp.output if "spice" in config else [],
         scenes=lambda wildcards: FILES.scenes(wildcards.tested),
     output:
@@ -37,7 +34,7 @@ rule evaluate:
         code=code("evaluate", *METRIC_MODULES),
         cfg=pick(about="tested"),
     shell:
-        step("evaluate", "captions", "images", "text_features", "predictions", "features", "spice", "scenes")
+        step("evaluate", "captions", "predictions", "spice", "scenes")
 
 
 rule evaluate_answers:

@@ -1,5 +1,4 @@
 KEYS = ("seed", "repeats", "gpus", "encoder", "language_model", "training", "generation", "selection")
-PREDICTIONS = (".jsonl", ".features.safetensors")
 
 
 # All experiments of a run, or one, by the setting `predictions`, on one shard of each test set.
@@ -9,10 +8,10 @@ rule predict:
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
         images=FILES.group_images,
-        reference_captions=lambda wildcards: FILES.given_references(wildcards)["captions"],
-        reference_features=lambda wildcards: FILES.given_references(wildcards)["features"],
+        captions=lambda wildcards: FILES.references(FILES.captioned(wildcards)),
+        caption_features=lambda wildcards: FILES.reference_features(FILES.captioned(wildcards)),
     output:
-        multiext(f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}", *PREDICTIONS),
+        f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}.jsonl",
     log:
         f"{LOGS}/predict/{{trained}}-{{group}}{{tier}}.{{shard}}.log",
     wildcard_constraints:
@@ -31,10 +30,11 @@ rule predict:
             run=lambda wildcards: FILES.group(wildcards).run,
             experiment=lambda wildcards: FILES.group(wildcards).names,
             tested=FILES.tests,
+            captioned=FILES.captioned,
             decoded=FILES.decoded,
         ),
     shell:
-        step("predict", "encoder", "language_model", "images", "reference_captions", "reference_features", *RESOURCES)
+        step("predict", "encoder", "language_model", "images", "captions", "caption_features", *RESOURCES)
 
 
 # The two ends of the scale: the language model alone, and a reference against the others.
@@ -42,9 +42,11 @@ rule baselines:
     input:
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
-        captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
+        images=lambda wildcards: FILES.image_features(wildcards.tested),
+        captions=lambda wildcards: FILES.references([wildcards.tested]),
+        caption_features=lambda wildcards: FILES.reference_features([wildcards.tested]),
     output:
-        multiext(f"{ARTIFACTS}/predictions/{{tested}}/baselines.1", *PREDICTIONS),
+        f"{ARTIFACTS}/predictions/{{tested}}/baselines.1.jsonl",
     log:
         f"{LOGS}/baselines/{{tested}}.log",
     priority: 50
@@ -57,20 +59,24 @@ rule baselines:
         cfg=pick(
             "seed repeats gpus encoder language_model training.precision generation selection",
             about="tested",
+            captioned=lambda wildcards: [wildcards.tested],
             experiment=["blind", "human"],
         ),
     shell:
-        step("baselines", "encoder", "language_model", "captions")
+        step("baselines", "encoder", "language_model", "images", "captions", "caption_features")
 
 
 # Captions that others published, scored like everyone else's.
 rule published:
     input:
         encoder=FILES.encoder(),
-        images=FILES.group_tables,
+        images=lambda wildcards: [path for tested in FILES.tests(wildcards) for path in FILES.image_features(tested)],
+        tables=FILES.group_tables,
+        captions=lambda wildcards: FILES.references(FILES.tests(wildcards)),
+        caption_features=lambda wildcards: FILES.reference_features(FILES.tests(wildcards)),
         published=FILES.published,
     output:
-        multiext(f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.1", *PREDICTIONS),
+        f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.1.jsonl",
     log:
         f"{LOGS}/published/{{trained}}-{{group}}{{tier}}.log",
     wildcard_constraints:
@@ -82,10 +88,15 @@ rule published:
     params:
         code=code("published"),
         cfg=pick(
-            "gpus encoder selection", about="trained", experiment=lambda wildcards: wildcards.group, tested=FILES.tests
+            "gpus encoder selection",
+            about="trained",
+            experiment=lambda wildcards: wildcards.group,
+            tested=FILES.tests,
+            captioned=FILES.tests,
+            shards=lambda wildcards: [len(FILES.image_features(tested)) for tested in FILES.tests(wildcards)],
         ),
     shell:
-        step("published", "encoder", "images", "published")
+        step("published", "encoder", "images", "tables", "captions", "caption_features", "published")
 
 
 # Questions, per way of answering and shard of the test images.
