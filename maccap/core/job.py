@@ -28,3 +28,7 @@ class Job:
     def seeds(self) -> list[int]:
         """The run seeds: the config's seed and its successors, one per repeat."""
         return [self.settings["seed"] + i for i in range(self.settings["repeats"])]
+
+    def seeds_of(self, experiment: str) -> list[int]:
+        """The seeds of one of the job's experiments, the first ones of the job's."""
+        return self.seeds[: self.settings.get("fewer_repeats", {}).get(experiment)]

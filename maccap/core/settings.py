@@ -219,6 +219,7 @@ class RunSettings(Settings):
         None, "The method's own settings; see docs/methods.md."
     )
     training: TrainingChanges | None = setting(None, "What differs from `training`.")  # type: ignore[valid-type]
+    repeats: int | None = setting(None, "Seeds, at most those of the profile, the default.", "seeds", ge=1)
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -241,6 +242,12 @@ class ExperimentSettings(Settings):
     )
     generation: GenerationChanges | None = setting(None, "What differs from `generation`.")  # type: ignore[valid-type]
     selection: SelectionChanges | None = setting(None, "What differs from `selection`.")  # type: ignore[valid-type]
+    repeats: int | None = setting(
+        None,
+        "Seeds, at most those of its run (without one: of the profile), the default; compared on those that both have.",
+        "seeds",
+        ge=1,
+    )
     lowers: str | None = setting(None, "The claim that a lower CIDEr than the reference's speaks for.")
     raises: str | None = setting(None, "The claim that a higher CIDEr than the reference's speaks for.")
     note: str | None = setting(None, "A remark under the table.")
@@ -398,7 +405,7 @@ class Config(Settings):
     profile: str = setting(REQUIRED, "Its name, that of its file in config/.", pattern=r"^[a-z0-9-]+$")
     extends: str | None = setting(None, "The profile that this one changes; without it, base.yaml alone.")
     seed: int = setting(REQUIRED, "Decides everything; repeat i uses seed + i.", ge=0)
-    repeats: int = setting(REQUIRED, "Seeds of every experiment.", "seeds", ge=1)
+    repeats: int = setting(REQUIRED, "Seeds of every run and experiment that names no fewer itself.", "seeds", ge=1)
     reduced: bool = setting(REQUIRED, "Not the paper's data and models: no number counts as reproduced.")
     gpus: int = setting(
         REQUIRED, "For each training; other jobs use one of them at most, and 0 is the CPU.", "GPUs", ge=0

@@ -38,7 +38,8 @@ def training_seconds(parameters: int, tokens: float) -> float:
 
 @dataclass(frozen=True)
 class Generation:
-    """Captions or answers from a language model: `inputs` prompts, each with `draws` x `beams` running texts."""
+    """Captions or answers from a language model: `inputs` prompts, each with `draws` x `beams` running texts; all of
+    them `seeds` times."""
 
     parameters: int
     inputs: int
@@ -47,6 +48,7 @@ class Generation:
     batch_size: int
     beams: int
     draws: int = 1
+    seeds: int = 1
 
     @property
     def seconds(self) -> float:
@@ -55,7 +57,7 @@ class Generation:
         batches = -(-self.inputs // self.batch_size)
         computing = 2 * self.parameters * texts / FLOPS
         reading = batches * self.parameters * VALUE_BYTES / BANDWIDTH
-        return self.prompt_tokens * computing + self.new_tokens * max(computing, reading)
+        return self.seeds * (self.prompt_tokens * computing + self.new_tokens * max(computing, reading))
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,10 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
         downloads: bytes by name of every asset that is not on disk yet; None where nobody knows.
     """
     config, numbers = profile.config, profile.config["estimate"]
-    parameters, encoder, repeats = numbers["language_model_parameters"], numbers["encoder"], config["repeats"]
+    parameters, encoder = numbers["language_model_parameters"], numbers["encoder"]
     texts, images = (sum(_size(profile, name, kind) for name in profile.datasets) for kind in ("captions", "images"))
     trained = sum(
-        _size(profile, trained, "captions") * _training(config, trained, run)["epochs"]
+        profile.run_repeats(run) * _size(profile, trained, "captions") * _training(config, trained, run)["epochs"]
         for trained, run in profile.trained
     )
     known = {name: size for name, size in downloads.items() if size is not None}
@@ -142,17 +144,17 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
         feature_bytes(texts, images, encoder["image_tokens"], encoder["dim"]),
         encoding_seconds(texts * numbers["caption_tokens"], encoder["text_parameters"])
         + encoding_seconds(images * encoder["image_tokens"], encoder["image_parameters"]),
-        training_seconds(parameters, repeats * trained * (config["training"]["queries"] + numbers["caption_tokens"])),
-        repeats * sum(generation.seconds for generation in generations(profile)),
+        training_seconds(parameters, trained * (config["training"]["queries"] + numbers["caption_tokens"])),
+        sum(generation.seconds for generation in generations(profile)),
     )
 
 
 def generations(profile: Profile) -> list[Generation]:
-    """The captions and answers that one seed makes for the profile's tables."""
+    """The captions and answers for the profile's tables."""
     parameters = profile.config["estimate"]["language_model_parameters"]
     question_tokens, answering = profile.config["estimate"]["question_tokens"], profile.config["answering"]
     captions = [
-        _captions(profile.config, parameters, _size(profile, tested, "images"), experiment)
+        _captions(profile, parameters, _size(profile, tested, "images"), experiment)
         for _, experiment, tested in profile.predicted()
         if (run := profile.run_of(experiment)) and "adaptor" in profile.needs(run)
     ]
@@ -160,6 +162,7 @@ def generations(profile: Profile) -> list[Generation]:
         Generation(
             parameters, _size(profile, dataset, "questions"), question_tokens, answering["max_new_tokens"],
             answering["batch_size"], answering["beams"],
+            seeds=profile.repeats(profile.vqa_methods[vqa_method]["experiment"]),
         )
         for _, dataset, vqa_method in profile.answered()
         if profile.vqa_methods[vqa_method]["context"] != "majority"
@@ -177,11 +180,11 @@ def _training(config: dict[str, Any], trained: str, run: str) -> dict[str, Any]:
     return config["training"] | own[0] | own[1]
 
 
-def _captions(config: dict[str, Any], parameters: int, images: int, experiment: str) -> Generation:
-    own = config["experiments"][experiment]
+def _captions(profile: Profile, parameters: int, images: int, experiment: str) -> Generation:
+    config, own = profile.config, profile.experiments[experiment]
     generation = config["generation"] | own.get("generation", {})
     selection = config["selection"] | own.get("selection", {})
     return Generation(
         parameters, images, config["training"]["queries"] + 1, generation["max_new_tokens"], generation["batch_size"],
-        generation["beams"], selection["draws"],
+        generation["beams"], selection["draws"], profile.repeats(experiment),
     )  # fmt: skip

@@ -5,7 +5,7 @@ Methods that take `wildcards` are input functions of rules. A path is only a pla
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -252,23 +252,31 @@ class Files:
     def image_shard(self, dataset: str, shard: int | str) -> str:
         return f"{self.artifacts}/features/{dataset}/images.test.{shard}.safetensors"
 
-    def run(self, trained: str, run: str, file: str) -> list[str]:
-        """A file of a run, of every seed."""
-        seeds = range(self.config["seed"], self.config["seed"] + self.config["repeats"])
+    def run(self, trained: str, run: str, file: str, repeats: int | None = None) -> list[str]:
+        """A file of a run, of each of its seeds or of the first `repeats`."""
+        first = self.config["seed"]
+        seeds = range(first, first + (repeats or self.profile.run_repeats(run)))
         return [f"{self.artifacts}/runs/{trained}/{run}/s{seed}/{file}" for seed in seeds]
+
+    @staticmethod
+    def run_keys(run: str) -> list[str]:
+        """Keys of what a run sets for itself, but its number of seeds: a job is given its own."""
+        return [f"runs.{run}.{part}" for part in ("method", "options", "training")]
 
     def training_logs(self) -> list[str]:
         return [f"{self.artifacts}/runs/{trained}/{run}/log.jsonl" for trained, run in self.profile.trained]
 
-    def resources(self, trained: str, run: str) -> dict[str, Any]:
-        """What a run's method needs beside images and models, as named inputs: RESOURCES."""
+    def resources(self, trained: str, run: str, experiments: Sequence[str] = ()) -> dict[str, Any]:
+        """What a run's method needs beside images and models, as named inputs: RESOURCES; the adaptors of every seed,
+        or of those that some experiments have."""
+        repeats = self.profile.repeats(*experiments) if experiments else None
         needed, about = self.profile.needs(run), self.config["runs"][run]
         return {
             "memory": self.text_features(trained, "train") if "memory" in needed else [],
             "memory_captions": f"{self.artifacts}/data/{trained}/captions.train.jsonl" if "memory" in needed else [],
             "pairs": f"{self.artifacts}/features/{trained}/pairs.val.safetensors" if "pairs" in needed else [],
             "vocabulary": about["options"]["vocabulary"] if "vocabulary" in needed else [],
-            "adaptors": self.run(trained, run, "adaptor.safetensors") if "adaptor" in needed else [],
+            "adaptors": self.run(trained, run, "adaptor.safetensors", repeats) if "adaptor" in needed else [],
         }
 
     def code_of_run(self, step: str, run: str) -> str:
@@ -287,6 +295,11 @@ class Files:
 
     def group(self, wildcards: Wildcards) -> PredictionGroup:
         return self.profile.group(wildcards.trained, wildcards.group, wildcards.tier)
+
+    def fewer_repeats(self, experiments: Sequence[str]) -> dict[str, int] | None:
+        """How many seeds those of a job's experiments have that have fewer than the job; None if all have as many."""
+        most, found = self.profile.repeats(*experiments), {name: self.profile.repeats(name) for name in experiments}
+        return {name: n for name, n in found.items() if n < most} or None
 
     def tests(self, wildcards: Wildcards) -> list[str]:
         """The test sets that a job of one shard decodes, sorted."""
@@ -313,9 +326,12 @@ class Files:
         return [f"{self.artifacts}/data/{tested}/images.jsonl" for tested in self.tests(wildcards)]
 
     def decoding_keys(self, wildcards: Wildcards) -> list[str]:
-        """Keys of what a group's experiments, and the data of its run, set for themselves."""
-        own = [f"experiments.{name}" for name in self.group(wildcards).names]
+        """Keys of what a group's experiments, its run, and the data of that set for themselves."""
+        group = self.group(wildcards)
+        assert group.run
+        own = [f"experiments.{name}" for name in group.names]
         return [
+            *self.run_keys(group.run),
             f"datasets.{wildcards.trained}.training",
             *(f"{key}.{part}" for key in own for part in (*DECODING, "given")),
         ]
@@ -349,14 +365,12 @@ class Files:
         """The experiment whose soft tokens or captions stand before a VQA method's questions."""
         return str(self.config["vqa_methods"][wildcards.vqa_method]["experiment"])
 
-    def answering_keys(self, wildcards: Wildcards) -> list[str]:
-        return [f"vqa_methods.{wildcards.vqa_method}.context", f"runs.{self.answering_run(wildcards)}"]
-
     def own_answering_keys(self, wildcards: Wildcards) -> list[str]:
-        """Keys of what a VQA method, its experiment, and the data of its run set for themselves."""
+        """Keys of what a VQA method, its experiment, the run of that, and its data set for themselves."""
         own = f"experiments.{self.answering_experiment(wildcards)}"
         return [
             f"vqa_methods.{wildcards.vqa_method}.answering",
+            *self.run_keys(self.answering_run(wildcards)),
             f"datasets.{wildcards.trained}.training",
             *(f"{own}.{part}" for part in DECODING),
         ]

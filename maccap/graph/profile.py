@@ -49,7 +49,8 @@ class Profile:
     """A complete configuration (`core.project.read_config`) and its cross-references.
 
     Raises:
-        ConfigError: a name that nothing defines: a run, an experiment, a method, a data set, a VQA method.
+        ConfigError: a name that nothing defines: a run, an experiment, a method, a data set, a VQA method; or an entry
+            with more seeds than what it stands under.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -60,6 +61,7 @@ class Profile:
     def _check(self) -> None:
         for name, run in self.config["runs"].items():
             self._check_run(f"runs.{name}", run)
+            self._check_repeats(f"runs.{name}", run, None)
         for name, about in self.datasets.items():
             format_of(about["format"], f"datasets.{name}.format").check(about, self.config, f"datasets.{name}")
         for name, about in self.experiments.items():
@@ -69,6 +71,7 @@ class Profile:
                 raise ConfigError(f"experiments.{name}: needs `run` or `published` (only {BASELINES} go without)")
             if "given" in about and "adaptor" not in (self.needs(about["run"]) if "run" in about else ()):
                 raise ConfigError(f"experiments.{name}.given: needs a run whose method trains an adaptor")
+            self._check_repeats(f"experiments.{name}", about, about.get("run"))
         for name, about in self.vqa_methods.items():
             if "experiment" in about:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
@@ -84,6 +87,14 @@ class Profile:
         check_options(run["method"], run.get("options", {}), f"{key}.options")
         if "vocabulary" in needs(run["method"]) and "vocabulary" not in run.get("options", {}):
             raise ConfigError(f"{key}.options.vocabulary is missing: name a file of entities, one a line")
+
+    def _check_repeats(self, key: str, about: dict[str, Any], run: str | None) -> None:
+        most = self.run_repeats(run)
+        if about.get("repeats", most) > most:
+            whose = f"runs.{run}" if run else "the profile"
+            raise ConfigError(f"{key}.repeats: {about['repeats']} seeds, but {whose} has {most}; name at most as many")
+        if "published" in about and "repeats" in about:
+            raise ConfigError(f"{key}.repeats: published captions have no seeds; take the key out")
 
     def _check_vqa_method(self, key: str, about: dict[str, Any]) -> None:
         self._known(about["experiment"], self.experiments, key)
@@ -120,6 +131,15 @@ class Profile:
 
     def run_of(self, experiment: str) -> str | None:
         return self.experiments[experiment].get("run")
+
+    def run_repeats(self, run: str | None) -> int:
+        """How many seeds a run has; without a run, as many as the profile."""
+        return int(self.config["runs"].get(run, {}).get("repeats", self.config["repeats"]))
+
+    def repeats(self, *experiments: str) -> int:
+        """How many seeds an experiment has, the first ones of its run; of several, that with most."""
+        found = (self.experiments.get(name, {}) for name in experiments)
+        return max(int(about.get("repeats", self.run_repeats(about.get("run")))) for about in found)
 
     def cells_of(self, table: str) -> list[Cell] | None:
         """The cells of a table of captions, in the order of its rows; None for tables without such rows."""

@@ -61,7 +61,8 @@ class Step:
     def seeds(self) -> list[int]:
         settings = self.record.settings
         if {"seed", "repeats"} <= set(settings):
-            return self.record.job.seeds
+            job = self.record.job
+            return max(map(job.seeds_of, self.about.get("experiment", ())), key=len, default=job.seeds)
         return [settings["seed"]] if settings.get("seed") is not None else []
 
     @property

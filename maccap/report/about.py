@@ -76,6 +76,7 @@ def experiment_rows(cfg: dict[str, Any]) -> Rows:
         own = section(cfg, f"experiments.{name}")
         origin = own.get("run") or ("published predictions" if section(own, "published") else "no training")
         differs = section(cfg, f"experiments.{name}.generation") | section(cfg, f"experiments.{name}.selection")
+        differs |= {key: value for key, value in own.items() if key == "repeats"}
         rows.append([str(own["label"]), str(origin), _listed(differs)])
     return rows
 

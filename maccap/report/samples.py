@@ -117,7 +117,7 @@ def image_samples(job: Job) -> list[ImageSamples]:
 
 def _of_first_seed(job: Job, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the first seed; published predictions have none."""
-    return rows[rows.seed.isna() | (rows.seed == job.seeds[0])]
+    return rows[rows.seed.isna() | (rows.seed == job.settings["seed"])]
 
 
 def _method(cfg: dict[str, Any], experiment: str) -> str | None:

@@ -22,7 +22,7 @@ def run(job: Job) -> None:
     alone = lm.generate(None, [""], beams=generation.beams, max_new_tokens=generation.max_new_tokens)[0]
     made = Predictions()
     for experiment in ("blind", "human"):
-        for index, seed in enumerate(job.seeds):
+        for index, seed in enumerate(job.seeds_of(experiment)):
             if experiment == "blind":
                 rows = [{"image_id": image_id, "caption": alone} for image_id in texts]
             else:

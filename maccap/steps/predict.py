@@ -19,7 +19,8 @@ def run(job: Job) -> None:
         shard, groups = job.inputs["images"][position], _sharing_candidates(job, decoded)
         images, test = read_image_features([shard]), EncodedTestSet.of_job(job, tested, [shard])
         for repeat, seed in enumerate(job.seeds):
-            for (generation, given), experiments in groups.items():
+            own = [name for name in decoded if seed in job.seeds_of(name)]
+            for (generation, given), experiments in _sharing_candidates(job, own).items():
                 draws = max(selection.draws for selection in experiments.values())
                 captioner = run_captioner(job, encoder, lm, method, generation, draws, seed)
                 seen = images

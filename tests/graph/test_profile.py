@@ -55,6 +55,10 @@ def paper() -> dict:
         (("datasets", "coco", "format"), "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
         (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
         (("experiments", "clipre", "given"), "reference", "experiments.clipre.given: needs a run whose method trains"),
+        (("runs", "maccap", "repeats"), 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
+        (("experiments", "blind", "repeats"), 4, "experiments.blind.repeats: 4 seeds, but the profile has 3"),
+        (("runs", "maccap", "repeats"), 2, "experiments.maccap.repeats: 3 seeds, but runs.maccap has 2"),
+        (("experiments", "clipre-magic", "repeats"), 1, "experiments.clipre-magic.repeats: published captions have no"),
         (("experiments", "human", "given"), "reference", "experiments.human.given: needs a run whose method trains"),
         (("vqa_methods", "prefix", "experiment"), "ceiling", "'ceiling' sees references; name one that sees the image"),
         (("tables", "in_domain", "experiments"), ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
@@ -78,6 +82,8 @@ def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, to
     for key in keys[:-1]:
         place = place[key]
     place[keys[-1]] = value
+    if keys == ("runs", "maccap", "repeats"):
+        paper["experiments"]["maccap"]["repeats"] = 3
     with pytest.raises(ConfigError) as error:
         Profile(paper)
     assert told in str(error.value)
@@ -160,6 +166,17 @@ def test_the_estimate_counts_every_run_seed_and_override(paper):
     tokens = 3 * 3 * 3318333 * (paper["training"]["queries"] + paper["estimate"]["caption_tokens"])
     operations = 4 * paper["estimate"]["language_model_parameters"] * tokens
     assert estimate(Profile(paper), {}).training_seconds - before == pytest.approx(operations / 100e12)
+
+
+def test_the_estimate_counts_the_seeds_of_each_run_and_experiment(paper):
+    whole = estimate(Profile(paper), {})
+    paper["experiments"]["capdec"]["repeats"] = 1
+    less = estimate(Profile(paper), {})
+    assert less.training_seconds == whole.training_seconds
+    assert less.generation_seconds < whole.generation_seconds
+    for run in paper["runs"].values():
+        run["repeats"] = 1
+    assert 3 * estimate(Profile(paper), {}).training_seconds == pytest.approx(whole.training_seconds)
 
 
 def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):

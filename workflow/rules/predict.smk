@@ -1,10 +1,14 @@
-KEYS = ("seed", "repeats", "gpus", "encoder", "language_model", "training", "generation", "selection")
+KEYS = "seed gpus encoder language_model training generation selection"
 
 
 # All experiments of a run, or one, by the setting `predictions`, on one shard of each test set.
 rule predict:
     input:
-        unpack(lambda wildcards: FILES.resources(wildcards.trained, FILES.group(wildcards).run)),
+        unpack(
+            lambda wildcards: FILES.resources(
+                wildcards.trained, FILES.group(wildcards).run, FILES.group(wildcards).names
+            )
+        ),
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
         images=FILES.group_images,
@@ -24,9 +28,11 @@ rule predict:
     params:
         code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
         cfg=pick(
-            lambda wildcards: [*KEYS, f"runs.{FILES.group(wildcards).run}"],
+            KEYS,
             FILES.decoding_keys,
             about="trained",
+            repeats=lambda wildcards: PROFILE.repeats(*FILES.group(wildcards).names),
+            fewer_repeats=lambda wildcards: FILES.fewer_repeats(FILES.group(wildcards).names),
             run=lambda wildcards: FILES.group(wildcards).run,
             experiment=lambda wildcards: FILES.group(wildcards).names,
             tested=FILES.tests,
@@ -57,10 +63,12 @@ rule baselines:
     params:
         code=code("baselines"),
         cfg=pick(
-            "seed repeats gpus encoder language_model training.precision generation selection",
+            "seed gpus encoder language_model training.precision generation selection",
             about="tested",
             captioned=lambda wildcards: [wildcards.tested],
-            experiment=["blind", "human"],
+            repeats=PROFILE.repeats(*BASELINES),
+            fewer_repeats=FILES.fewer_repeats(BASELINES),
+            experiment=list(BASELINES),
         ),
     shell:
         step("baselines", "encoder", "language_model", "images", "captions", "caption_features")
@@ -102,7 +110,11 @@ rule published:
 # Questions, per way of answering and shard of the test images.
 rule answer:
     input:
-        unpack(lambda wildcards: FILES.resources(wildcards.trained, FILES.answering_run(wildcards))),
+        unpack(
+            lambda wildcards: FILES.resources(
+                wildcards.trained, FILES.answering_run(wildcards), [FILES.answering_experiment(wildcards)]
+            )
+        ),
         encoder=FILES.encoder(),
         language_model=FILES.answering_model,
         questions=FILES.questions("questions", "test"),
@@ -121,9 +133,10 @@ rule answer:
     params:
         code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
         cfg=pick(
-            lambda wildcards: [*KEYS, "answering", *FILES.answering_keys(wildcards)],
+            f"{KEYS} answering vqa_methods.{{vqa_method}}.context",
             FILES.own_answering_keys,
             about="trained tested vqa_method",
+            repeats=lambda wildcards: PROFILE.repeats(FILES.answering_experiment(wildcards)),
             run=FILES.answering_run,
             experiment=FILES.answering_experiment,
         ),

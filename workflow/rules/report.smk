@@ -27,7 +27,7 @@ rule samples:
     params:
         code=code("samples"),
         cfg=pick(
-            lambda wildcards: ["seed", "repeats", "generation", *FILES.sample_labels(SHOWN)],
+            lambda wildcards: ["seed", "generation", *FILES.sample_labels(SHOWN)],
             lambda wildcards: ["samples", *FILES.sample_settings(SHOWN)],
             captioned=CAPTIONED,
             asked=ASKED,
