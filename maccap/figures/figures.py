@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,11 @@ def sweep_figure(table: Table, outputs: list[Path]) -> None:
         for axes, metric, colour in zip(panels, SWEPT, COLOURS, strict=False):
             cells = [row.cells[table.columns.index(metric)] for row in table.rows]
             found = [cell for cell in cells if isinstance(cell, Cell)]
-            spread = [cell.sd or 0.0 for cell in found]
+            spread = [math.nan if cell.sd is None else cell.sd for cell in found]  # one seed has none, not one of 0
             axes.errorbar(values, [cell.value for cell in found], spread, fmt="o-", capsize=3, color=colour)
             axes.set_title(metric)
             axes.set_xlabel(table.headers[0])
-            axes.set_ylim(0, 1.08 * max(cell.value + sd for cell, sd in zip(found, spread, strict=True)))
+            axes.set_ylim(0, 1.08 * max(cell.value + (cell.sd or 0.0) for cell in found))
         figure.suptitle(table.title, fontweight="bold")
         figure.supxlabel("mean over seeds; with several, ± standard deviation", fontsize=8)
         figure.tight_layout()

@@ -11,19 +11,20 @@ from ..core.settings import labels, section
 from . import gap
 from .captions import captions, comparison, sweep
 from .instruments import instruments
-from .results import Results, read_results
+from .results import Results, read_results, seed_notes
 from .table import Row, Table, without_empty_columns
 
 REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
 
 
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
+    vqa_methods = _by_vqa_method(files, cfg)
     columns = {"overall": None, "yes/no": "yes/no", "number": "number", "other": "other"}
     rows = [
         Row([label], [own.over_seeds("accuracy", answer_type=kind, question_type=None) for kind in columns.values()])
-        for label, own in _by_vqa_method(files, cfg).items()
+        for label, own in vqa_methods.items()
     ]
-    return Table(title, ["answers"], list(columns), rows)
+    return Table(title, ["answers"], list(columns), rows, seed_notes(vqa_methods, vqa_methods.values()))
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
@@ -33,7 +34,7 @@ def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         Row([kind], [own.over_seeds("accuracy", answer_type=None, question_type=kind) for own in vqa_methods.values()])
         for kind in kinds
     ]
-    return Table(title, ["question type"], list(vqa_methods), rows)
+    return Table(title, ["question type"], list(vqa_methods), rows, seed_notes(vqa_methods, vqa_methods.values()))
 
 
 def _by_vqa_method(files: list[Path], cfg: dict[str, Any]) -> dict[str, Results]:

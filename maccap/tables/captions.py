@@ -10,7 +10,7 @@ from typing import Any
 from ..core.settings import labels, section
 from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from ..metrics.registry import metric_names, metrics
-from .results import Results, read_results
+from .results import Results, on_common_seeds, read_results, seed_notes
 from .table import BOUND, DIFFERENCE, Cell, Row, Table, cell
 
 MARK = "*"
@@ -38,6 +38,7 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         label = cfg[f"experiments.{reference}.label"]
         notes.append(f"{MARK} differs from {label} of the same data: the 95 % interval leaves out 0 ({RESAMPLING}).")
     headers = ["data set" if in_domain else "trained → tested", "method"]
+    notes += seed_notes([row.labels[-1] for row in rows], found, compared=bool(reference))
     notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)]
     return Table(title, headers, metric_names(), rows, notes)
 
@@ -58,6 +59,7 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
                 if (claim := cfg.get(f"experiments.{experiment}.{key}")) and difference[0]:
                     notes.append(f"Claim “{claim}”: {_verdict(difference, sign)} here ({label}).")
         rows.append(Row([label], [*_cells(results), *difference]))
+    notes += seed_notes([row.labels[-1] for row in rows], found, compared=True)
     notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)]
     return Table(title, ["variant"], [*metric_names(), *DELTA], rows, notes)
 
@@ -71,10 +73,11 @@ def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         difference = _difference(results, own, cfg["seed"]) if own and results is not own else [None, None, None]
         rows.append(Row([f"{value:g}"], [*_cells(results), *difference]))
     notes = [*_metric_notes(rows), *_shared_note([results.about["experiment"] for results in found], key, cfg)]
+    where, name = key.replace("_", " ").split(".", 1)
+    notes += seed_notes([f"{name} {value:g}" for value in by_value], by_value.values(), compared=bool(own))
     if own:
         notes.append(f"Δ: difference to {cfg[key]:g}, the profile's value, with the 95 % interval of a {RESAMPLING}.")
-    where, _, name = key.partition(".")
-    return Table(title, [f"{name.replace('_', ' ')} ({where})"], [*metric_names(), *DELTA], rows, notes)
+    return Table(title, [f"{name} ({where})"], [*metric_names(), *DELTA], rows, notes)
 
 
 def _shared_note(experiments: list[str], key: str, cfg: dict[str, Any]) -> list[str]:
@@ -102,19 +105,20 @@ def _cells(results: Results) -> list[Cell | None]:
 
 def _marked(ours: Results, base: Results, seed: int) -> list[Cell | None]:
     """As `_cells`, with a mark on each that differs from the other experiment's."""
-    if not comparable(ours, base):
+    pair = on_common_seeds(ours, base)
+    if not comparable(*pair):
         return _cells(ours)
     return [
-        replace(own, mark=MARK) if own and _leaves_out_zero(_interval(metric, ours, base, seed)) else own
+        replace(own, mark=MARK) if own and _leaves_out_zero(_interval(metric, *pair, seed)) else own
         for metric, own in zip(metric_names(), _cells(ours), strict=True)
     ]
 
 
 def comparable(ours: Results, base: Results) -> bool:
-    """Whether they have as many seeds and the same images; predictions that others published, or a human's captions
-    where some images have no second one, may have neither."""
+    """Whether they have seeds, and the same images; predictions that others published have no seed in common with ours,
+    and a human's captions may have fewer images, as some have no second one."""
     images = {frozenset(rows.image_id) for results in (ours, base) for rows in results.by_seed}
-    return len(ours.seeds) == len(base.seeds) and len(images) == 1
+    return len(images) == 1
 
 
 def _interval(metric: str, ours: Results, base: Results, seed: int) -> tuple[float, float]:
@@ -129,8 +133,10 @@ def _leaves_out_zero(interval: tuple[float, float]) -> bool:
 
 
 def _difference(ours: Results, base: Results, seed: int) -> list[Cell | None]:
-    """CIDEr's difference over the seeds, and the ends of its interval; empty cells where one is of fewer images."""
-    if ours.coverage != base.coverage:
+    """CIDEr's difference over the seeds that both have, and the ends of its interval; empty cells without such seeds,
+    or where one is of fewer images."""
+    ours, base = on_common_seeds(ours, base)
+    if not ours.seeds or ours.coverage != base.coverage:
         return [None, None, None]
     own, other = ours.overall("CIDEr"), base.overall("CIDEr")
     assert own

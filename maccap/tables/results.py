@@ -67,6 +67,11 @@ class Results:
         images, of = (int(self.whole[column].iloc[0]) for column in ("images", "of"))
         return images, of
 
+    def of_seeds(self, seeds: Sequence[int]) -> Results:
+        """What there is of these seeds alone."""
+        whole, items = (rows[rows.seed.isin(seeds)] for rows in (self.whole, self.items))
+        return self if len(whole) == len(self.whole) else Results(self.about, whole, items)
+
     @cached_property
     def by_seed(self) -> list[pd.DataFrame]:
         """The rows about single images or questions, one frame for each seed."""
@@ -88,6 +93,24 @@ def read_results(files: Iterable[Path], cells: Sequence[Sequence[str]], kind: st
         single = own["image_id" if kind == "experiment" else "question_id"].notna()
         found.append(Results(dict(zip(columns, names, strict=True)), own[~single], own[single]))
     return found
+
+
+def on_common_seeds(ours: Results, base: Results) -> tuple[Results, Results]:
+    """Both on the seeds that both have; predictions that others published have none."""
+    seeds = [seed for seed in ours.seeds if seed is not None and seed in base.seeds]
+    return ours.of_seeds(seeds), base.of_seeds(seeds)
+
+
+def seed_notes(names: Iterable[str], found: Iterable[Results], *, compared: bool = False) -> list[str]:
+    """Which rows, by their names, have fewer seeds than others; published predictions and empty rows have none."""
+    rows = zip(names, found, strict=True)
+    counts = {name: len(results.seeds) for name, results in rows if results.seeds not in ([], [None])}
+    fewer: dict[int, list[str]] = {}
+    for name, count in counts.items():
+        if count < max(counts.values()):
+            fewer.setdefault(count, []).append(name)
+    told = (f"{'One seed' if n == 1 else f'{n} seeds'}: {', '.join(names)}" for n, names in sorted(fewer.items()))
+    return [f"{'; '.join(told)}{'; differences are on the seeds that both have' * compared}."] if fewer else []
 
 
 def _plain(value: Any) -> Any:

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from maccap.core.errors import DataError
+from maccap.figures.figures import sweep_figure
 from maccap.metrics.bootstrap import difference_interval, resampled
 from maccap.metrics.metric_files import write_metrics
 from maccap.tables.build import build
 from maccap.tables.captions import MARK, captions, comparable, comparison, sweep, swept
-from maccap.tables.results import read_results
+from maccap.tables.results import on_common_seeds, read_results
 from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
 
 IMAGES, SEEDS = 60, (1, 2, 3)
@@ -114,10 +116,76 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
     better, once, same, base = read_results(metrics, cells)
     assert comparable(same, base)
     assert not comparable(better, base)
-    assert not comparable(once, base)
+    assert comparable(*on_common_seeds(once, base))
     assert not any(cell.mark for row, _, cell in captions(metrics, CFG, "T").numbers() if "Better" in row.labels)
     with pytest.raises(DataError, match="scores other images than"):
         comparison(metrics, CFG, "T")
+
+
+def with_fewer_seeds(metrics: list[Path], name: str, count: int) -> None:
+    shifts = {"base": 0.0, "better": 4.0, "same": 0.001}
+    own = {other: SEEDS[: count if other == name else 3] for other in shifts}
+    write_metrics(
+        metrics[0], (row for other, s in shifts.items() for seed in own[other] for row in scores(other, s, seed))
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("fewer", ["better", "base"])
+def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(
+    metrics: list[Path], fewer: str, count: int
+) -> None:
+    with_fewer_seeds(metrics, fewer, count)
+    table = comparison(metrics, CFG, "T")
+    better = by_column(table.rows[1], table.columns)
+    delta, low, high = (better[column] for column in ("ΔCIDEr", "Δ 95 % low", "Δ 95 % high"))
+    ours, base = cider(4.0)[:count], cider(0.0)[:count]
+    assert delta.value == pytest.approx(ours.mean() - base.mean())
+    assert (delta.n, better["CIDEr"].n) == (count, count if fewer == "better" else 3)
+    assert [source.row["seed"] for source in delta.sources] == [*SEEDS[:count]] * 2
+    generator, by_hand = np.random.default_rng(9), []
+    for _ in range(4000):
+        images, seeds = generator.integers(IMAGES, size=IMAGES), generator.integers(count, size=count)
+        by_hand.append((ours - base)[np.ix_(seeds, images)].mean())
+    assert (low.value, high.value) == pytest.approx(np.percentile(by_hand, (2.5, 97.5)), abs=0.15)
+    same = by_column(table.rows[2], table.columns)["ΔCIDEr"]
+    assert same.n == (count if fewer == "base" else 3)
+
+    told = f"{'One seed' if count == 1 else '2 seeds'}: {fewer.title()}"
+    assert f"{told}; differences are on the seeds that both have." in table.notes
+    found = f"CIDEr {delta.value:+.1f} [{low.value:+.1f}, {high.value:+.1f}]"
+    assert f"Claim “it helps”: holds, {found}, here (Better)." in table.notes
+    marked = captions(metrics, CFG, "T")
+    assert by_column(marked.rows[1], marked.columns)["CIDEr"].mark == MARK
+    alone = {key: value for key, value in CFG.items() if key != "tables.t.reference"}
+    assert f"{told}." in captions(metrics, alone, "T").notes
+
+
+def test_rows_with_as_many_seeds_have_no_note(metrics: list[Path]) -> None:
+    assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
+
+
+def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(
+    metrics: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_fewer_seeds(metrics, "better", 1)
+    cfg = CFG | {
+        "tables.t.key": "selection.draws", "selection.draws": 1,
+        **{f"experiments.{name}.run": "a" for name in ("base", "better", "same")},
+        **{f"experiments.{name}.selection.draws": n for n, name in enumerate(("base", "better", "same"), start=1)},
+    }  # fmt: skip
+    table = sweep(metrics, cfg, "T")
+    assert "One seed: draws 2; differences are on the seeds that both have." in table.notes
+    drawn, errorbar = [], Axes.errorbar
+
+    def draw(axes: Axes, x: Any, y: Any, spread: Any, **how: Any) -> Any:
+        drawn.append(spread)
+        return errorbar(axes, x, y, spread, **how)
+
+    monkeypatch.setattr(Axes, "errorbar", draw)
+    sweep_figure(table, [tmp_path / "sweep.png"])
+    assert [np.isnan(spread).tolist() for spread in drawn] == [[False, True, False]] * 3
+    assert (tmp_path / "sweep.png").stat().st_size > 0
 
 
 def test_published_predictions_are_not_marked_and_their_images_are_counted(metrics: list[Path]) -> None:
