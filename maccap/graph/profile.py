@@ -49,8 +49,7 @@ class Profile:
     """A complete configuration (`core.project.read_config`) and its cross-references.
 
     Raises:
-        ConfigError: a name that nothing defines: a run, an experiment, a method, a data set, a VQA method; or an entry
-            with more seeds than what it stands under.
+        ConfigError: a name that nothing defines (a run, a method, a data set, ...), or more seeds than there are.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:

@@ -105,11 +105,9 @@ def seed_notes(names: Iterable[str], found: Iterable[Results], *, compared: bool
     """Which rows, by their names, have fewer seeds than others; published predictions and empty rows have none."""
     rows = zip(names, found, strict=True)
     counts = {name: len(results.seeds) for name, results in rows if results.seeds not in ([], [None])}
-    fewer: dict[int, list[str]] = {}
-    for name, count in counts.items():
-        if count < max(counts.values()):
-            fewer.setdefault(count, []).append(name)
-    told = (f"{'One seed' if n == 1 else f'{n} seeds'}: {', '.join(names)}" for n, names in sorted(fewer.items()))
+    fewer = sorted(set(counts.values()))[:-1]
+    named = {n: ", ".join(name for name, count in counts.items() if count == n) for n in fewer}
+    told = (f"{'One seed' if n == 1 else f'{n} seeds'}: {of}" for n, of in named.items())
     return [f"{'; '.join(told)}{'; differences are on the seeds that both have' * compared}."] if fewer else []
 
 

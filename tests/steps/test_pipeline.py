@@ -160,6 +160,7 @@ def test_a_row_of_one_seed_is_noted_compared_on_that_seed_and_traced_to_it(first
     assert [source.row["seed"] for source in delta.sources] == [SEEDS[0]] * 2
     assert delta.value == pytest.approx(light - maccap)
     assert "One seed: light; differences are on the seeds that both have." in table.notes
+    assert "a run has up to 2 seeds" in " ".join(Path("results/small/report.html").read_text().split())
     assert "One seed: prefix." in read_table("results/small/tables/vqa.json").notes
 
     def seeds(label: str) -> list[int]:
