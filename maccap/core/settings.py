@@ -248,6 +248,9 @@ class ExperimentSettings(Settings):
         "seeds",
         ge=1,
     )
+    against: str | None = setting(
+        None, "The experiment that comparisons hold it against, in place of the table's reference."
+    )
     lowers: str | None = setting(None, "The claim that a lower CIDEr than the reference's speaks for.")
     raises: str | None = setting(None, "The claim that a higher CIDEr than the reference's speaks for.")
     note: str | None = setting(None, "A remark under the table.")

@@ -119,7 +119,10 @@ class Profile:
             if kind in about:
                 self._known(about[kind], self.datasets, f"{key}.{kind}")
         if "reference" in about:
-            self._known(about["reference"], dict.fromkeys(about["experiments"]), f"{key}.reference")
+            rows = dict.fromkeys(about["experiments"])
+            self._known(about["reference"], rows, f"{key}.reference")
+            for name in rows if about["kind"] == "comparison" else ():
+                self._known(self.experiments[name].get("against", name), rows, f"experiments.{name}.against, in {key}")
         if "key" in about and about["key"] not in leaves("", self.config):
             raise ConfigError(f"{key}.key: there is no setting {about['key']!r}; docs/config.md lists them")
 

@@ -16,7 +16,7 @@ def run(job: Job) -> None:
     made = Predictions()
     decoded_on = zip(job.settings["tested"], job.settings["decoded"], strict=True)
     for position, (tested, decoded) in enumerate(decoded_on):
-        shard, groups = job.inputs["images"][position], _sharing_candidates(job, decoded)
+        shard = job.inputs["images"][position]
         images, test = read_image_features([shard]), EncodedTestSet.of_job(job, tested, [shard])
         for repeat, seed in enumerate(job.seeds):
             own = [name for name in decoded if seed in job.seeds_of(name)]

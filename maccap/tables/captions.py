@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,23 +44,23 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    """Each change with its paired difference in CIDEr to the reference, and what that says of a claim."""
-    found = read_results(files, cfg["cells"])
-    named = cfg[f"tables.{cfg['table']}.reference"]
-    (reference,) = (results for results in found if results.about["experiment"] == named)
-    rows, notes = [], [f"Δ: difference to the reference, with the 95 % interval of a {RESAMPLING}."]
-    for results in found:
-        experiment = results.about["experiment"]
+    """Each change with its paired difference in CIDEr to what it is held against, and what that says of a claim."""
+    found = {results.about["experiment"]: results for results in read_results(files, cfg["cells"])}
+    reference = cfg[f"tables.{cfg['table']}.reference"]
+    against = {name: cfg.get(f"experiments.{name}.against", reference) for name in found}
+    held = "the nearest row above without one" if set(against.values()) - {reference} else "the reference"
+    rows, notes = [], [f"Δ: difference to {held}, with the 95 % interval of a {RESAMPLING}."]
+    for experiment, results in found.items():
         difference: list[Cell | None] = [None, None, None]
         label = cfg[f"experiments.{experiment}.label"]
-        if results is not reference:
-            difference = _difference(results, reference, cfg["seed"])
+        if experiment not in against.values():
+            difference = _difference(results, found[against[experiment]], cfg["seed"])
             for key, sign in (("lowers", -1), ("raises", 1)):
                 if (claim := cfg.get(f"experiments.{experiment}.{key}")) and difference[0]:
                     notes.append(f"Claim “{claim}”: {_verdict(difference, sign)} here ({label}).")
         rows.append(Row([label], [*_cells(results), *difference]))
-    notes += seed_notes([row.labels[-1] for row in rows], found, compared=True)
-    notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)]
+    notes += seed_notes([row.labels[-1] for row in rows], found.values(), compared=True)
+    notes = [*_metric_notes(rows), *notes, *_method_notes(found.values(), cfg), *_coverage_notes(found.values(), cfg)]
     return Table(title, ["variant"], [*metric_names(), *DELTA], rows, notes)
 
 
@@ -164,14 +164,14 @@ def _metric_notes(rows: list[Row]) -> list[str]:
     return [*absent, *([f"Lower is better: {', '.join(lower)}."] if lower else [])]
 
 
-def _method_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
+def _method_notes(found: Iterable[Results], cfg: dict[str, Any]) -> list[str]:
     """What the config notes of the experiments shown, such as where a method differs from the published one."""
     shown = dict.fromkeys(results.about["experiment"] for results in found)
     notes = ((cfg[f"experiments.{name}.label"], cfg.get(f"experiments.{name}.note")) for name in shown)
     return [f"{label}: {note}." for label, note in notes if note]
 
 
-def _coverage_notes(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
+def _coverage_notes(found: Iterable[Results], cfg: dict[str, Any]) -> list[str]:
     """Of how many images of a test set predictions speak, where these were published by others or are not all."""
     names, notes = labels(cfg, "datasets"), []
     for results in found:

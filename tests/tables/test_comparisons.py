@@ -272,3 +272,17 @@ def test_the_config_says_what_kind_a_table_is(metrics: list[Path]) -> None:
     assert table.title == "New (mini profile)"
     assert table.notes[0].startswith("Reduced run")
     assert "ΔCIDEr" in table.columns
+
+
+def test_a_comparison_holds_a_row_against_the_experiment_that_it_names(metrics: list[Path]) -> None:
+    cfg = CFG | {"experiments.same.against": "better"}
+    plain, told = comparison(metrics, CFG, "T"), comparison(metrics, cfg, "T")
+    delta = plain.columns.index("ΔCIDEr")
+    base, better, same = (row.cells[delta] for row in told.rows)
+    assert base is better is None
+    assert same is not None
+    by_plain = [row.cells[delta] for row in plain.rows]
+    assert by_plain[1] is not None
+    assert by_plain[2] is not None
+    assert same.value == pytest.approx(by_plain[2].value - by_plain[1].value)
+    assert "nearest row above" in next(note for note in told.notes if note.startswith("Δ"))
