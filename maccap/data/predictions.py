@@ -2,9 +2,9 @@
 
 A row of predictions has the columns `trained`, `experiment`, `tested`, `seed` (null for what others published),
 `image_id`, `caption` and `image_cosine`, CLIP's cosine of caption and image; where they apply `reference_cosine`, that
-of the caption and the nearest of the references that it is scored against, `candidates` and their `scores`,
-`left_out_reference` (the number of the reference that a human's caption was taken from) and `published`. A row of
-answers has `trained`, `vqa_method`, `tested`, `seed`, `question_id` and `answer`.
+of the caption and the nearest of the references that it is scored against, `candidates` and their `scores` (cosines to
+the image), `left_out_reference` (the number of the reference that a human's caption was taken from) and `published`. A
+row of answers has `trained`, `vqa_method`, `tested`, `seed`, `question_id` and `answer`.
 """
 
 from __future__ import annotations

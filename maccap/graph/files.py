@@ -21,6 +21,7 @@ from ..models.weights import model_files
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
 from .sources import digest, members
 
+METRIC_FILES = (".jsonl", ".items.jsonl")  # of whole sets, and of single images or questions
 TIERS = ("", EXTENDED)  # at the end of names: of the target `all`, and of what only `extended` makes
 RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
 DECODING = ("generation", "selection")  # settings that an experiment may override
@@ -406,12 +407,16 @@ class Files:
     def metrics(self, cells: Iterable[tuple[str, str, str]]) -> list[str]:
         """The files that hold the caption metrics of some cells (trained on, experiment, tested on)."""
         tiers = {cell: tier for tier in reversed(TIERS) for cell in self.profile.evaluated(extended=tier == EXTENDED)}
-        return list(dict.fromkeys(f"{self.results}/metrics/captions/{cell[2]}{tiers[cell]}.jsonl" for cell in cells))
+        return self._metric_files("captions", (cell[2] + tiers[cell] for cell in cells))
 
     def answer_metrics(self, rows: Iterable[tuple[str, str, str]]) -> list[str]:
         """The files that hold the accuracy of some rows (trained on, asked about, vqa_method)."""
         tiers = {row: tier for tier in reversed(TIERS) for row in self.profile.answered(extended=tier == EXTENDED)}
-        return list(dict.fromkeys(f"{self.results}/metrics/vqa/{row[1]}{tiers[row]}.jsonl" for row in rows))
+        return self._metric_files("vqa", (row[1] + tiers[row] for row in rows))
+
+    def _metric_files(self, kind: str, names: Iterable[str]) -> list[str]:
+        distinct = dict.fromkeys(names)
+        return [f"{self.results}/metrics/{kind}/{name}{ending}" for name in distinct for ending in METRIC_FILES]
 
     def sampled(self, captioned: Iterable[str], asked: Iterable[str]) -> dict[str, Any]:
         """What samples of captioned images and of questions are taken from, as named inputs for each data set."""

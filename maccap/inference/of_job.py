@@ -108,10 +108,15 @@ class Predictions:
     ) -> None:
         """Add rows that are all about the same data, with the text features of their captions, row by row.
 
+        A single candidate is the caption, and is left out.
+
         Args:
             about: has trained, experiment, tested and seed.
         """
-        self.rows += [about | row for row in test.with_cosines(rows, features)]
+        for row in test.with_cosines(rows, features):
+            if len(row.get("candidates", ())) == 1:
+                row = {name: value for name, value in row.items() if name not in ("candidates", "scores")}
+            self.rows.append(about | row)
 
     def write(self, job: Job) -> None:
         write_predictions(job.outputs[0], self.rows)

@@ -1,9 +1,11 @@
-"""Metric files: JSON Lines, one row for the corpus and one for each image or question, with what it is about."""
+"""Metric files: JSON Lines whose rows say what they are about, in pairs: one file of whole sets, one of single images
+or questions, which is large and follows from the predictions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ from ..core.artifacts import atomic
 from ..core.errors import DataError
 
 
-def write_metrics(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write the rows of a metric file as they come."""
-    with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def write_metrics(pair: Sequence[Path], rows: Iterable[dict[str, Any]]) -> None:
+    """Write a pair of files, the rows as they come: those about whole sets, and those about a single image."""
+    with ExitStack() as stack:
+        parts = [stack.enter_context(atomic(path)) for path in pair]
+        files = [stack.enter_context(part.open("w", encoding="utf-8", newline="\n")) for part in parts]
+        for row in rows:
+            files[row["image_id"] is not None].write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def read_metrics(paths: Iterable[Path | str]) -> pd.DataFrame:

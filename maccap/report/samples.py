@@ -136,8 +136,8 @@ def _of_dataset(
     images = []
     for image_id, why in chosen.items():
         own: Any = outputs[lead].loc[image_id]
-        best = own["candidates"].index(own["caption"])
-        scored = zip(own["candidates"], own["scores"], strict=True)
+        texts, scores = own["candidates"] or [own["caption"]], own["scores"] or [own["image_cosine"]]
+        scored, best = zip(texts, scores, strict=True), texts.index(own["caption"])
         candidates = [Candidate(text, score, number == best) for number, (text, score) in enumerate(scored)]
         captions = [
             Output(

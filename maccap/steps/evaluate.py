@@ -1,4 +1,4 @@
-"""All predictions of one test set -> their caption metrics, of the corpus and of each image, as JSON Lines."""
+"""All predictions of one test set -> their caption metrics as JSON Lines: of the corpus, and of each image."""
 
 from itertools import islice
 
@@ -17,7 +17,7 @@ def run_all(jobs: list[Job]) -> None:
     found = [_evaluations(job) for job in jobs]
     rows = metric_rows([evaluation for own in found for evaluation in own])
     for job, own in zip(jobs, found, strict=True):
-        write_metrics(job.outputs[0], islice(rows, sum(1 + len(evaluation.predictions) for evaluation in own)))
+        write_metrics(job.outputs, islice(rows, sum(1 + len(evaluation.predictions) for evaluation in own)))
 
 
 def _evaluations(job: Job) -> list[Evaluation]:

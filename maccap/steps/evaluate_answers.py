@@ -1,4 +1,4 @@
-"""All answers about one data set -> official VQA accuracies, overall, by type and of each question, as JSON Lines."""
+"""All answers about one data set -> official VQA accuracies as JSON Lines: overall and by type; of each question."""
 
 from ..core.job import Job
 from ..data.predictions import read_answers
@@ -11,4 +11,4 @@ def run(job: Job) -> None:
     questions = read_questions(job.input("questions"))
     annotations = read_annotations(job.input("annotations"), questions)
     answers = read_answers(job.inputs["answers"])
-    write_metrics(job.outputs[0], accuracy_rows(questions, annotations, answers))
+    write_metrics(job.outputs, accuracy_rows(questions, annotations, answers))

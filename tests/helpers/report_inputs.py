@@ -18,6 +18,7 @@ from maccap.data.features import write_store
 from maccap.data.predictions import write_answers, write_predictions
 from maccap.figures.figures import plt, save
 from maccap.figures.gap_legends import LEGENDS
+from maccap.graph.files import METRIC_FILES
 from maccap.metrics.metric_files import write_metrics
 from maccap.report.page import report_page
 from maccap.steps.runner import run_step
@@ -106,19 +107,19 @@ def questions(folder: Path, dataset: str) -> dict[str, list[Path]]:
     write_json(data / "vqa_questions.test.json", header | {"questions": asked})
     write_json(data / "vqa_annotations.test.json", header | {"annotations": annotations})
     answers = folder / "artifacts/mini/answers" / dataset / dataset
-    metrics = folder / f"results/mini/metrics/vqa/{dataset}.jsonl"
+    metrics = [folder / f"results/mini/metrics/vqa/{dataset}{ending}" for ending in METRIC_FILES]
     said, scores = {}, []
     for name in ("prefix", "majority"):
         about = {"trained": dataset, "vqa_method": name, "tested": dataset, "seed": SEED}
         said[answers / f"{name}.1.jsonl"] = [about | {"question_id": q, "answer": f"{name} says {q}"} for q in ids]
-        scores.append(about | {"question_id": None, "accuracy": 65.0})
-        scores += [about | {"question_id": q, "accuracy": 100.0 if q % 2 else 30.0} for q in ids]
+        scores.append(about | {"question_id": None, "image_id": None, "accuracy": 65.0})
+        scores += [about | {"question_id": q, "image_id": q, "accuracy": 100.0 if q % 2 else 30.0} for q in ids]
     for path, rows in said.items():
         write_answers(path, rows)
     write_metrics(metrics, scores)
     return {
         "answers": [*said],
-        "answer_metrics": [metrics],
+        "answer_metrics": metrics,
         f"questions_{dataset}": [data / "vqa_questions.test.json"],
         f"annotations_{dataset}": [data / "vqa_annotations.test.json"],
     }
@@ -138,11 +139,11 @@ def add_captions(
         rows = [row | {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]} for row in rows]
     scores = [about | {"image_id": i, "CIDEr": cider_of(experiment, i)} for i in images]
     predictions = folder / f"artifacts/mini/predictions/{dataset}/{experiment}.1.jsonl"
-    metrics = folder / f"results/mini/metrics/captions/{dataset}.{experiment}.jsonl"
+    metrics = [folder / f"results/mini/metrics/captions/{dataset}.{experiment}{ending}" for ending in METRIC_FILES]
     write_predictions(predictions, rows)
     write_metrics(metrics, [about | {"image_id": None, "CIDEr": 50.0}, *scores])
     inputs.setdefault("predictions", []).append(predictions)
-    inputs.setdefault("metrics", []).append(metrics)
+    inputs.setdefault("metrics", []).extend(metrics)
 
 
 def make_inputs(folder: Path, profile: str = "mini") -> dict[str, list[Path]]:

@@ -4,7 +4,7 @@ from maccap.core.errors import MaccapError
 from maccap.core.project import config_files
 from maccap.fetch.registry import DOWNLOADS, HubAsset, read_registry
 from maccap.figures.gap_legends import LEGENDS
-from maccap.graph.files import METRIC_MODULES, RESOURCES, Files, code
+from maccap.graph.files import METRIC_FILES, METRIC_MODULES, RESOURCES, Files, code
 from maccap.graph.profile import BASELINES, EXTENDED, Profile
 from maccap.graph.rules import one_of, picker, step
 from snakemake.exceptions import WorkflowError

@@ -25,7 +25,7 @@ rule evaluate:
         spice=rules.corenlp.output if "spice" in config else [],
         scenes=lambda wildcards: FILES.scenes(wildcards.tested),
     output:
-        f"{RESULTS}/metrics/captions/{{tested}}{{tier}}.jsonl",
+        multiext(f"{RESULTS}/metrics/captions/{{tested}}{{tier}}", *METRIC_FILES),
     log:
         f"{LOGS}/evaluate/{{tested}}{{tier}}.log",
     conda:
@@ -43,7 +43,7 @@ rule evaluate_answers:
         annotations=FILES.questions("annotations", "test"),
         answers=lambda wildcards: FILES.answers(wildcards.tested, [wildcards.tier]),
     output:
-        f"{RESULTS}/metrics/vqa/{{tested}}{{tier}}.jsonl",
+        multiext(f"{RESULTS}/metrics/vqa/{{tested}}{{tier}}", *METRIC_FILES),
     log:
         f"{LOGS}/evaluate_answers/{{tested}}{{tier}}.log",
     conda:
