@@ -27,7 +27,8 @@ from .errors import DataError
 from .job import Job
 
 RECORD_SUFFIX = ".prov.json"
-ABOUT = ("trained", "run", "experiment", "tested", "vqa_method")  # settings that say which data a job is about
+# Settings that say which data a job is about.
+ABOUT = ("trained", "run", "run_seed", "experiment", "tested", "vqa_method")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # which Snakemake sets for each job
 MADE_IN = ("artifacts", "results")  # the folders that jobs write into
 RECORDED_PACKAGES = (
@@ -94,7 +95,7 @@ class Record(_Strict):
         return {path: digest for files in self.inputs.values() for path, digest in files.items()}
 
     @property
-    def about(self) -> dict[str, set[str]]:
+    def about(self) -> dict[str, set[Any]]:
         """Which data the job is about, by the settings named in ABOUT, each one value or a list; most jobs have few."""
         found = {key: self.settings[key] for key in ABOUT if key in self.settings}
         return {key: set(value) if isinstance(value, list) else {value} for key, value in found.items()}

@@ -253,24 +253,28 @@ class Files:
     def image_shard(self, dataset: str, shard: int | str) -> str:
         return f"{self.artifacts}/features/{dataset}/images.test.{shard}.safetensors"
 
-    def run(self, trained: str, run: str, file: str, repeats: int | None = None) -> list[str]:
-        """A file of a run, of each of its seeds or of the first `repeats`."""
+    def run(self, trained: str, run: str, file: str, repeats: int) -> list[str]:
+        """A file of the first seeds of a run."""
         first = self.config["seed"]
-        seeds = range(first, first + (repeats or self.profile.run_repeats(run)))
-        return [f"{self.artifacts}/runs/{trained}/{run}/s{seed}/{file}" for seed in seeds]
+        return [f"{self.artifacts}/runs/{trained}/{run}/s{first + i}/{file}" for i in range(repeats)]
+
+    def trained(self, file: str) -> list[str]:
+        """A file of every run and seed that the target `all` trains."""
+        return [
+            path
+            for trained, run in self.profile.trained
+            for path in self.run(trained, run, file, self.profile.run_repeats(run))
+        ]
 
     @staticmethod
     def run_keys(run: str) -> list[str]:
-        """Keys of what a run sets for itself, but its number of seeds: a job is given its own."""
+        """Keys of what a run sets for itself, but its number of seeds: a job is given its own seeds."""
         return [f"runs.{run}.{part}" for part in ("method", "options", "training")]
 
-    def training_logs(self) -> list[str]:
-        return [f"{self.artifacts}/runs/{trained}/{run}/log.jsonl" for trained, run in self.profile.trained]
-
     def resources(self, trained: str, run: str, experiments: Sequence[str] = ()) -> dict[str, Any]:
-        """What a run's method needs beside images and models, as named inputs: RESOURCES; the adaptors of every seed,
-        or of those that some experiments have."""
-        repeats = self.profile.repeats(*experiments) if experiments else None
+        """What a run's method needs beside images and models, as named inputs: RESOURCES; of the adaptors those of the
+        seeds that some experiments have."""
+        repeats = self.profile.repeats(*experiments) if experiments else 0
         needed, about = self.profile.needs(run), self.config["runs"][run]
         return {
             "memory": self.text_features(trained, "train") if "memory" in needed else [],
@@ -522,5 +526,5 @@ class Files:
         if not tier:
             found += [f"{self.results}/figures/{figure}.png" for figure in figures]
             found += [f"{self.results}/{page}" for page in PAGES]
-            found += [path for trained, run in self.profile.trained for path in self.run(trained, run, "run.json")]
+            found += self.trained("run.json")
         return found

@@ -61,9 +61,9 @@ class Step:
     def seeds(self) -> list[int]:
         settings = self.record.settings
         if {"seed", "repeats"} <= set(settings):
-            job = self.record.job
-            return max(map(job.seeds_of, self.about.get("experiment", ())), key=len, default=job.seeds)
-        return [settings["seed"]] if settings.get("seed") is not None else []
+            seeds = self.record.job.seeds
+            return [seed for seed in seeds if seed in self.about.get("run_seed", seeds)]
+        return [settings[key] for key in ("run_seed", "seed") if settings.get(key) is not None]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def chain_of(roots: Sequence[str], records: Records, numbers: Iterable[Number] =
 
 
 def _selection(number: Number) -> Selection:
-    rows = [source.row for source in number.cell.sources]
+    rows = [source.row | {"run_seed": source.row.get("seed")} for source in number.cell.sources]
     found = {key: frozenset(row[key] for row in rows if row.get(key) is not None) for key in ABOUT}
     return {key: values for key, values in found.items() if values}
 

@@ -41,7 +41,7 @@ SOFTWARE = ["File", "SoftwareSourceCode"]
 COMPLETED = {"actionStatus": "http://schema.org/CompletedActionStatus"}
 LEFT_OUT = "Not in this crate (too large, weights, or a download); hash and size are those of the recorded run."
 TYPES = {bool: "Boolean", int: "Integer", float: "Float"}
-RUN_SEED = "run.seed"
+RUN_SEED = "run_seed"
 
 
 def describe(payload: Payload) -> ROCrate:

@@ -1,4 +1,4 @@
-"""A trained run -> `run.json` of every seed: everything that is needed to use it elsewhere.
+"""A trained run of one seed -> `run.json`: everything that is needed to use it elsewhere.
 
 It is a job of its own so that changed settings of generation, selection or answering train nothing again.
 """
@@ -16,5 +16,5 @@ def run(job: Job) -> None:
         features = [path.as_posix() for path in job.inputs["memory"]]
         memory = Memory(features=features, captions=job.input("memory_captions").as_posix())
     pairs = job.input("pairs") if job.inputs.get("pairs") else None
-    for weights, out in zip(job.inputs["adaptors"], job.outputs, strict=True):
-        write_run(out, describe_run(weights, job.input("log"), settings, models, memory=memory, pairs=pairs))
+    run_file = describe_run(job.input("weights"), job.input("log"), settings, models, memory=memory, pairs=pairs)
+    write_run(job.outputs[0], run_file)

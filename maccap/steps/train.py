@@ -1,4 +1,4 @@
-"""Text features and captions -> one trained adaptor per seed."""
+"""Text features and captions -> the trained adaptor of one seed, and its log."""
 
 from ..core.job import Job
 from ..core.settings import section
@@ -23,10 +23,4 @@ def run(job: Job) -> None:
     }
     method = method_of(job, train)
     assert isinstance(method, TrainedMethod), "only these are trained"
-    *adaptors, _ = job.outputs
-    trainers = []
-    for seed, adaptor in zip(job.seeds, adaptors, strict=True):
-        trainers.append(Trainer(method, lm, train, val, training, seed, adaptor.parent, about))
-        trainers[-1].run()
-    for trainer in trainers:
-        trainer.forget()
+    Trainer(method, lm, train, val, training, job.settings["run_seed"], job.outputs[0].parent, about).run()

@@ -94,8 +94,7 @@ def describe_run(
     """The description of a trained run.
 
     Args:
-        weights: what training left of one seed.
-        log: of all seeds of the run.
+        weights, log: what training left of one seed.
         settings: those of `generation`, `selection` and `answering`.
         models: the folders that the workflow reads the frozen models from, `encoder` and `language_model`.
         memory, pairs: the files for methods that read them; they are left out where the run's method does not.
@@ -104,11 +103,9 @@ def describe_run(
         DataError: weights or log are damaged, are not of one run, or do not say all.
     """
     header, parameters = read_header(weights)
-    lines = _lines(log)
-    own = [line for line in lines if all(line.pop(key, None) == header.get(key) for key in IDENTITY)]
-    if not own:
+    final = _last_line(log)
+    if any(final.pop(key, None) != header.get(key) for key in IDENTITY):
         raise DataError(f"{log}: is not of the run whose weights are {weights}; delete both and train again")
-    final = own[-1]
     try:
         needed = needs(header["method"])
         files = {
@@ -163,11 +160,11 @@ def read_run(folder: Path) -> RunFile:
         raise DataError(f"{path}: {place}: {fault['msg']}; run the workflow again, which writes it") from error
 
 
-def _lines(log: Path) -> list[dict[str, Any]]:
+def _last_line(log: Path) -> dict[str, Any]:
     try:
         lines: list[dict[str, Any]] = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         if not lines:
             raise ValueError("it is empty")
     except (OSError, ValueError) as error:
         raise DataError(f"{log}: not the log of a run ({error}); delete it and train again") from error
-    return lines
+    return lines[-1]

@@ -46,8 +46,7 @@ class Trainer:
         train, val: captions with their text features.
         settings: the run's hyperparameters.
         seed: decides initial weights, data order, noise and dropout.
-        folder: gets `adaptor.safetensors`, whose header says how it was trained; `log.jsonl` beside it is that of all
-            seeds of the run.
+        folder: gets `adaptor.safetensors`, whose header says how it was trained, and `log.jsonl`.
         about: the names of the training data (`trained`) and of the `run`, which with the seed are the first columns of
             the log, and the config's entries of the frozen models (`encoder`, `language_model`).
     """
@@ -94,7 +93,7 @@ class Trainer:
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     def run(self) -> None:
-        """Train to the end and write the adaptor; `forget()` removes the state when the whole job is done."""
+        """Train to the end, write the adaptor, and remove the state."""
         self.resume()
         for _ in progress(range(self.step, self.steps), f"train {self.folder}", self.steps, self.step):
             loss, norm = self.one_step()
@@ -104,6 +103,7 @@ class Trainer:
                 self._add_to_log(loss, norm, validate=last or self.step % self.settings.validate_every == 0)
             if self.step % self.settings.checkpoint_every == 0 or last:
                 self.checkpoint()
+        self.accelerator.wait_for_everyone()  # which have all read the state
         if self.accelerator.is_main_process:
             self._finish()
 
@@ -198,11 +198,7 @@ class Trainer:
             torch.save(state, part)
 
     def _write_log(self) -> None:
-        """This seed's lines behind those of the seeds before it, which were trained first."""
-        path = self.folder.parent / LOG
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-        before = [line for line in lines if json.loads(line)["seed"] < self.seed]
-        write_text(path, "".join([*before, *(json.dumps(self.identity | row) + "\n" for row in self.log)]))
+        write_text(self.folder / LOG, "".join(json.dumps(self.identity | row) + "\n" for row in self.log))
 
     def resume(self) -> None:
         if not self.state_path.is_file():
@@ -230,8 +226,4 @@ class Trainer:
         with atomic(self.folder / WEIGHTS) as part:
             tensors = {name: value.cpu().contiguous() for name, value in weights.items()}
             save_file(tensors, part, metadata={HEADER: json.dumps(header)})
-
-    def forget(self) -> None:
-        """Remove the state file."""
-        if self.accelerator.is_main_process:
-            self.state_path.unlink(missing_ok=True)
+        self.state_path.unlink(missing_ok=True)

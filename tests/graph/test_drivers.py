@@ -25,10 +25,10 @@ READS = {  # every job of the miniature profile: the jobs whose files it reads
     "captions-daylight": "scenes-daylight",
     "text-features-daylight": "captions-daylight",
     "image-features-daylight-1": "scenes-daylight captions-daylight",
-    "train-daylight-maccap": "captions-daylight text-features-daylight",
-    "describe-run-daylight-maccap": "train-daylight-maccap",
+    "train-daylight-maccap-2401": "captions-daylight text-features-daylight",
+    "describe-run-daylight-maccap-2401": "train-daylight-maccap-2401",
     "predict-daylight-maccap-1": (
-        "train-daylight-maccap image-features-daylight-1 captions-daylight text-features-daylight"
+        "train-daylight-maccap-2401 image-features-daylight-1 captions-daylight text-features-daylight"
     ),
     "evaluate-daylight": "predict-daylight-maccap-1 captions-daylight",
     "gap-daylight": "captions-daylight text-features-daylight image-features-daylight-1",
@@ -37,7 +37,7 @@ READS = {  # every job of the miniature profile: the jobs whose files it reads
     "captions-figure-in-domain": "evaluate-daylight",
     "reported": "evaluate-daylight",
     "gap-figure": "gap-daylight",
-    "training-figure": "train-daylight-maccap",
+    "training-figure": "train-daylight-maccap-2401",
     "samples": "scenes-daylight captions-daylight image-features-daylight-1 predict-daylight-maccap-1 "
     "evaluate-daylight",
     "report": "table-in-domain table-nearness reported captions-figure-in-domain gap-figure training-figure "
@@ -58,8 +58,9 @@ def down(*first: str) -> set[str]:
 
 LABELLED = down("table-in-domain", "captions-figure-in-domain", "reported", "samples")
 DECODED = down("predict-daylight-maccap-1")
-DESCRIBED = down("describe-run-daylight-maccap")
-TRAINED = down("train-daylight-maccap")
+DESCRIBED = down("describe-run-daylight-maccap-2401")
+TRAINED = down("train-daylight-maccap-2401")
+SEED_ADDED = {"train-daylight-maccap-2402", "describe-run-daylight-maccap-2402"} | DECODED | down("training-figure")
 EVERYTHING = down("scenes-daylight")
 
 
@@ -71,19 +72,19 @@ def planned(tmp_path_factory) -> Checkout:
 
 def test_every_job_is_a_stage_with_all_that_decides_it(planned):
     assert planned.snakemake_plan() == planned.dvc_plan() == EVERYTHING
-    train = planned.stages()["train-daylight-maccap"]
+    train = planned.stages()["train-daylight-maccap-2401"]
     assert "artifacts/tiny/data/daylight/captions.train.jsonl" in train["deps"]
-    [decided] = planned.decisions("train-daylight-maccap")
+    [decided] = planned.decisions("train-daylight-maccap-2401")
     assert decided["settings"]["training.learning_rate"] == 0.002
     sections = {key.split(".")[0] for key in decided["settings"]}
-    assert sections == {"encoder", "gpus", "language_model", "repeats", "runs", "seed", "training", "trained", "run"}
+    assert sections == {"encoder", "gpus", "language_model", "runs", "training", "trained", "run", "run_seed"}
 
 
 def test_an_edit_changes_the_code_of_the_stages_that_it_reaches_and_of_no_other(planned):
     before = {stage: planned.decisions(stage) for stage in planned.stages()}
     for path, reached in (
-        ("maccap/training/trainer.py", {"train-daylight-maccap"}),
-        ("maccap/methods/maccap.py", {"train-daylight-maccap", "predict-daylight-maccap-1"}),
+        ("maccap/training/trainer.py", {"train-daylight-maccap-2401"}),
+        ("maccap/methods/maccap.py", {"train-daylight-maccap-2401", "predict-daylight-maccap-1"}),
         (
             "maccap/metrics/caption_metrics/cider.py",
             {"evaluate-daylight", "table-in-domain", "table-nearness", "captions-figure-in-domain", "reported"},
@@ -110,7 +111,9 @@ def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
     assert predictions in stages["evaluate-daylight"]["deps"]
     table = "results/tiny/tables/in_domain.json"
     assert {table, f"{table}.prov.json"} <= set(stages["table-in-domain"]["outs"]), "other jobs write there, too"
-    assert "artifacts/tiny/runs/daylight/maccap/log.jsonl" in stages["training-figure"]["deps"], "it reads no other"
+    assert "artifacts/tiny/runs/daylight/maccap/s2401/log.jsonl" in stages["training-figure"]["deps"], (
+        "it reads no other"
+    )
 
 
 def test_no_job_names_a_file_twice(planned):
@@ -167,7 +170,7 @@ def test_parameters_from_elsewhere_than_the_config_decide_a_job(planned):
     for value in (1, 1, 2):
         planned.edit("workflow/rules/results.smk", "cfg=pick(\n", f"extra={value},\n        cfg=pick(\n")
         planned.sync("--check")
-        decided.append((planned.decisions("table-in-domain"), planned.decisions("train-daylight-maccap")))
+        decided.append((planned.decisions("table-in-domain"), planned.decisions("train-daylight-maccap-2401")))
         planned("git", "checkout", "--quiet", "--force", ".")
     assert decided[0] == decided[1] != decided[2]
     assert decided[0][1] == decided[2][1]
@@ -267,7 +270,7 @@ CHANGES = {
     "a parameter of decoding and gap": (edit("config/tiny.yaml", "subregions: 2", "subregions: 3"),
                                         DECODED | DESCRIBED | down("gap-daylight")),
     "the order of two keys": (swap_keys, {"report", "manifest"}),
-    "a seed added": (edit_and_sync("config/tiny.yaml", "repeats: 1", "repeats: 2"), TRAINED),
+    "a seed added": (edit_and_sync("config/tiny.yaml", "repeats: 1", "repeats: 2"), SEED_ADDED),
     "a dataset size": (edit("config/tiny.yaml", "test: 8", "test: 9"), EVERYTHING),
     "a library module of decoding": (comment("maccap/inference/captioning.py"), DECODED),
     "a library module of training": (comment("maccap/training/trainer.py"), TRAINED),
@@ -412,7 +415,7 @@ def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
         again = clone.snakemake_run()
         clone.record()
     assert "predict-daylight-maccap-1" in again
-    assert "train-daylight-maccap" not in again
+    assert "train-daylight-maccap-2401" not in again
     agree_on_nothing(clone)
     assert clone.data_hashes() == learned.data_hashes()
 

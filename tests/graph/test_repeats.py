@@ -66,8 +66,8 @@ def seeds_in(paths: list[str]) -> list[int]:
 def test_each_job_has_the_seeds_of_its_run_or_experiments(plan):
     for run, seeds in (("maccap", [5, 6, 7]), ("capdec", [5, 6])):
         for step in ("train", "describe_run"):
-            assert seeds_in(plan[step, f"daylight {run}"].outputs) == seeds
-        assert plan["train", f"daylight {run}"].settings["repeats"] == len(seeds)
+            jobs = [plan[key] for key in plan if key[0] == step and key[1].startswith(f"daylight {run} ")]
+            assert [(job.settings["run_seed"], seeds_in(job.outputs)) for job in jobs] == [(s, [s]) for s in seeds]
         assert seeds_in(plan["predict", f"daylight {run} 1"].named["adaptors"]) == seeds
     about = {key: job.settings.get("fewer_repeats") for key, job in plan.items() if "repeats" in job.settings}
     assert about["predict", "daylight maccap 1"] == {"light": 1}
@@ -84,22 +84,32 @@ def test_one_experiment_a_job_has_the_adaptors_of_its_own_seeds(tmp_path, profil
     assert "fewer_repeats" not in light.settings
 
 
+def trained(run: str, seed: int) -> set[tuple[str, str]]:
+    return {(step, f"daylight {run} {seed}") for step in ("train", "describe_run")}
+
+
 @pytest.mark.parametrize(
     ("place", "repeats", "reached"),
     [
-        (("runs", "capdec"), 1, {(step, "daylight capdec") for step in ("train", "describe_run")}
-         | {("predict", "daylight capdec 1")}),
+        ((), 4, trained("maccap", 8) | {("predict", "daylight maccap 1"), ("baselines", "daylight"), ("figure", ""),
+                                        ("majority", "daylight daylight majority")}),
+        (("runs", "capdec"), 3, trained("capdec", 7) | {("predict", "daylight capdec 1"), ("figure", "")}),
+        (("runs", "capdec"), 1, {("predict", "daylight capdec 1"), ("figure", "")}),
         (("experiments", "light"), 2, {("predict", "daylight maccap 1"), ("answer", "daylight daylight prefix 1")}),
         (("experiments", "human"), 2, {("baselines", "daylight")}),
         (("runs", "maccap"), 3, set()),
         (("experiments", "maccap"), 3, set()),
     ],
-    ids=["a run", "an experiment", "a baseline", "a run's default", "an experiment's default"],
+    ids=["the profile", "a run", "a run lowered", "an experiment", "a baseline", "a run's default",
+         "an experiment's default"],
 )  # fmt: skip
 def test_a_change_reaches_its_own_jobs_and_the_default_none(tmp_path, profile, plan, place, repeats, reached):
+    """New jobs are reached, too; a run's seeds that stay are not trained again, whether others come or go."""
     changed = copy.deepcopy(profile)
-    changed[place[0]][place[1]]["repeats"] = repeats
+    about = changed
+    for name in place:
+        about = about[name]
+    about["repeats"] = repeats
     again = planned(tmp_path, changed)
-    assert again.keys() == plan.keys()
-    decided = [{key: (job.settings, job.named, job.outputs) for key, job in jobs.items()} for jobs in (plan, again)]
-    assert {key for key in plan if decided[0][key] != decided[1][key]} - SHOWN == reached
+    old, new = ({key: (job.settings, job.named, job.outputs) for key, job in jobs.items()} for jobs in (plan, again))
+    assert {key for key in new if new[key] != old.get(key)} - SHOWN == reached

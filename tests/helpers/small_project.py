@@ -77,10 +77,10 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
         yield "image_features", {"encoder": [clip], "images": [f"{own}/images.zip"]}, [features], {"tested": dataset}
     words = f"{FEATURES}/daylight.captions.safetensors"
     yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/daylight/captions.jsonl"]}, [words], {}
-    for run in ("maccap", "other"):
-        made = [f"{RUNS}/{run}/s{seed}/{file}" for seed in SEEDS for file in ("adaptor.safetensors", "run.json")]
+    for run, seed in (*(("maccap", seed) for seed in SEEDS), ("other", SEEDS[0])):
+        made = [f"{RUNS}/{run}/s{seed}/{file}" for file in ("adaptor.safetensors", "run.json")]
         read = {"language_model": [opt], "features": [words]}
-        yield "train", read, made, {"trained": "daylight", "run": run}
+        yield "train", read, made, {"trained": "daylight", "run": run, "run_seed": seed}
     read = {"encoder": [clip], "language_model": [opt], "images": images}
     read["adaptors"] = [f"{RUNS}/maccap/s{seed}/adaptor.safetensors" for seed in SEEDS]
     own = {"trained": "daylight", "run": "maccap", "experiment": ["maccap", "light"], "tested": list(DATASETS)}
@@ -99,7 +99,7 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
 def do(step: str, inputs: dict[str, list[str]], outputs: list[str], about: dict[str, Any]) -> None:
     """Run a job and write its record."""
     sections = {
-        "scenes": ("seed", "scenes"), "train": ("seed", "repeats", "training"), "table": ("reduced", "experiments"),
+        "scenes": ("seed", "scenes"), "train": ("training",), "table": ("reduced", "experiments"),
         "predict": ("seed", "repeats", "generation", "experiments"),
     }  # fmt: skip
     wanted = sections.get(step, ())

@@ -70,7 +70,7 @@ def test_run_json_says_everything_that_training_and_the_config_decided(project):
     weights = load_file(folder_of(project, "viecap") / "adaptor.safetensors")
     assert about["trainable_parameters"] == sum(value.numel() for value in weights.values())
     assert (about["feature_dim"], about["lm_dim"]) == (32, 32)
-    log = [json.loads(line) for line in (folder_of(project, "viecap").parent / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (folder_of(project, "viecap") / "log.jsonl").read_text().splitlines()]
     assert {"trained": "daylight", "run": "viecap", "seed": SEED} | about["final"] == log[-1]
     assert about["steps"] == log[-1]["step"]
 
@@ -176,9 +176,9 @@ def test_a_folder_that_is_no_whole_run_is_refused(copy, damage, message):
         (lambda folder: save_file({}, folder / "adaptor.safetensors"), "not the weights of a run"),
         (lambda folder: (folder / "adaptor.safetensors").write_bytes(b"x"), "not the weights of a run"),
         (lambda folder: (folder / "adaptor.safetensors").unlink(), "adaptor.safetensors: no such file; train"),
-        (lambda folder: (folder.parent / "log.jsonl").write_text(""), "log.jsonl: not the log of a run"),
+        (lambda folder: (folder / "log.jsonl").write_text(""), "log.jsonl: not the log of a run"),
         (
-            lambda folder: shutil.copy(folder.parents[1] / "decap/log.jsonl", folder.parent),
+            lambda folder: shutil.copy(folder.parents[1] / "decap" / folder.name / "log.jsonl", folder),
             "log.jsonl: is not of the run whose weights are",
         ),
     ],

@@ -95,9 +95,9 @@ def test_each_job_has_one_action_with_its_inputs_outputs_times_and_settings(fini
 
 def test_seeds_are_formal_parameters_also_those_of_single_runs(graph):
     assert graph["#parameter/seed"]["additionalType"] == "Integer"
-    seeds = [entity for entity in of_type(graph, "PropertyValue") if entity["name"] == "run.seed"]
+    seeds = [entity for entity in of_type(graph, "PropertyValue") if entity["name"] == "run_seed"]
     assert sorted(entity["value"] for entity in seeds) == list(SEEDS)
-    assert {reference for seed in seeds for reference in references(seed["exampleOfWork"])} == {"#parameter/run.seed"}
+    assert {reference for seed in seeds for reference in references(seed["exampleOfWork"])} == {"#parameter/run_seed"}
 
 
 def test_the_engine_controls_every_job_through_the_step_that_it_ran(graph):

@@ -53,7 +53,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def test_the_example_plans(checkout: Checkout) -> None:
     planned = checkout.snakemake_plan("--configfile", "config/mine.yaml")
-    assert {"captions-remote", "pack-images-remote", "train-remote-maccap", "train-daylight-decap"} <= planned
+    assert {"captions-remote", "pack-images-remote", "train-remote-maccap-2401", "train-daylight-decap-2401"} <= planned
     assert {"predict-daylight-clipre-1", "evaluate-remote", "gap-remote", "table-cross-domain", "report"} <= planned
     assert not any("vqa" in job or "reported" in job for job in planned)
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, 
     run = trainer(tmp_path, method=method, epochs=12, learning_rate=5e-3)
     before = {k: v.clone() for k, v in run.lm.model.state_dict().items()}
     run.run()
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (tmp_path / "s3/log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"] - 0.5
     assert log[-1]["step"] == run.steps == 12 * 6
     assert [list(line.items())[:3] for line in log] == [[("trained", "daylight"), ("run", method), ("seed", 3)]] * len(
@@ -117,27 +118,31 @@ def test_every_caption_is_seen_once_per_epoch(tmp_path):
         assert sorted(rows) == list(range(44)), epoch
 
 
-def test_a_finished_seed_of_an_unfinished_job_is_written_again_when_its_files_are_gone(tmp_path):
-    """Snakemake and DVC remove a job's outputs before they run it again; the state stays until all seeds are done."""
-    trainer(tmp_path / "run").run()
-    outputs = [tmp_path / "run" / name for name in ("s3/adaptor.safetensors", "log.jsonl")]
-    before = [path.read_bytes() for path in outputs]
-    for path in outputs:
-        path.unlink()
-    again = trainer(tmp_path / "run")
-    again.run()
-    assert [path.read_bytes() for path in outputs] == before
-    again.forget()
+def test_a_job_killed_after_its_last_step_writes_its_files_without_training_again(tmp_path, monkeypatch):
+    """Snakemake and DVC remove a job's outputs before they run it again; the state lies beside their folder."""
+    trainer(tmp_path / "straight").run()
+    killed = trainer(tmp_path / "killed")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_finish", lambda _: None)
+        killed.run()
+    shutil.rmtree(killed.folder)
+    monkeypatch.setattr(Trainer, "one_step", None)
+    trainer(tmp_path / "killed").run()
+    straight, again = (
+        [(tmp_path / name / "s3" / file).read_bytes() for file in ("adaptor.safetensors", "log.jsonl")]
+        for name in ("straight", "killed")
+    )
+    assert straight == again
     assert not list(tmp_path.rglob("*.state.pt"))
 
 
-def test_the_log_has_the_lines_of_every_seed_once(tmp_path):
-    for seed in (3, 4, 3, 4):  # as when a job of two seeds starts again
+def test_each_seed_has_a_log_of_its_own(tmp_path):
+    for seed in (3, 4):
         trainer(tmp_path, seed=seed).run()
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    steps = [line["step"] for line in log if line["seed"] == 3]
-    assert [(line["seed"], line["step"]) for line in log] == [(seed, step) for seed in (3, 4) for step in steps]
-    assert steps == sorted(set(steps))
+    logs = [[json.loads(line) for line in (tmp_path / f"s{seed}/log.jsonl").open()] for seed in (3, 4)]
+    assert [{line["seed"] for line in log} for log in logs] == [{3}, {4}]
+    first, second = ([line["step"] for line in log] for log in logs)
+    assert first == second == sorted(set(first))
 
 
 def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
@@ -210,7 +215,7 @@ def test_accelerate_launch_trains_like_one_process(tmp_path):
         )
     one, two = (load_file(tmp_path / name / "s3/adaptor.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
-    logs = [json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]) for name in ("one", "two")]
+    logs = [json.loads((tmp_path / name / "s3/log.jsonl").read_text().splitlines()[-1]) for name in ("one", "two")]
     assert logs[1]["validation_loss"] == pytest.approx(logs[0]["validation_loss"], abs=1e-4)
 
 
@@ -241,15 +246,13 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed/s3/adaptor.safetensors").exists()
 
-    resumed = trainer(tmp_path / "killed", epochs=8)
-    resumed.run()
     assert torch.load(state, weights_only=True)["step"] > 0
+    trainer(tmp_path / "killed", epochs=8).run()
     straight = trainer(tmp_path / "straight", epochs=8)
     straight.run()
-    for name in ("s3/adaptor.safetensors", "log.jsonl"):
+    for name in ("s3/adaptor.safetensors", "s3/log.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
     assert set(load_file(tmp_path / "killed/s3/adaptor.safetensors"))
-    resumed.forget()
     assert not state.exists()
     assert not list((tmp_path / "killed").rglob("*.part"))
 

@@ -38,5 +38,6 @@ wildcard_constraints:
     table=one_of(config["tables"]),
     model=one_of(FILES.named_models),
     vqa_method=one_of(config["vqa_methods"]),
+    seed=r"\d+",
     shard=r"\d+",
     tier=r"(\+extended)?",

@@ -76,7 +76,7 @@ rule gap_figure:
 
 rule training_figure:
     input:
-        logs=FILES.training_logs(),
+        logs=FILES.trained("log.jsonl"),
     output:
         f"{RESULTS}/figures/training.png",
         report(f"{RESULTS}/figures/training.svg", caption="../report/training.rst", category="Figures"),
