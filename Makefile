@@ -2,8 +2,12 @@
 PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
+PROFILE ?= world
+# What git keeps of a profile's artifacts: records, and what people read and `maccap verify` computes metrics from.
+KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
+  data/*/dataset.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
-.PHONY: install results schema test test-drivers test-paper test-slow lint
+.PHONY: install results publish schema test test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -17,6 +21,11 @@ $(READY): requirements.lock pyproject.toml
 
 results: install
 	$(RUN) snakemake --cores all
+
+publish: install
+	$(RUN) python -m maccap verify --profile $(PROFILE)
+	git --glob-pathspecs ls-files -z --others --modified 'results/$(PROFILE)/**' ':!results/$(PROFILE)/crate.zip' \
+	  $(KEPT:%='artifacts/$(PROFILE)/%') | git add --force --pathspec-from-file=- --pathspec-file-nul
 
 test: install
 	$(RUN) python -m pytest -n 2 --dist loadfile

@@ -188,6 +188,33 @@ class Records:
         """The record of the job that made a file, by the file's path."""
         return {output: record for record in self.by_path.values() for output in record.outputs}
 
+    @cached_property
+    def tracked(self) -> frozenset[str]:
+        """Every path that git tracks below the root; none where there is no repository."""
+        try:
+            listed = subprocess.run(["git", "ls-files", "-z"], cwd=self.root, capture_output=True, text=True).stdout
+        except OSError:
+            listed = ""
+        return frozenset(listed.split("\0"))
+
+    @cached_property
+    def absent(self) -> dict[str, str]:
+        """{path: sha256} of outputs that are rightly not here: git tracks the record of their job, but not them."""
+        return {
+            name: made.sha256
+            for path in self.tracked.intersection(self.by_path)
+            for name, made in self.by_path[path].outputs.items()
+            if name not in self.tracked and not (self.root / name).exists()
+        }
+
+    def may_differ(self, source: str, reader: str) -> bool:
+        """Whether a source may have changed, or gone, since something that names it was committed, the `reader`.
+
+        What git tracks may not be missing.
+        """
+        missing = source in self.tracked and not (self.root / source).exists()
+        return reader in self.tracked and source not in self.by_output and not missing
+
     def of(self, path: Path | str) -> Record | None:
         """The record of the job that made a file; None for a source."""
         return self.by_output.get(str(path))

@@ -15,7 +15,7 @@ from ..core.records import ABOUT, MADE_IN, RECORD_SUFFIX, Record, Records, read_
 from .cells import Number
 
 HASHED_BYTES = 32 * 2**20  # larger files are left to `maccap verify`
-SAME, CHANGED, MISSING, UNREAD = "ok", "CHANGED", "MISSING", "not hashed"
+SAME, CHANGED, MISSING, UNREAD, ABSENT = "ok", "CHANGED", "MISSING", "not hashed", "absent"
 NAMED_BY = {  # sections of the config, by what a job is about
     "experiments": ("experiment",), "vqa_methods": ("vqa_method",), "runs": ("run",), "datasets": ("trained", "tested"),
 }  # fmt: skip
@@ -29,7 +29,7 @@ class File:
 
     Attributes:
         sha256: as the record of its job says, or, for a source, the first job that read it.
-        state: of the bytes on disk: SAME, CHANGED, MISSING or UNREAD.
+        state: of the bytes on disk: SAME, CHANGED, MISSING, UNREAD, or ABSENT, which is no fault.
         job: number of the job that made it; None for a source.
     """
 
@@ -231,6 +231,8 @@ class _Builder:
             job = self.job(maker) if maker else None
             recorded = maker.outputs[path].sha256 if maker else digest
             state = state_of(self.records.root / path, recorded) if self.hashing else UNREAD
+            if state == MISSING and path in self.records.absent:
+                state = ABSENT
             self.chain.files[path] = File(path, recorded, state, job.number if job else None)
             if job:
                 job.made.append(path)
@@ -238,7 +240,8 @@ class _Builder:
                 fault(f"{path}: no record names it, so how it was made is unknown; run the rule that makes it")
                 for damage in self.records.damaged.values():
                     fault(damage)
-            if state in (CHANGED, MISSING):
+            may_differ = reader is not None and self.records.may_differ(path, reader.record.path)
+            if state in (CHANGED, MISSING) and not may_differ:
                 fault(f"{path}: {'is not on this disk' if state == MISSING else 'was changed after it was recorded'}")
         if reader and digest != self.chain.files[path].sha256:
             who = f"[{reader.number}] {reader.record.step}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
 from ..tables.table import Source
 from .cells import Number
-from .chain import Chain, Step
+from .chain import ABSENT, CHANGED, MISSING, Chain, Step
 
 WIDTH = 100
 DIGITS, LONGEST = 12, 80  # of a sha256, and characters of a setting; --json has all
@@ -18,6 +19,11 @@ KINDS = {
     "mean": "mean", "difference": "mean of paired differences (first half minus second)",
     "bound": "end of the 95 % bootstrap interval",
 }  # fmt: skip
+REMARKS = {
+    ABSENT: "absent, as git has only their records",
+    CHANGED: "changed since",
+    MISSING: "gone since",
+}  # no faults
 
 
 def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator[str]:
@@ -40,7 +46,10 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
     if chain.faults:
         yield from [f"{len(chain.faults)} things do not fit:", *(f"  {fault}" for fault in chain.faults)]
     else:
-        yield "Every file hashed here has the bytes that were recorded. Whole hashes: --json."
+        states = Counter(file.state for file in chain.files.values())
+        yield from (f"Files {REMARKS[state]}: {count}." for state, count in states.items() if state in REMARKS)
+        other = "other " if states[CHANGED] else ""
+        yield f"Every {other}file hashed here has the bytes that were recorded. Whole hashes: --json."
 
 
 def heading(found: Number) -> str:

@@ -39,9 +39,12 @@ def code(project: Project) -> Outcome:
             )
         commits.setdefault(record.code.commit, []).append(path)
     try:
-        _git(project, "rev-parse", "--git-dir")
+        shallow = "true" in _git(project, "rev-parse", "--is-shallow-repository")
     except (OSError, subprocess.CalledProcessError) as error:
         outcome.notes.append(f"the code is not checked: there is no git repository here ({error})")
+        return outcome
+    if shallow:
+        outcome.notes.append("the code is not checked: the clone has not all commits; run `git fetch --unshallow`")
         return outcome
     for commit, paths in commits.items():
         try:
@@ -61,7 +64,7 @@ def _git(project: Project, *arguments: str) -> str:
 
 
 def config(project: Project) -> Outcome:
-    """The configuration still has the values that the records name."""
+    """The configuration still has the values that the records name; in committed results others are mentioned."""
     file = f"config/{project.profile}.yaml"
     outcome = Outcome("config", {file})
     try:
@@ -73,15 +76,22 @@ def config(project: Project) -> Outcome:
     sections = {key.split(".")[0] for key in values}
     models = [value for key, value in values.items() if re.fullmatch(r"vqa_methods\..+\.language_model", key)]
     stale: dict[tuple[str, str], list[str]] = {}
+    changed = set()
     for path, record in project.jobs.items():
         for key, value in record.settings.items():
             own = key == "language_model.name" and value in models  # which a VQA method has of its own
             known = key.split(".")[0] in sections and record.step not in FROM_ELSEWHERE
-            if known and not own and repr(values.get(key)) != repr(value):
+            if not known or own or repr(values.get(key)) == repr(value):
+                continue
+            if path in project.records.tracked:
+                changed.add(key)
+            else:
                 stale.setdefault((key, repr(value)), []).append(path)
     for (key, value), paths in stale.items():
         now = repr(values[key]) if key in values else "gone"
         outcome.fault(file, f"{key} is {now}, but {len(paths)} jobs ran with {value}, as {paths[0]} says")
+    if changed:
+        outcome.notes.append(f"values changed since: {len(changed)}, such as {min(changed)}")
     return outcome
 
 

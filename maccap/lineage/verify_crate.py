@@ -25,18 +25,16 @@ def crate(project: Project) -> Outcome:
     for name, about in project.described.items():
         if not name.startswith("#") and about != (project.sha256(name), str(sizes.get(name))):
             outcome.fault(name, f"has not the bytes that {METADATA} describes, or is missing")
-    for name in project.left_out:
+    for name in project.absent:
         if name in sizes:
             outcome.fault(name, f"is in the crate, but {METADATA} says that it is left out")
-        elif problem := _wrongly_left_out(project, name):
+        elif problem := _wrongly_left_out(project, name, *project.described[f"#{name}"]):
             outcome.fault(name, problem)
-    outcome.notes.append(f"{len(project.left_out)} files are left out, which {METADATA} names with sha256 and size")
     return outcome
 
 
-def _wrongly_left_out(project: Project, name: str) -> str:
+def _wrongly_left_out(project: Project, name: str, digest: str, size: str | None) -> str:
     """Why a crate should hold this file, or what it says of it cannot be; empty when it may be left out."""
-    digest, size = project.left_out[name]
     made, jobs = project.outputs.get(name), project.jobs.values()
     known = {record.sources[name] for record in jobs if name in record.sources} | ({made.sha256} if made else set())
     if not known and not name.endswith(WEIGHTS):

@@ -17,11 +17,12 @@ from .verify_project import Outcome, Project
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 RERUN = "delete it and run `snakemake --cores all`"
 TIERS = {"": "snakemake --cores all", "+extended": "snakemake --cores all extended"}  # of lists, with what makes them
+CHANGED = "changed since, or gone"  # of sources
 STEPS = Path(__file__).parents[1] / "steps"
 
 
 def artifacts(project: Project) -> Outcome:
-    """Every file is an output of a job and has the bytes that its record says; what a record names is there."""
+    """Every file is an output of a job and has the bytes that its record says; what one names is there, or absent."""
     outcome = Outcome("artifacts", {*project.files, *project.outputs})
     crate = f"{project.results}/crate.zip"  # holds what is verified here
     for name in project.files:
@@ -30,32 +31,38 @@ def artifacts(project: Project) -> Outcome:
     for path, record in project.jobs.items():
         for name, made in record.outputs.items():
             digest = project.sha256(name)
-            if digest is None and not project.is_left_out(name, made.sha256):
+            if digest is None:
                 outcome.fault(name, f"is missing; {path} says that its job made it")
-            elif digest not in (None, made.sha256):
+            elif digest != made.sha256:
                 outcome.fault(name, f"has sha256 {digest}, its record says {made.sha256}")
-            elif digest and (size := size_of(project.path(name))) != made.size:
+            elif name in project.digests and (size := size_of(project.path(name))) != made.size:
                 outcome.fault(path, f"gives {name} {made.size} bytes, it has {size}")
+    outcome.mention("described, but not here", project.absent)
     return outcome
 
 
 def inputs(project: Project) -> Outcome:
     """What each job read is what the record of the job that made it, or its bytes, say."""
-    outcome, hashed = Outcome("inputs"), cache(folder_hash)
+    outcome, hashed, changed = Outcome("inputs"), cache(folder_hash), set()
     for path, record in project.jobs.items():
         for name, expected in record.sources.items():
             outcome.files.add(name)
             made, digest = project.outputs.get(name), project.sha256(name)
             if made is not None and made.sha256 != expected:
                 outcome.fault(path, f"names another {name} than the record of the job that made it")
-            elif made is None and digest is not None and digest != expected:
-                outcome.fault(name, f"has changed since the job of {path} read it")
-            elif made is None and digest is None and not project.is_left_out(name, expected):
-                outcome.fault(name, f"is missing; the job of {path} read it")
+            elif made is None and digest != expected and project.records.may_differ(name, path):
+                changed.add(name)
+            elif made is None and digest != expected:
+                how = "has changed since" if digest else "is missing;"
+                outcome.fault(name, f"{how} the job of {path} read it")
         if "store_hash" in record.settings and project.checkout:
             outcome.files.add(store := record.settings["store"])
-            if hashed(project.path(store)) != record.settings["store_hash"]:
+            same = hashed(project.path(store)) == record.settings["store_hash"]
+            if not same and project.records.may_differ(store, path):
+                changed.add(store)
+            elif not same:
                 outcome.fault(store, f"holds other images than when the job of {path} read it")
+    outcome.mention(CHANGED, changed)
     return outcome
 
 
@@ -92,7 +99,7 @@ def _problems(project: Project, path: str, record: Record) -> Iterator[str]:
 
 def manifest(project: Project) -> Outcome:
     """The lists at the end of the run name every output, record, config file and Snakemake record as they are."""
-    outcome = Outcome("manifest")
+    outcome, changed = Outcome("manifest"), set()
     last = {f"{project.results}/{kind}{tier}.sha256" for kind in ("files", "setup") for tier in TIERS}
     there = {*project.outputs, *project.jobs} - last - {str(record_path(name)) for name in last}  # nothing lists these
     for kind, tier in _lists(project):
@@ -108,7 +115,10 @@ def manifest(project: Project) -> Outcome:
         for line in project.text(name).splitlines():
             if found := LINE.fullmatch(line):
                 outcome.files.add(found[2])
-                if problem := _listed(project, found[2], found[1], command):
+                may_differ = kind == "setup" and project.records.may_differ(found[2], name)
+                if may_differ and project.sha256(found[2]) != found[1]:
+                    changed.add(found[2])
+                elif problem := _listed(project, found[2], found[1], command):
                     outcome.fault(found[2], problem)
                 elif found[2] not in known:
                     outcome.fault(name, f"lists {found[2]}, which nothing in the results comes from")
@@ -116,6 +126,7 @@ def manifest(project: Project) -> Outcome:
                 outcome.fault(name, f"{line[:80]!r} is no line of `sha256sum`")
     for name in sorted(there - outcome.files):
         outcome.fault(name, "is a leftover: nothing in the results comes from it; delete it")
+    outcome.mention(CHANGED, changed)
     return outcome
 
 
@@ -123,7 +134,7 @@ def _listed(project: Project, name: str, expected: str, command: str) -> str:
     """What is wrong with a listed file; empty when nothing is."""
     digest = project.sha256(name)
     if digest is None:
-        return "" if project.is_left_out(name, expected) else "is missing; the manifest lists it"
+        return "is missing; the manifest lists it"
     again = f"`{command} --forcerun manifest`" if command == TIERS[""] else f"`{command}`"
     changed = f"has changed since the results were finished; restore it, or run {again} if it is meant"
     return "" if digest == expected else changed

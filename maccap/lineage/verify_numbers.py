@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,7 @@ from ..core.artifacts import stays_inside
 from ..core.errors import FULL, EnvironmentProblem, refusal
 from ..core.job import Job
 from ..core.records import THREADS, code_version
+from .chain import CHANGED, MISSING, state_of
 from .verify_project import Outcome, Project
 
 CAPTIONS, OTHERS = ("evaluate",), ("evaluate_answers", "measure_gap")  # steps that make metrics, by process
@@ -64,7 +66,7 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
     with workers(1) as processes:
         for path in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
             record = drawn[path]
-            if missing := [name for name in record.sources if not project.path(name).exists()]:
+            if missing := [name for name in (*record.sources, *record.outputs) if not project.path(name).exists()]:
                 outcome.notes.append(f"{path}: not run again, {missing[0]} is missing")
                 continue
             for call in _calls(project, (record.step,), outcome, only=path):
@@ -82,17 +84,30 @@ def workers(count: int) -> ProcessPoolExecutor:
 
 
 def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None) -> Iterator[Call]:
-    """The jobs of some steps, or `only` that of one record, as far as they write nowhere but into the project."""
+    """The jobs of some steps, or `only` that of one record, as far as they write nowhere but into the project.
+
+    Those whose inputs need not be here, or as they were, and are not, are only counted.
+    """
+    left: Counter[str] = Counter()
     for path, record in project.jobs.items():
-        if record.step in steps and only in (None, path):
+        if record.step not in steps or only not in (None, path):
+            continue
+        if any(_rightly_lacks(project, path, *source) for source in record.sources.items()):
+            left[record.step] += 1
+        elif all(map(stays_inside, record.outputs)):
             outcome.files |= set(record.outputs)
-            outside = [name for name in record.sources if not (stays_inside(name) or project.path(name).exists())]
-            if outside and not project.checkout:
-                outcome.notes.append(f"{path}: not made again, as {outside[0]} lies on another machine")
-            elif all(map(stays_inside, record.outputs)):
-                yield record.step, record.job
-            else:
-                outcome.fault(path, "its job writes outside the project")
+            yield record.step, record.job
+        else:
+            outcome.fault(path, "its job writes outside the project")
+    if left:
+        counts = ", ".join(f"{count} of {step}" for step, count in left.items())
+        outcome.notes.append(f"not made again, as inputs are absent or have changed: {counts}")
+
+
+def _rightly_lacks(project: Project, record: str, name: str, digest: str) -> bool:
+    """Whether an input is absent, or a source that may be another than a job read, and is."""
+    may_differ = project.records.may_differ(name, record)
+    return name in project.absent or (may_differ and state_of(project.path(name), digest) in (CHANGED, MISSING))
 
 
 def remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[Call]) -> Outcome:

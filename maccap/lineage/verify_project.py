@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from ..core.artifacts import sha256
@@ -37,6 +38,15 @@ class Outcome:
     def fault(self, file: Path | str, problem: str) -> None:
         self.findings.append(Finding(str(file), self.check, problem))
 
+    def mention(self, what: str, files: Iterable[str]) -> None:
+        """Note files, if there are any: the only one of a folder by its name, else their number."""
+        folders: dict[str, list[str]] = {}
+        for name in sorted(files):
+            folders.setdefault("/".join(PurePath(name).parent.parts[:3]), []).append(name)
+        if folders:
+            found = (names[0] if len(names) == 1 else f"{len(names)} in {folder}" for folder, names in folders.items())
+            self.notes.append(f"{what}: {', '.join(found)}")
+
 
 class Project:
     """The files of one profile below `root`, and the records of their jobs and of all behind them.
@@ -54,6 +64,8 @@ class Project:
         self.root, self.profile, self.checkout = root.resolve(), profile, checkout
         self.results = f"results/{profile}"
         self.records = Records(self.root)
+        if not checkout:
+            self.records.tracked = frozenset()  # a repository that a crate was unpacked in says nothing of it
         folders = (f"artifacts/{profile}/", f"{self.results}/")
         every = self.records.by_path
         own = [out for path, record in every.items() if path.startswith(folders) for out in record.outputs]
@@ -85,10 +97,10 @@ class Project:
         return self.root / name
 
     def sha256(self, name: str) -> str | None:
-        """sha256 of any file below the root; None where it is missing."""
+        """sha256 of any file below the root, or of one that is absent; None where it is missing."""
         if name not in self.digests and self.path(name).is_file():
             self.digests[name] = sha256(self.path(name))
-        return self.digests.get(name)
+        return self.digests.get(name) or self.absent.get(name)
 
     def text(self, name: Path | str) -> str:
         """A file's text; bytes that are no UTF-8 become marks that no right text has."""
@@ -107,11 +119,8 @@ class Project:
             return None
 
     @cached_property
-    def left_out(self) -> dict[str, tuple[str, str | None]]:
-        """What a crate describes but does not hold; nothing in a checkout."""
-        found = {} if self.checkout else self.described or {}
-        return {name[1:]: about for name, about in found.items() if name.startswith("#")}
-
-    def is_left_out(self, name: str, digest: str) -> bool:
-        """Whether a crate describes a file with this sha256, but does not hold it."""
-        return name in self.left_out and self.left_out[name][0] == digest
+    def absent(self) -> dict[str, str]:
+        """{path: sha256} of what is described but not here: left out of a crate, or of git, which has the records."""
+        if self.checkout:
+            return {name: digest for name, digest in self.records.absent.items() if name in self.outputs}
+        return {name[1:]: digest for name, (digest, _) in (self.described or {}).items() if name.startswith("#")}
