@@ -158,6 +158,8 @@ def _file(path: str, digest: str, keep: bool) -> CrateFile:
     """A file of the project; it is hashed again only when it is put into the crate."""
     file = Path(path)
     size = file.stat().st_size if file.is_file() else None
+    if keep and size is None:
+        raise DataError(f"{path}: is not here; make the crate in the checkout where all jobs ran")
     if not keep or size is None or size > LARGEST:
         return CrateFile(path, digest, size, None)
     if sha256(file) != digest:

@@ -42,6 +42,7 @@ DATA, FEATURES, RUNS, RESULTS = (
 )  # fmt: skip
 PREDICTIONS, BASELINES = "artifacts/small/predictions/maccap.jsonl", "artifacts/small/predictions/baselines.jsonl"
 METRICS = {dataset: f"{RESULTS}/metrics/{dataset}.jsonl" for dataset in DATASETS}
+GAP = f"{RESULTS}/metrics/gap/daylight.json"
 TABLES = {name: f"{RESULTS}/tables/{name}.json" for name in ("in_domain", "ablation")}
 ADAPTOR = f"{RUNS}/maccap/s5/adaptor.safetensors"
 SUFFIXES = ("json", "metrics.json", "csv", "md", "tex", "html")
@@ -73,10 +74,15 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
     for dataset, features in zip(DATASETS, images):
         own = f"{DATA}/{dataset}"
         yield "scenes", {}, [f"{own}/dataset.json", f"{own}/images.zip"], {"dataset": dataset}
-        yield "captions", {"captions": [f"{own}/dataset.json"]}, [f"{own}/captions.jsonl", f"{own}/images.jsonl"], {}
+        yield (
+            "captions",
+            {"captions": [f"{own}/dataset.json"]},
+            [f"{own}/captions.test.jsonl", f"{own}/images.jsonl"],
+            {},
+        )
         yield "image_features", {"encoder": [clip], "images": [f"{own}/images.zip"]}, [features], {"tested": dataset}
     words = f"{FEATURES}/daylight.captions.safetensors"
-    yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/daylight/captions.jsonl"]}, [words], {}
+    yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/daylight/captions.test.jsonl"]}, [words], {}
     for run, seed in (*(("maccap", seed) for seed in SEEDS), ("other", SEEDS[0])):
         made = [f"{RUNS}/{run}/s{seed}/{file}" for file in ("adaptor.safetensors", "run.json")]
         read = {"language_model": [opt], "features": [words]}
@@ -85,12 +91,13 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
     read["adaptors"] = [f"{RUNS}/maccap/s{seed}/adaptor.safetensors" for seed in SEEDS]
     own = {"trained": "daylight", "run": "maccap", "experiment": ["maccap", "light"], "tested": list(DATASETS)}
     yield "predict", read, [PREDICTIONS], own
-    captions = [f"{DATA}/{dataset}/captions.jsonl" for dataset in DATASETS]
+    captions = [f"{DATA}/{dataset}/captions.test.jsonl" for dataset in DATASETS]
     own = {"trained": "daylight", "experiment": ["human"], "tested": list(DATASETS)}
     yield "baselines", {"captions": captions}, [BASELINES], own
-    for dataset, features in zip(DATASETS, images):
-        read = {"captions": [f"{DATA}/{dataset}/captions.jsonl"], "images": [features]}
-        yield "evaluate", read | {"predictions": [PREDICTIONS, BASELINES]}, [METRICS[dataset]], {"tested": dataset}
+    for dataset in DATASETS:
+        read = {"captions": [f"{DATA}/{dataset}/captions.test.jsonl"], "predictions": [PREDICTIONS, BASELINES]}
+        yield "evaluate", read, [METRICS[dataset]], {"tested": dataset}
+    yield "measure_gap", {"images": images}, [GAP], {}
     for name, path in TABLES.items():
         outputs = [path.replace(".json", f".{suffix}") for suffix in SUFFIXES]
         yield "table", {"metrics": list(METRICS.values())}, outputs, {"table": name}
@@ -113,8 +120,8 @@ def do(step: str, inputs: dict[str, list[str]], outputs: list[str], about: dict[
 
 
 def results() -> list[Path]:
-    """The files that everything else stands behind: a form of each table, and a run that is in no table."""
-    return [*(Path(path).with_suffix(".md") for path in TABLES.values()), Path(f"{RUNS}/other/s5/run.json")]
+    """The files that everything else stands behind: a form of each table, and what is in no table."""
+    return [*(Path(path).with_suffix(".md") for path in TABLES.values()), Path(f"{RUNS}/other/s5/run.json"), Path(GAP)]
 
 
 def list_everything(results: list[Path], tier: str = "") -> None:

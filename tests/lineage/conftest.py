@@ -1,9 +1,16 @@
-"""The small project that `finished` made; each test works in it or in a copy."""
+"""The small project that `finished` made; each test works in it, in a copy, or in a clone of its committed results."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from maccap.core.records import Records
+from maccap.lineage.snakemake_records import snakemake_record
+from tests.helpers import ROOT
+from tests.helpers.checkout import Checkout
+from tests.helpers.small_project import TABLES, list_everything, results
 
 
 @pytest.fixture
@@ -19,3 +26,34 @@ def copy(finished, tmp_path, monkeypatch) -> Path:
     shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("crate.zip"))
     monkeypatch.chdir(tmp_path / "copy")
     return tmp_path / "copy"
+
+
+@pytest.fixture(scope="session")
+def published(finished, tmp_path_factory) -> Path:
+    """A copy whose results are committed, by the rule of the Makefile; Snakemake remembers one of its files."""
+    root = shutil.copytree(
+        finished, tmp_path_factory.mktemp("published") / "project", ignore=shutil.ignore_patterns("crate.zip")
+    )
+    code = next(iter(Records(root).by_path.values())).code
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr("maccap.core.records.code_version", lambda: code)
+        remembered = snakemake_record(TABLES["ablation"])
+        remembered.parent.mkdir(parents=True)
+        remembered.write_text("{}")
+        list_everything(results())
+    command = ["make", "--dry-run", "--assume-old=install", f"--file={ROOT}/Makefile", "publish", "PROFILE=small"]
+    verify, add = subprocess.check_output(command, text=True).split("\n", 1)
+    assert verify.endswith("verify --profile small")
+    checkout = Checkout(root)
+    checkout("sh", "-c", add)
+    checkout("git", "commit", "--quiet", "--message", "results")
+    return root
+
+
+@pytest.fixture
+def fresh(published, tmp_path, monkeypatch) -> Path:
+    """A clone, in which nothing has run, as the current folder."""
+    Checkout(tmp_path)("git", "clone", "--quiet", str(published), "fresh")
+    monkeypatch.chdir(tmp_path / "fresh")
+    return tmp_path / "fresh"

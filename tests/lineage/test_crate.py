@@ -175,13 +175,18 @@ def test_equal_results_give_equal_bytes_and_a_folder_holds_the_same_files(crate,
     assert main(["crate", "--profile", "small", "--output", "folder"]) == 2
 
 
+def test_no_crate_is_made_where_files_that_belong_into_it_are_absent(fresh):
+    with pytest.raises(DataError, match="is not here; make the crate in the checkout where all jobs ran"):
+        write_crate("small", Path("crate.zip"))
+
+
 def test_a_download_has_its_licence_citation_and_addresses(copy):
     """A download as the rule records it, read by the job that wrote the caption tables."""
     path = Path("artifacts/downloads/karpathy/caption_datasets.zip")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"captions")
     write_record("download", Job({}, [path], {"asset.name": "karpathy-splits"}), now())
-    record = f"{DATA}/daylight/captions.jsonl.prov.json"
+    record = f"{DATA}/daylight/captions.test.jsonl.prov.json"
     content = read_record(record)
     read = content.inputs | {"splits": {str(path): sha256(path)}}
     own = read_record(f"{path}.prov.json").model_copy(update={"code": content.code})  # made by the same commit

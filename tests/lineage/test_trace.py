@@ -147,7 +147,7 @@ def test_results_that_were_written_anywhere_are_found_by_their_record(copy, caps
     write_text(made[0], json.dumps({"gap": {"norm": 0.5}}))
     number = cell([0.5], [Source("mine/gap.json", "/gap/norm")])
     write_table(Table("gap", ["measure"], ["value"], [Row(["norm"], [number])]), made[1:], traced=False)
-    write_record("gap", Job({"captions": [Path(f"{DATA}/daylight/captions.jsonl")]}, made), now())
+    write_record("gap", Job({"captions": [Path(f"{DATA}/daylight/captions.test.jsonl")]}, made), now())
     monkeypatch.chdir(tmp_path)
     found = traced(capsys, str(copy / made[3]), "norm", "value")
     assert found["numbers"][0]["sources"][0] == {
@@ -273,6 +273,23 @@ def test_an_ambiguous_or_unknown_place_lists_the_choices(project, capsys):
     assert "SPICE: empty, not a number" in trace(capsys, IN_DOMAIN, "Daylight MacCap", "SPICE", fails=2)
     assert "give row label(s) and a column" in trace(capsys, IN_DOMAIN, "MacCap", fails=2)
     assert "not a number of a table" in trace(capsys, IN_DOMAIN, "--pointer", "/title", fails=2)
+
+
+def test_in_a_fresh_clone_the_chain_says_what_is_absent(fresh, capsys, tmp_path):
+    found = traced(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", "--graph", str(tmp_path / "chain.mmd"))
+    states = {file["path"]: file["state"] for file in found["files"]}
+    assert states == {path: "ok" if Path(path).exists() else "absent" for path in states}
+    assert {states[ADAPTOR], states[PREDICTIONS]} == {"absent", "ok"}
+    assert "stroke:#b3261e" not in (tmp_path / "chain.mmd").read_text(), "no job is marked"
+    text = trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr")
+    assert f"Files absent, as git has only their records: {list(states.values()).count('absent')}.\n" in text
+    assert re.search(r"adaptor\.safetensors +[0-9a-f]{12}  absent", text)
+    for arguments in ([IN_DOMAIN], [IN_DOMAIN, "--all"], [IN_DOMAIN, "--pointer", "/rows/0/cells/0"], [ADAPTOR]):
+        assert not traced(capsys, *arguments)["faults"]
+    spoil(WEIGHTS[0])
+    assert "Files changed since: 1.\nEvery other file" in trace(capsys, ADAPTOR)
+    Path(PREDICTIONS).unlink()
+    assert traced(capsys, PREDICTIONS, fails=1)["faults"] == [f"{PREDICTIONS}: is not on this disk"]
 
 
 # --- other ends ----------------------------------------------------------------------------------------------------

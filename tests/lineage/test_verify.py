@@ -33,8 +33,10 @@ from maccap.steps.runner import run_jobs as real_jobs
 from tests.helpers import small_project
 from tests.helpers.checkout import ROOT, Checkout, commit_everything, copy_sources, make_checkout
 from tests.helpers.small_project import (
+    ADAPTOR,
     BASELINES,
     DATA,
+    GAP,
     METRICS,
     PREDICTIONS,
     RESULTS,
@@ -132,9 +134,9 @@ def test_nothing_is_wrong_with_finished_results(project):
     assert [finding for outcome in outcomes for finding in outcome.findings] == []
     checked = {outcome.check: len(outcome.files) for outcome in outcomes}
     assert {name: checked[name] for name in ("metrics", "tables", "records")} == {
-        "metrics": 2, "tables": 12, "records": 17,
+        "metrics": 3, "tables": 12, "records": 18,
     }  # fmt: skip
-    assert checked["artifacts"] == len([p for p in Path().glob("[ar]*ts/small/**/*") if p.is_file()]) - 17
+    assert checked["artifacts"] == len([p for p in Path().glob("[ar]*ts/small/**/*") if p.is_file()]) - 18
 
 
 def test_the_command_prints_findings_and_a_table_of_checks(copy, capsys):
@@ -191,7 +193,7 @@ def test_a_metric_edited_together_with_its_table_is_named_though_everything_is_l
     rehash(metric)
     for path in TABLES.values():
         again(f"{path}.prov.json")
-    list_everything([Path(path) for path in TABLES.values()] + [Path(f"{RUNS}/other/s5/run.json")])
+    list_everything(results())
     assert not any(problems(check) for check in (artifacts, inputs, records, manifest))
     metrics, tables = numbers(small(), run_jobs)
     assert [finding.file for finding in metrics.findings] == [metric]
@@ -212,7 +214,7 @@ def test_extended_results_are_no_leftovers_and_have_lists_of_their_own(copy):
     list_everything([Path(TABLES["in_domain"])])
     left = problems(manifest)
     assert {TABLES["ablation"], f"{TABLES['ablation']}.prov.json", f"{RUNS}/other/s5/run.json"} <= set(left)
-    list_everything([Path(TABLES["ablation"]), Path(f"{RUNS}/other/s5/run.json")], tier="+extended")
+    list_everything([Path(TABLES["ablation"]), Path(f"{RUNS}/other/s5/run.json"), Path(GAP)], tier="+extended")
     assert problems(manifest) == {}
     table = Path(TABLES["ablation"])
     table.write_text(table.read_text() + "\n")
@@ -324,12 +326,106 @@ def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
     forged = [Path(TABLES["ablation"]), Path(f"{DATA}/daylight/images.zip")]
     for path in forged:
         path.write_text("forged")
-    Path(f"{DATA}/daylight/captions.jsonl").unlink()
+    Path(f"{DATA}/daylight/captions.test.jsonl").unlink()
     outcome = rerun(small(), run_jobs, 99, seed=0)
     assert set(map(str, forged)) <= {finding.file for finding in outcome.findings}
     assert any(
-        "not run again, artifacts/small/data/daylight/captions.jsonl is missing" in note for note in outcome.notes
+        "not run again, artifacts/small/data/daylight/captions.test.jsonl is missing" in note for note in outcome.notes
     )
+
+
+# --- results in git ------------------------------------------------------------------------------------------------
+def committed(folder: Path) -> list[str]:
+    """The results and artifacts that git has."""
+    return [
+        name for name in Checkout(folder)("git", "ls-files").splitlines() if name.startswith(("artifacts", "results"))
+    ]
+
+
+def told(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """What the checks mention; none finds anything."""
+    outcomes = list(outcomes)
+    assert [finding for outcome in outcomes for finding in outcome.findings] == []
+    return {outcome.check: "; ".join(outcome.notes) for outcome in outcomes}
+
+
+def test_git_has_results_records_and_text_that_metrics_come_from(fresh):
+    files = set(committed(fresh))
+    made = {name: record for record in Records().by_path.values() for name in record.outputs}
+    assert {record.path for record in made.values()} <= files
+    left = {name for name in made if name not in files}
+    features = {name for name in made if name.endswith(".safetensors")}
+    assert left == features | {f"{DATA}/{name}/images.{kind}" for name in METRICS for kind in ("zip", "jsonl")}
+
+
+def test_nothing_is_wrong_with_a_fresh_clone_and_what_is_absent_is_mentioned(fresh, capsys):
+    outcomes = verify(small(), run_jobs)
+    notes = told(outcomes)
+    assert notes["artifacts"] == (
+        "described, but not here: 4 in artifacts/small/data, 3 in artifacts/small/features, 4 in artifacts/small/runs"
+    )
+    assert notes["manifest"] == f"changed since, or gone: {snakemake_record(TABLES['ablation'])}"
+    assert "not made again, as inputs are absent or have changed: 1 of measure_gap" in notes["metrics"]
+    checked = {outcome.check: outcome.files for outcome in outcomes}
+    assert checked["metrics"] == set(METRICS.values())
+    assert len(checked["tables"]) == 12
+    assert run(parser().parse_args(["verify"]), run_jobs) == 0
+    assert "all is as the records say" in capsys.readouterr().out
+    again = rerun(small(), run_jobs, 99, seed=0)
+    assert not again.findings
+    assert sum("same bytes" in note for note in again.notes) == 5, "2 evaluate, 2 table, 1 baselines"
+
+
+def test_every_flipped_byte_of_what_is_committed_is_found(fresh):
+    by_suffix: dict[str, list[str]] = {}
+    for name in committed(fresh):
+        by_suffix.setdefault("record" if name.endswith(".prov.json") else name.split(".", 1)[1], []).append(name)
+    kinds: dict[str, tuple[list[str], int, Check]] = {
+        kind: (files, 60 if kind == "record" else 6, records if kind == "record" else artifacts)
+        for kind, files in by_suffix.items()
+    }
+    count, missed = undetected(fresh, "small", kinds)
+    assert missed == []
+    assert count > 100
+
+
+def test_every_committed_file_that_is_deleted_is_found(fresh):
+    for name in committed(fresh):
+        content = Path(name).read_bytes()
+        Path(name).unlink()
+        findings = [finding for outcome in quick(small()) for finding in outcome.findings]
+        assert named(findings, LISTS[0] if name == LAST_RECORD else name), name
+        Path(name).write_bytes(content)
+
+
+def test_an_artifact_that_git_does_not_have_may_be_deleted(published, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(published, tmp_path / "copy"))
+    assert "artifacts" not in {check for check, notes in told(quick(small())).items() if notes}
+    Path(ADAPTOR).unlink()
+    assert told(quick(small()))["artifacts"] == f"described, but not here: {ADAPTOR}"
+    Path(f"{RUNS}/maccap/s6/adaptor.safetensors").write_bytes(b"another")
+    assert set(problems(artifacts)) == {f"{RUNS}/maccap/s6/adaptor.safetensors"}
+
+
+def test_sources_that_have_changed_since_results_were_committed_are_mentioned(fresh):
+    text = Path("config/small.yaml").read_text()
+    Path("config/small.yaml").write_text(text.replace("questions: 2", "questions: 3"))
+    Path(WEIGHTS[0]).write_text("others")
+    notes = told(quick(small()))
+    assert notes["inputs"] == f"changed since, or gone: config/small.yaml, {WEIGHTS[0]}"
+    assert notes["manifest"].endswith(", config/small.yaml")
+    assert notes["config"] == "values changed since: 1, such as scenes.questions"
+    assert notes["code"].endswith("such as config/small.yaml")
+    Path(WEIGHTS[0]).unlink()
+    assert "is missing; the job of" in problems(inputs)[WEIGHTS[0]]
+    Checkout(fresh)("git", "rm", "--quiet", WEIGHTS[0])
+    assert problems(inputs) == {}
+
+
+def test_a_clone_without_history_cannot_check_the_code(published, tmp_path, monkeypatch):
+    Checkout(tmp_path)("git", "clone", "--quiet", "--depth", "1", f"file://{published}", "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+    assert "git fetch --unshallow" in told(quick(small()))["code"]
 
 
 # --- crates --------------------------------------------------------------------------------------------------------
@@ -353,13 +449,14 @@ def unpacked(crated, tmp_path, monkeypatch) -> Path:
 def test_a_crate_is_verified_without_the_repository(crated, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with opened(crated) as own:
-        outcomes, left = {outcome.check: outcome for outcome in verify(own, run_jobs)}, set(own.left_out)
+        outcomes, left = {outcome.check: outcome for outcome in verify(own, run_jobs)}, set(own.absent)
     assert not [finding for outcome in outcomes.values() for finding in outcome.findings]
     skipped = {name for name, of in outcomes.items() if of.notes == ["skipped: a crate has no repository"]}
     assert skipped == {"code", "config", "dvc_lock"}
     weights = [str(path.relative_to(ROOT)) for path in (ROOT / "maccap/world/weights").rglob("*.safetensors")]
     assert {*weights, *WEIGHTS, f"{DATA}/daylight/images.zip"} <= left
-    assert len(outcomes["crate"].notes) == 1
+    (told,) = outcomes["artifacts"].notes
+    assert told.startswith("described, but not here: ")
     altered = Path(shutil.copy(crated, "altered.zip"))
     with zipfile.ZipFile(altered, "a") as zipped, pytest.warns(UserWarning, match="Duplicate"):
         zipped.writestr(TABLES["ablation"], "{}")
@@ -440,7 +537,7 @@ def test_what_a_crate_should_hold_is_missed_however_it_is_described(unpacked):
         entities[f"#{name}"] = entities.pop(name) | {"@id": f"#{name}", "sha256": "0" * 64}
 
     describe(leave_out)
-    assert {"is missing", "is left out with sha256 0"} <= words(problems_of(name))
+    assert {"has sha256 0", "is left out with sha256 0"} <= words(problems_of(name))
     describe(lambda entities: entities[f"#{name}"].update(sha256=digest))
     assert problems_of(name) == "is left out, but a crate holds every file like it"
     describe(lambda entities: entities[f"#{name}"].update(contentSize=str(size + 2**30)))
@@ -449,14 +546,14 @@ def test_what_a_crate_should_hold_is_missed_however_it_is_described(unpacked):
 
 def words(text: str) -> set[str]:
     """The known beginnings of sentences about problems."""
-    known = ("is missing", "has not the bytes", "is left out with sha256 0")
+    known = ("is missing", "has not the bytes", "has sha256 0", "is left out with sha256 0")
     return {begin for begin in known if any(problem.startswith(begin) for problem in text.split("; "))}
 
 
 def test_what_a_crate_leaves_out_has_the_hash_that_records_name(unpacked):
     name = f"{DATA}/daylight/images.zip"
     describe(lambda entities: entities[f"#{name}"].update(sha256="0" * 64))
-    assert {"is missing", "is left out with sha256 0"} <= words(problems_of(name))
+    assert {"has sha256 0", "is left out with sha256 0"} <= words(problems_of(name))
     describe(lambda entities: entities.pop(f"#{name}"))
     assert "is missing" in words(problems_of(name))
 
