@@ -192,10 +192,10 @@ class Records:
     def tracked(self) -> frozenset[str]:
         """Every path that git tracks below the root; none where there is no repository."""
         try:
-            listed = subprocess.run(["git", "ls-files", "-z"], cwd=self.root, capture_output=True, text=True).stdout
+            listed = subprocess.run(["git", "ls-files", "-z"], cwd=self.root, capture_output=True).stdout
         except OSError:
-            listed = ""
-        return frozenset(listed.split("\0"))
+            listed = b""
+        return frozenset(map(os.fsdecode, listed.split(b"\0")))
 
     @cached_property
     def absent(self) -> dict[str, str]:

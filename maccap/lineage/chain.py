@@ -240,8 +240,7 @@ class _Builder:
                 fault(f"{path}: no record names it, so how it was made is unknown; run the rule that makes it")
                 for damage in self.records.damaged.values():
                     fault(damage)
-            may_differ = reader is not None and self.records.may_differ(path, reader.record.path)
-            if state in (CHANGED, MISSING) and not may_differ:
+            if state in (CHANGED, MISSING) and not (reader and self.records.may_differ(path, reader.record.path)):
                 fault(f"{path}: {'is not on this disk' if state == MISSING else 'was changed after it was recorded'}")
         if reader and digest != self.chain.files[path].sha256:
             who = f"[{reader.number}] {reader.record.step}"

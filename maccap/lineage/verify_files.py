@@ -115,7 +115,7 @@ def manifest(project: Project) -> Outcome:
         for line in project.text(name).splitlines():
             if found := LINE.fullmatch(line):
                 outcome.files.add(found[2])
-                may_differ = kind == "setup" and project.records.may_differ(found[2], name)
+                may_differ = kind == "setup" and found[2] in known and project.records.may_differ(found[2], name)
                 if may_differ and project.sha256(found[2]) != found[1]:
                     changed.add(found[2])
                 elif problem := _listed(project, found[2], found[1], command):
