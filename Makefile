@@ -25,7 +25,7 @@ results: install
 publish: install
 	$(RUN) python -m maccap verify --profile $(PROFILE)
 	git --glob-pathspecs ls-files -z --others --modified 'results/$(PROFILE)/**' ':!results/$(PROFILE)/crate.zip' \
-	  $(KEPT:%='artifacts/$(PROFILE)/%') | git add --force --pathspec-from-file=- --pathspec-file-nul
+	  ':!results/$(PROFILE)/metrics/**/*.items.jsonl' $(KEPT:%='artifacts/$(PROFILE)/%') | git add --force --pathspec-from-file=- --pathspec-file-nul
 
 test: install
 	$(RUN) python -m pytest -n 2 --dist loadfile

@@ -74,14 +74,18 @@ def config(project: Project) -> Outcome:
         outcome.fault(file, str(error))
         return outcome
     sections = {key.split(".")[0] for key in values}
-    models = [value for key, value in values.items() if re.fullmatch(r"vqa_methods\..+\.language_model", key)]
+    own = {  # what a VQA method, a run or an experiment may have of its own
+        "language_model.name": [
+            v for key, v in values.items() if re.fullmatch(r"vqa_methods\..+\.language_model", key)
+        ],
+        "repeats": [value for key, value in values.items() if key.endswith(".repeats")],
+    }
     stale: dict[tuple[str, str], list[str]] = {}
     changed = set()
     for path, record in project.jobs.items():
         for key, value in record.settings.items():
-            own = key == "language_model.name" and value in models  # which a VQA method has of its own
             known = key.split(".")[0] in sections and record.step not in FROM_ELSEWHERE
-            if not known or own or repr(values.get(key)) == repr(value):
+            if not known or value in own.get(key, ()) or repr(values.get(key)) == repr(value):
                 continue
             if path in project.records.tracked:
                 changed.add(key)

@@ -362,7 +362,7 @@ def test_nothing_is_wrong_with_a_fresh_clone_and_what_is_absent_is_mentioned(fre
     outcomes = verify(small(), run_jobs)
     notes = told(outcomes)
     assert notes["artifacts"] == (
-        "described, but not here: 4 in artifacts/small/data, 3 in artifacts/small/features, 4 in artifacts/small/runs"
+        "described, but not here: 4 in artifacts/small/data, 3 in artifacts/small/features, 3 in artifacts/small/runs"
     )
     assert notes["manifest"] == f"changed since, or gone: {snakemake_record(TABLES['ablation'])}"
     assert "not made again, as inputs are absent or have changed: 1 of measure_gap" in notes["metrics"]
