@@ -294,7 +294,7 @@ class TableSettings(Settings):
     extended: bool = setting(False, "Made by the target `extended` alone.")
     pairs: Pairs | None = setting(None, "Trained on - tested on.")
     experiments: Names | None = setting(None, "Its rows, for captions.")
-    reference: str | None = setting(None, "The experiment that the others are compared with.")
+    reference: str | None = setting(None, "The row that the others are compared with.")
     key: str | None = setting(None, "The setting that a sweep varies, such as `training.noise_variance`.")
     trained: str | None = setting(None, "For answers: the data set trained on.")
     dataset: str | None = setting(None, "For answers: the data set asked about.")

@@ -119,7 +119,7 @@ class Profile:
             if kind in about:
                 self._known(about[kind], self.datasets, f"{key}.{kind}")
         if "reference" in about:
-            rows = dict.fromkeys(about["experiments"])
+            rows = dict.fromkeys(about.get("experiments", about.get("vqa_methods", ())))
             self._known(about["reference"], rows, f"{key}.reference")
             for name in rows if about["kind"] == "comparison" else ():
                 self._known(self.experiments[name].get("against", name), rows, f"experiments.{name}.against, in {key}")

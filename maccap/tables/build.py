@@ -8,33 +8,58 @@ from pathlib import Path
 from typing import Any
 
 from ..core.settings import labels, section
+from ..metrics.bootstrap import VQA
 from . import gap
-from .captions import captions, comparison, sweep
+from .captions import captions, comparison, mark_note, marked, sweep
 from .instruments import instruments
-from .results import Results, read_results, seed_notes
-from .table import Row, Table, without_empty_columns
+from .results import Results, on_common_seeds, read_results, seed_notes
+from .table import Cell, Row, Table, without_empty_columns
 
 REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
 
 
 def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    vqa_methods = _by_vqa_method(files, cfg)
+    """Ways of answering by answer type; marks where one differs from the table's reference."""
+    found = _by_vqa_method(files, cfg)
     columns = {"overall": None, "yes/no": "yes/no", "number": "number", "other": "other"}
     rows = [
-        Row([label], [own.over_seeds("accuracy", answer_type=kind, question_type=None) for kind in columns.values()])
-        for label, own in vqa_methods.items()
+        Row([label], [_accuracy(own, found, cfg, "answer_type", kind) for kind in columns.values()])
+        for label, own in found.items()
     ]
-    return Table(title, ["answers"], list(columns), rows, seed_notes(vqa_methods, vqa_methods.values()))
+    return Table(title, ["answers"], list(columns), rows, _vqa_notes(found, cfg))
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    vqa_methods = _by_vqa_method(files, cfg)
-    kinds = sorted(next(iter(vqa_methods.values())).whole.question_type.dropna().unique())
+    """As `vqa`, one row for each question type."""
+    found = _by_vqa_method(files, cfg)
+    kinds = sorted(next(iter(found.values())).whole.question_type.dropna().unique())
     rows = [
-        Row([kind], [own.over_seeds("accuracy", answer_type=None, question_type=kind) for own in vqa_methods.values()])
-        for kind in kinds
+        Row([kind], [_accuracy(own, found, cfg, "question_type", kind) for own in found.values()]) for kind in kinds
     ]
-    return Table(title, ["question type"], list(vqa_methods), rows, seed_notes(vqa_methods, vqa_methods.values()))
+    return Table(title, ["question type"], list(found), rows, _vqa_notes(found, cfg))
+
+
+def _accuracy(
+    own: Results, found: dict[str, Results], cfg: dict[str, Any], column: str, kind: str | None
+) -> Cell | None:
+    """The accuracy over all questions or those of one kind, marked where it differs from the reference's."""
+    accuracy = own.over_seeds("accuracy", **({"answer_type": None, "question_type": None} | {column: kind}))
+    base = found.get(_reference(cfg) or "")
+    if base is None or base is own:
+        return accuracy
+    pair = on_common_seeds(own.of_kind(column, kind), base.of_kind(column, kind))
+    return marked(accuracy, VQA, *pair, cfg["seed"])
+
+
+def _reference(cfg: dict[str, Any]) -> str | None:
+    """The label of the row that the others are compared with."""
+    name = cfg.get(f"tables.{cfg['table']}.reference")
+    return cfg[f"vqa_methods.{name}.label"] if name else None
+
+
+def _vqa_notes(found: dict[str, Results], cfg: dict[str, Any]) -> list[str]:
+    reference = _reference(cfg)
+    return [*([mark_note(reference)] if reference else []), *seed_notes(found, found.values())]
 
 
 def _by_vqa_method(files: list[Path], cfg: dict[str, Any]) -> dict[str, Results]:

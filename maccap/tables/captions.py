@@ -35,8 +35,7 @@ def captions(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         cells = _marked(results, base, cfg["seed"]) if base and experiment != reference else _cells(results)
         rows.append(Row([where, cfg[f"experiments.{experiment}.label"]], cells))
     if reference:
-        label = cfg[f"experiments.{reference}.label"]
-        notes.append(f"{MARK} differs from {label} of the same data: the 95 % interval leaves out 0 ({RESAMPLING}).")
+        notes.append(mark_note(cfg[f"experiments.{reference}.label"]))
     headers = ["data set" if in_domain else "trained → tested", "method"]
     notes += seed_notes([row.labels[-1] for row in rows], found, compared=bool(reference))
     notes = [*_metric_notes(rows), *notes, *_method_notes(found, cfg), *_coverage_notes(found, cfg)]
@@ -108,10 +107,16 @@ def _marked(ours: Results, base: Results, seed: int) -> list[Cell | None]:
     pair = on_common_seeds(ours, base)
     if not comparable(*pair):
         return _cells(ours)
-    return [
-        replace(own, mark=MARK) if own and _leaves_out_zero(_interval(metric, *pair, seed)) else own
-        for metric, own in zip(metric_names(), _cells(ours), strict=True)
-    ]
+    return [marked(own, metric, *pair, seed) for metric, own in zip(metric_names(), _cells(ours), strict=True)]
+
+
+def marked(own: Cell | None, metric: str, ours: Results, base: Results, seed: int) -> Cell | None:
+    """A cell of ours, with a mark if it differs from the other's on the same seeds and images."""
+    return replace(own, mark=MARK) if own and _leaves_out_zero(_interval(metric, ours, base, seed)) else own
+
+
+def mark_note(label: str) -> str:
+    return f"{MARK} differs from {label} of the same data: the 95 % interval leaves out 0 ({RESAMPLING})."
 
 
 def comparable(ours: Results, base: Results) -> bool:

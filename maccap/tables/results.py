@@ -72,6 +72,10 @@ class Results:
         whole, items = (rows[rows.seed.isin(seeds)] for rows in (self.whole, self.items))
         return self if len(whole) == len(self.whole) else Results(self.about, whole, items)
 
+    def of_kind(self, column: str, kind: str | None) -> Results:
+        """With the questions of one kind alone; None is all."""
+        return self if kind is None else Results(self.about, self.whole, self.items[self.items[column] == kind])
+
     @cached_property
     def by_seed(self) -> list[pd.DataFrame]:
         """The rows about single images or questions, one frame for each seed."""

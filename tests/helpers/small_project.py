@@ -204,5 +204,5 @@ def table(job: Job) -> None:
     write_table(Table(job.settings["table"], ["data set", "method"], columns, rows), job.outputs)
 
 
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

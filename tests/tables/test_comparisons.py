@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from maccap.core.errors import DataError
 from maccap.figures.figures import sweep_figure
 from maccap.metrics.bootstrap import difference_interval, resampled
-from maccap.metrics.metric_files import write_metrics
 from maccap.tables.build import build
 from maccap.tables.captions import MARK, captions, comparable, comparison, sweep, swept
 from maccap.tables.results import on_common_seeds, read_results
 from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
+from tests.helpers.small_project import write_lines
 
 IMAGES, SEEDS = 60, (1, 2, 3)
 CFG = {
@@ -64,7 +64,7 @@ def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.chdir(tmp_path)
     shifts = {"base": 0.0, "better": 4.0, "same": 0.001}
     path = Path("daylight.jsonl")
-    write_metrics(path, (row for name, s in shifts.items() for seed in SEEDS for row in scores(name, s, seed)))
+    write_lines(path, (row for name, s in shifts.items() for seed in SEEDS for row in scores(name, s, seed)))
     return [path]
 
 
@@ -111,7 +111,7 @@ def test_without_a_reference_nothing_is_marked(metrics: list[Path]) -> None:
 def test_other_images_are_not_compared(metrics: list[Path]) -> None:
     fewer = [row for seed in SEEDS for row in scores("better", 4.0, seed) if (row["image_id"], seed) != (7, 1)]
     rows = [row for name in ("base", "same") for seed in SEEDS for row in scores(name, 0.0, seed)]
-    write_metrics(metrics[0], [*fewer, *rows, *scores("once", 0.0, 1)])
+    write_lines(metrics[0], [*fewer, *rows, *scores("once", 0.0, 1)])
     cells = [["daylight", name, "daylight"] for name in ("better", "once", "same", "base")]
     better, once, same, base = read_results(metrics, cells)
     assert comparable(same, base)
@@ -125,7 +125,7 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
 def with_fewer_seeds(metrics: list[Path], name: str, count: int) -> None:
     shifts = {"base": 0.0, "better": 4.0, "same": 0.001}
     own = {other: SEEDS[: count if other == name else 3] for other in shifts}
-    write_metrics(
+    write_lines(
         metrics[0], (row for other, s in shifts.items() for seed in own[other] for row in scores(other, s, seed))
     )
 
@@ -190,7 +190,7 @@ def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(
 
 def test_published_predictions_are_not_marked_and_their_images_are_counted(metrics: list[Path]) -> None:
     published = Path("published.jsonl")
-    write_metrics(published, scores("theirs", 9.0, None, images=4982, of=5000))
+    write_lines(published, scores("theirs", 9.0, None, images=4982, of=5000))
     cells = [*CFG["cells"], ["daylight", "theirs", "daylight"]]
     table = captions([*metrics, published], CFG | {"cells": cells, "experiments.theirs.label": "Theirs"}, "T")
     theirs = by_column(table.rows[3], table.columns)["CIDEr"]
@@ -200,7 +200,7 @@ def test_published_predictions_are_not_marked_and_their_images_are_counted(metri
 
 def test_a_human_of_fewer_images_or_none_has_a_row_with_a_note(metrics: list[Path]) -> None:
     human = Path("human.jsonl")
-    write_metrics(human, [row for seed in SEEDS for row in scores("human", 9.0, seed, images=40, of=60)[:41]])
+    write_lines(human, [row for seed in SEEDS for row in scores("human", 9.0, seed, images=40, of=60)[:41]])
     cells = [*CFG["cells"], ["daylight", "human", "daylight"], ["daylight", "given", "daylight"]]
     cfg = CFG | {"cells": cells, "experiments.human.label": "human", "experiments.given.label": "ceiling"}
     cfg |= {"experiments.given.raises": "a gap", "experiments.human.lowers": "a gap"}

@@ -17,10 +17,10 @@ import pytest
 
 from maccap.core.errors import DataError
 from maccap.metrics.bootstrap import VQA, corpus_score, interval
-from maccap.metrics.metric_files import write_metrics
 from maccap.tables.published import COLUMNS, Reported, read_reported, reported_table, verdict
 from maccap.tables.table import Cell, Row, Source, Table, tidy, write_table
 from tests.helpers import ROOT
+from tests.helpers.small_project import write_lines
 
 CSV = ROOT / "workflow" / "resources" / "reported.csv"
 CAPTION_METRICS = ("BLEU-1", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
@@ -250,8 +250,8 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tabl
     monkeypatch.chdir(tmp_path)
     captions, answers = Path("captions.jsonl"), Path("answers.jsonl")
     runs = [scores("ours", seed) for seed in (1, 2, 3)] + [scores("magic", None, images=58), scores("blind", 4)]
-    write_metrics(captions, (row for rows in runs for row in rows))
-    write_metrics(answers, accuracies("caption") + accuracies("majority"))
+    write_lines(captions, (row for rows in runs for row in rows))
+    write_lines(answers, accuracies("caption") + accuracies("majority"))
     cfg = {
         "profile": "paper", "reported.tolerance": 1.0, "reduced": False, "experiments.ours.label": "CapDec, OPT",
         "datasets.coco.label": "COCO", "datasets.flickr30k.label": "Flickr30k", "datasets.vqav2.label": "VQA v2",

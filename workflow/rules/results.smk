@@ -20,7 +20,7 @@ rule table:
         code=code("table", *METRIC_MODULES),
         cfg=pick(
             FILES.table_keys,
-            lambda wildcards: FILES.table_rows(wildcards, "lowers", "raises", "note"),
+            lambda wildcards: FILES.table_rows(wildcards, "against", "lowers", "raises", "note"),
             about="table",
             cells=FILES.table_cells,
         ),
