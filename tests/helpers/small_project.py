@@ -8,7 +8,7 @@ import hashlib
 import json
 import statistics
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
