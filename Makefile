@@ -7,7 +7,7 @@ PROFILE ?= world
 KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
   data/*/dataset.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
-.PHONY: install results publish schema test test-drivers test-paper test-slow lint
+.PHONY: install results audit publish schema test test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -21,6 +21,10 @@ $(READY): requirements.lock pyproject.toml
 
 results: install
 	$(RUN) snakemake --cores all
+
+audit: install
+	$(RUN) python -m maccap verify --profile $(PROFILE)
+	$(RUN) python -m maccap docs --check
 
 publish: install
 	$(RUN) python -m maccap verify --profile $(PROFILE)

@@ -210,12 +210,13 @@ def _snakemake_jobs(out: str) -> set[str]:
 
 
 def make_checkout(folder: Path) -> Checkout:
-    """This project's files as they are now, committed in a repository of its own, with the profile `tiny`."""
+    """This project's files as they are now, without results, committed in a repository of its own, with the profile
+    `tiny`."""
     folder.mkdir(parents=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout.strip("\0").split("\0")
     for name in files:
-        if (ROOT / name).exists():
+        if (ROOT / name).exists() and not name.startswith(("artifacts/", "results/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name, follow_symlinks=False)
     checkout = Checkout(folder)
