@@ -34,17 +34,23 @@ def training_curves(logs: list[Path]) -> pd.DataFrame:
     return pd.concat([pd.read_json(path, lines=True, precise_float=True) for path in logs], ignore_index=True)
 
 
-def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str, str]) -> None:
-    """Loss on validation captions of every run by data set, mean over seeds; without padding, so that runs compare."""
-    domains, runs = (sorted(curves[name].unique()) for name in ("trained", "run"))
-    palette = dict(zip(runs, plt.get_cmap("tab20").colors * len(runs), strict=False))  # type: ignore[attr-defined]
+def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str, str], runs: dict[str, str]) -> None:
+    """Loss on validation captions by data set, mean over seeds; without padding, so that runs compare.
+
+    Args:
+        labels: names of the data sets.
+        runs: names of the runs that are drawn.
+    """
+    curves = curves[curves.run.isin(runs)]
+    domains = sorted(curves.trained.unique())
+    palette = dict(zip(runs, plt.get_cmap("tab10").colors * len(runs), strict=False))  # type: ignore[attr-defined]
     means = curves.dropna(subset="validation_loss").groupby(["trained", "run", "step"])["validation_loss"].mean()
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 5.2), sharey=True, squeeze=False)
         for axes, domain in zip(panels[0], domains, strict=True):
-            for run in means.loc[domain].index.unique("run"):
+            for run in (run for run in runs if (domain, run) in means.index):
                 rows = means.loc[domain, run]
-                axes.plot(rows.index, rows, ".-", color=palette[run], lw=1, label=run)
+                axes.plot(rows.index, rows, ".-", color=palette[run], lw=1, label=runs[run])
             axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
             axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))

@@ -490,6 +490,17 @@ class Files:
         runs = sorted({self.config["experiments"][name]["run"] for name in about["experiments"]})
         return [*keys, *rows, *(f"runs.{run}" for run in runs), about["key"]]
 
+    @property
+    def drawn_runs(self) -> dict[str, str]:
+        """The trained runs of tables that compare methods, each with the label of its first row there; or all runs."""
+        trained = dict.fromkeys(run for _, run in self.profile.trained)
+        rows = [name for table in self.tables_of("captions") for name in self.config["tables"][table]["experiments"]]
+        found: dict[str, str] = {}
+        for experiment in rows:
+            if (run := self.profile.run_of(experiment)) in trained:
+                found.setdefault(run, self.config["experiments"][experiment]["label"])
+        return found or {run: run for run in trained}
+
     def drawn(self, tier: str = "") -> list[str]:
         """The tables of a target that have a figure."""
         wanted = set(self.tables(tier))

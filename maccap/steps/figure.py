@@ -13,6 +13,6 @@ def run(job: Job) -> None:
     else:
         *images, table = job.outputs
         curves = training_curves(job.inputs["logs"])
-        training_figure(curves, images, labels(job.settings, "datasets"))
+        training_figure(curves, images, labels(job.settings, "datasets"), job.settings["drawn"])
         shown = curves[["trained", "run", "seed", "step", "loss"]]
         write_text(table, shown.to_csv(index=False, float_format="%.6g"))

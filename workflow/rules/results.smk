@@ -87,7 +87,7 @@ rule training_figure:
         "../../environment.yml"
     params:
         code=code("figure"),
-        cfg=pick(" ".join(FILES.dataset_labels)),
+        cfg=pick(" ".join(FILES.dataset_labels), drawn=FILES.drawn_runs),
     shell:
         step("figure", "logs")
 
