@@ -16,7 +16,7 @@ def run(parsed: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: a page is stale.
-        DataError: a mark is wrong, or a table that a page shows is missing, or has no such column or note.
+        DataError: a mark is wrong, or a table that a page shows is missing, or has no such column, row or note.
         EnvironmentProblem: the current folder is not the project's.
     """
     default_profile()

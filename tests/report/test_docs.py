@@ -46,7 +46,35 @@ def test_marked_parts_are_filled_and_the_rest_stays(project: Path) -> None:
     assert filled(page, project) == page
 
 
-@pytest.mark.parametrize(("mark", "said"), [("t.json: SPICE", "no column 'SPICE'"), ("gone.json", "gone.json")])
+@pytest.mark.parametrize(
+    ("asked", "rows", "column"),
+    [
+        ("t.json: CIDEr; rows: Daylight blind", ["blind"], "CIDEr"),
+        ("t.json; rows: Daylight blind; Daylight MacCap", ["blind", "MacCap"], "VQA"),
+        ("t.json: CIDEr,\n  VQA;\n  rows: Daylight blind;\n  Daylight MacCap", ["blind", "MacCap"], "VQA"),
+        ("t.json", ["MacCap", "blind"], "VQA"),
+    ],
+)
+def test_a_table_has_the_rows_that_its_mark_names(project: Path, asked: str, rows: list[str], column: str) -> None:
+    mark = f"<!-- maccap table {asked} -->"
+    page = filled(f"{mark}\n<!-- maccap end -->", project)
+    assert page.startswith(f"{mark}\n\n| data set")
+    head, _, *body = [line for line in page.splitlines() if line.startswith("|")]
+    assert [line.split("|")[2].strip() for line in body] == rows
+    assert head.split("|")[-2].strip() == column
+    assert filled(page, project) == page
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("t.json: SPICE", "no column 'SPICE'; it has 'CIDEr', 'VQA'"),
+        ("t.json: CIDEr; row: Daylight MacCap", "no column 'CIDEr; row: Daylight MacCap'"),
+        ("t.json: CIDEr; rows: Daylight MacCap; MacCap", "no row 'MacCap'; it has 'Daylight MacCap', 'Daylight blind'"),
+        ("t.json; rows: Daylight MacCap;", "no row ''"),
+        ("gone.json", "gone.json"),
+    ],
+)
 def test_what_is_not_in_the_results_is_named(project: Path, mark: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         filled(f"<!-- maccap table {mark} -->\n<!-- maccap end -->", project)
@@ -55,7 +83,8 @@ def test_what_is_not_in_the_results_is_named(project: Path, mark: str, said: str
 @pytest.mark.parametrize(
     ("old", "new"),
     [("<!-- maccap end -->\nbetween", "between"), ("maccap end", "maccap ende"), ("maccap table", "maccap tabel"),
-     ("<!-- maccap table", "<!--maccap table"), ("maccap table t.json: CIDEr", "maccap end")],
+     ("<!-- maccap table", "<!--maccap table"), ("maccap table t.json: CIDEr", "maccap end"),
+     ("maccap table t.json: CIDEr", "maccap table t.json, CIDEr")],
 )  # fmt: skip
 def test_a_mark_that_is_wrong_or_alone_is_refused_and_nothing_is_lost(project: Path, old: str, new: str) -> None:
     page = PAGE.replace(old, new, 1)
