@@ -8,6 +8,7 @@ from maccap.cli.main import main
 from maccap.core.errors import DataError
 from maccap.report.docs import filled
 from maccap.tables.table import Row, Table, cell, write_table
+from tests.helpers import ROOT
 
 PAGE = """before
 <!-- maccap table t.json: CIDEr -->
@@ -101,3 +102,9 @@ def test_the_command_fills_pages_and_finds_stale_ones(project: Path, capsys: pyt
     assert main(["docs"]) == 0
     assert main(["docs", "--check"]) == 0
     assert (project / "README.md").read_text() == filled(PAGE, project)
+
+
+def test_the_projects_pages_say_what_its_results_say() -> None:
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        assert filled(text, ROOT) == text, f"{path.name}: run `maccap docs`"
