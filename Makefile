@@ -5,7 +5,7 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 PROFILE ?= world
 # What git keeps of a profile's artifacts: records, and what people read and `maccap verify` computes metrics from.
 KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
-  data/*/dataset.json data/*/captions.test.jsonl data/*/vqa_*.test.json
+  data/*/contents.test.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
 .PHONY: install results audit publish schema test test-drivers test-paper test-slow lint
 

@@ -119,9 +119,9 @@ class Files:
         return file
 
     def scenes(self, dataset: str) -> list[str]:
-        """The file that tells what is in the images of a drawn data set; none of others."""
+        """The file that tells what is in the test images of a drawn data set; none of others."""
         drawn = self.config["datasets"][dataset]["format"] == "scenes"
-        return [f"{self.artifacts}/data/{dataset}/dataset.json"] if drawn else []
+        return [f"{self.artifacts}/data/{dataset}/contents.test.json"] if drawn else []
 
     def image_store(self, wildcards: Wildcards) -> str:
         """The folder or archive with the images of all splits of a data set."""

@@ -23,6 +23,7 @@ from tests.helpers.checkout import Checkout, make_checkout, ran, restored
 READS = {  # every job of the miniature profile: the jobs whose files it reads
     "scenes-daylight": "",
     "captions-daylight": "scenes-daylight",
+    "contents-daylight": "scenes-daylight",
     "text-features-daylight": "captions-daylight",
     "image-features-daylight-1": "scenes-daylight captions-daylight",
     "train-daylight-maccap-2401": "captions-daylight text-features-daylight",
@@ -30,7 +31,7 @@ READS = {  # every job of the miniature profile: the jobs whose files it reads
     "predict-daylight-maccap-1": (
         "train-daylight-maccap-2401 image-features-daylight-1 captions-daylight text-features-daylight"
     ),
-    "evaluate-daylight": "predict-daylight-maccap-1 captions-daylight",
+    "evaluate-daylight": "predict-daylight-maccap-1 captions-daylight contents-daylight",
     "gap-daylight": "captions-daylight text-features-daylight image-features-daylight-1",
     "table-in-domain": "evaluate-daylight",
     "table-nearness": "gap-daylight",

@@ -38,6 +38,24 @@ rule scenes:
         step("scenes")
 
 
+rule contents:
+    input:
+        scenes=f"{DATA}/dataset.json",
+    output:
+        f"{DATA}/contents.test.json",
+    log:
+        f"{LOGS}/contents/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(PROFILE.formatted("scenes")),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("contents"),
+        cfg=pick(about="dataset"),
+    shell:
+        step("contents", "scenes")
+
+
 # Caption files as released. What a format lacks is no input, and its table stays empty.
 rule captions:
     input:
