@@ -110,15 +110,15 @@ class Files:
 
         def file(wildcards: Wildcards) -> str | list[str]:
             about = self.config["datasets"][wildcards.dataset]
-            if keys == ("captions",) and (drawn := self.scenes(wildcards.dataset)):
-                return drawn
+            if keys == ("captions",) and about["format"] == "scenes":
+                return f"{self.artifacts}/data/{wildcards.dataset}/dataset.json"
             for key in keys:
                 about = about.get(key, {})
             return self.source(about) if about else []
 
         return file
 
-    def scenes(self, dataset: str) -> list[str]:
+    def contents(self, dataset: str) -> list[str]:
         """The file that tells what is in the test images of a drawn data set; none of others."""
         drawn = self.config["datasets"][dataset]["format"] == "scenes"
         return [f"{self.artifacts}/data/{dataset}/contents.test.json"] if drawn else []

@@ -355,14 +355,15 @@ def test_git_has_results_records_and_text_that_metrics_come_from(fresh):
     assert {record.path for record in made.values()} <= files
     left = {name for name in made if name not in files}
     features = {name for name in made if name.endswith(".safetensors")}
-    assert left == features | {f"{DATA}/{name}/images.{kind}" for name in METRICS for kind in ("zip", "jsonl")}
+    large = ("dataset.json", "images.zip", "images.jsonl")
+    assert left == features | {f"{DATA}/{name}/{file}" for name in METRICS for file in large}
 
 
 def test_nothing_is_wrong_with_a_fresh_clone_and_what_is_absent_is_mentioned(fresh, capsys):
     outcomes = verify(small(), run_jobs)
     notes = told(outcomes)
     assert notes["artifacts"] == (
-        "described, but not here: 4 in artifacts/small/data, 3 in artifacts/small/features, 3 in artifacts/small/runs"
+        "described, but not here: 6 in artifacts/small/data, 3 in artifacts/small/features, 3 in artifacts/small/runs"
     )
     assert notes["manifest"] == f"changed since, or gone: {snakemake_record(TABLES['ablation'])}"
     assert "not made again, as inputs are absent or have changed: 1 of measure_gap" in notes["metrics"]
