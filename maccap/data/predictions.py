@@ -1,10 +1,11 @@
 """Predicted captions and answers as JSON Lines: each row says what it is about, so a file's name says nothing.
 
 A row of predictions has the columns `trained`, `experiment`, `tested`, `seed` (null for what others published),
-`image_id`, `caption` and `image_cosine`, CLIP's cosine of caption and image; where they apply `reference_cosine`, that
-of the caption and the nearest of the references that it is scored against, `candidates` and their `scores` (cosines to
-the image), `left_out_reference` (the number of the reference that a human's caption was taken from) and `published`. A
-row of answers has `trained`, `vqa_method`, `tested`, `seed`, `question_id` and `answer`.
+`image_id` and `caption`; what is scored here has `image_cosine`, CLIP's cosine of caption and image, and
+`reference_cosine`, that of the caption and the nearest of the references that it is scored against; where they apply
+`candidates` and their `scores` (cosines to the image), `left_out_reference` (the number of the reference that a human's
+caption was taken from) and `published`. A row of answers has `trained`, `vqa_method`, `tested`, `seed`, `question_id`
+and `answer`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from .checks import check_id, check_text
 if TYPE_CHECKING:
     import pandas as pd
 
-PREDICTION = ("trained", "experiment", "tested", "seed", "image_id", "caption", "image_cosine")
-PREDICTION_EXTRAS = ("reference_cosine", "candidates", "scores", "left_out_reference", "published")
+PREDICTION = ("trained", "experiment", "tested", "seed", "image_id", "caption")
+PREDICTION_EXTRAS = ("image_cosine", "reference_cosine", "candidates", "scores", "left_out_reference", "published")
 ANSWER = ("trained", "vqa_method", "tested", "seed", "question_id", "answer")
 NULLABLE = {"seed": "Int64", "left_out_reference": "Int64", "published": "boolean"}
 TYPES: dict[str, type | tuple[type, ...]] = {

@@ -42,7 +42,15 @@ def published(finished, tmp_path_factory) -> Path:
         remembered.parent.mkdir(parents=True)
         remembered.write_text("{}")
         list_everything(results())
-    command = ["make", "--dry-run", "--assume-old=install", f"--file={ROOT}/Makefile", "publish", "PROFILE=small"]
+    command = [
+        "make",
+        "--dry-run",
+        "--no-print-directory",
+        "--assume-old=install",
+        f"--file={ROOT}/Makefile",
+        "publish",
+        "PROFILE=small",
+    ]
     verify, add = subprocess.check_output(command, text=True).split("\n", 1)
     assert verify.endswith("verify --profile small")
     checkout = Checkout(root)
