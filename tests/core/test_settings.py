@@ -298,7 +298,10 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     trained = {(on, run) for on, run in runs if MINI["runs"][run]["method"] != "clipre"}
     vqa_methods = {(s["trained"], s["dataset"], name) for s in tables for name in s.get("vqa_methods", [])}
     ways = [name for *_, name in vqa_methods if name != "majority"]
-    once = ("majority", "gap_figure", "training_figure", "samples", "sample_page", "report", "manifest", "all")
+    once = (
+        "majority", "gap_figure", "training_figure", "samples", "example_figure", "sample_page", "report", "manifest",
+        "all",
+    )  # fmt: skip
     expected = {
         **dict.fromkeys(("scenes", "contents", "captions", "image_features", "text_features"), domains),
         **dict.fromkeys(("gap", "instruments", "evaluate"), domains),

@@ -41,10 +41,11 @@ READS = {  # every job of the miniature profile: the jobs whose files it reads
     "training-figure": "train-daylight-maccap-2401",
     "samples": "scenes-daylight captions-daylight image-features-daylight-1 predict-daylight-maccap-1 "
     "evaluate-daylight",
+    "example-figure": "samples",
     "report": "table-in-domain table-nearness reported captions-figure-in-domain gap-figure training-figure "
-    "samples sample-page",
+    "samples sample-page example-figure",
     "sample-page": "samples",
-    "manifest": "report sample-page",
+    "manifest": "report sample-page example-figure",
 }
 
 

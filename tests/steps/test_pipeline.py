@@ -283,7 +283,7 @@ def test_instruments_are_asked_about_the_captions_of_the_first_images(world, fir
 
 
 def test_figures_are_images(first):
-    for name in (*LEGENDS, "training"):
+    for name in (*LEGENDS, "training", "example"):
         with Image.open(f"results/small/figures/{name}.png") as image:
             assert min(image.size) > 300
         assert Path(f"results/small/figures/{name}.svg").read_text().startswith("<?xml")

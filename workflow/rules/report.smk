@@ -1,11 +1,9 @@
-SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
-IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
 REPORT_FILES = [f"{RESULTS}/{name}" for name in ("report.html", "trace.html", "tables/numbers.tex")]
 SHOWN_FIGURES = expand(
-    f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=[*FILES.drawn(), *FIGURES], suffix=["png", "svg"]
+    f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=[*FILES.drawn(), *GAP_FIGURES, "training"], suffix=["png", "svg"]
 )
 CONFIG_FILES = [str(path) for path in config_files(config["profile"])]
 SAMPLED = FILES.sampled(CAPTIONED, ASKED)

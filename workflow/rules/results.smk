@@ -1,5 +1,9 @@
 GAP_FIGURES = list(LEGENDS)
-FIGURES = [*GAP_FIGURES, "training"]
+SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
+IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
+OURS = [name for name in SHOWN if config["runs"].get(PROFILE.run_of(name), {}).get("method") == "maccap"]
+EXAMPLE = ["example"] if any(cell[1] in OURS for cell in IN_DOMAIN) else []
+FIGURES = [*GAP_FIGURES, "training", *EXAMPLE]
 TABLE_FORMS = (".json", ".metrics.json", ".md", ".tex", ".html")  # beside .csv
 COMPARED = [cell for cell in PROFILE.evaluated() if "reported_as" in config["experiments"][cell[1]]]
 COMPARED_ANSWERS = [row for row in PROFILE.answered() if "reported_as" in config["vqa_methods"][row[2]]]
@@ -126,3 +130,20 @@ rule sweep_figure:
         cfg=pick(),
     shell:
         step("figure", "table")
+
+
+rule example_figure:
+    input:
+        samples=f"{ARTIFACTS}/samples.json",
+    output:
+        f"{RESULTS}/figures/example.png",
+        report(f"{RESULTS}/figures/example.svg", caption="../report/example.rst", category="Figures"),
+    log:
+        f"{LOGS}/figure/example.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("example_figure"),
+        cfg=pick(" ".join(FILES.dataset_labels), ours=[config["experiments"][name]["label"] for name in OURS]),
+    shell:
+        step("example-figure", "samples")

@@ -1,0 +1,79 @@
+"""One test image with MacCap at work: attended patches, candidates with CLIP's scores, the choice, and references."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
+from .figures import COLOURS, STYLE, save
+
+# Inches: the image, where the words beside it begin, and how far those below a number are indented.
+LEFT, TOP, SIDE, RIGHT, INDENT = 0.05, 0.4, 3.55, 4.1, 0.27
+
+
+def example_figure(images: Sequence[dict[str, Any]], dataset: str, ours: Sequence[str], outputs: list[Path]) -> None:
+    """Draw one of a data set's images in `samples.json`: of those drawn at random the median by MacCap's CIDEr.
+
+    Of two in the middle, the lower; of all, if none was drawn at random. `ours`: labels of experiments with MacCap.
+    """
+    cider = {own["image_id"]: next(row["score"] for row in own["captions"] if row["label"] in ours) for own in images}
+    drawn = [sample for sample in images if sample["drawn"]]
+    ranked = sorted(drawn or images, key=lambda sample: cider[sample["image_id"]])
+    sample = ranked[(len(ranked) - 1) // 2]
+    which = f"Test image {sample['image_id']} of {dataset}: the median by CIDEr ({cider[sample['image_id']]:.1f}) of "
+    how = f"the {len(ranked)} that were drawn at random for samples.html." if drawn else f"{len(ranked)} images."
+    candidates = sorted(sample["candidates"], key=lambda row: (not row["chosen"], -row["score"]))[:5]
+    references = [f"“{text}”" for text in dict.fromkeys(sample["references"])][:3]
+    chosen: dict[str, Any] = {"weight": "bold", "color": COLOURS[0]}
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(11, 4.2))
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 11), ylim=(4.2, 0))
+        axes.set_axis_off()
+        _heading(axes, LEFT, 0.12, "1", "CLIP attends to some parts of the image.")
+        _image(axes, sample)
+        _heading(axes, RIGHT, 0.12, "2", "MacCap writes a caption from them under each draw of noise. CLIP scores it.")
+        y, best = 0.5, max(candidates[0]["score"], 1e-9)
+        for row in candidates:
+            style = {"size": 10.5} | (chosen if row["chosen"] else {"color": "0.4"})
+            axes.barh(y, 0.7 * max(row["score"], 0.0) / best, 0.14, left=RIGHT + INDENT, color=style["color"])
+            _lines(axes, RIGHT + 1.07, y, [f"{row['score']:.2f}"], **style)
+            y = 0.3 + _lines(axes, RIGHT + 1.52, y, wrap(row["text"], 70), 0.2, **style)
+        _heading(axes, RIGHT, y + 0.18, "3", "CLIP chooses the candidate nearest to the image.")
+        y = 0.43 + _lines(axes, RIGHT + INDENT, y + 0.58, wrap(candidates[0]["text"], 58), 0.29, size=14, **chosen)
+        told = [line for text in ("References, for comparison:", *references) for line in wrap(text, 84)]
+        y = _lines(axes, RIGHT + INDENT, y, told, 0.23, size=10, color="0.4")
+        _lines(axes, LEFT, max(4.1, y + 0.33), [which + how], size=8.5, color="0.4")
+        save(figure, outputs)
+
+
+def _lines(axes: Any, x: float, y: float, lines: Sequence[str], step: float = 0.0, **style: Any) -> float:
+    """Write lines, the first centred at y; return the centre of the last."""
+    for number, line in enumerate(lines):
+        axes.text(x, y + number * step, line, va="center", **style)
+    return y + (len(lines) - 1) * step
+
+
+def _heading(axes: Any, x: float, y: float, number: str, text: str) -> None:
+    badge = {"boxstyle": "circle,pad=0.2", "facecolor": "0.25", "edgecolor": "none"}
+    _lines(axes, x + 0.09, y, [number], size=9, weight="bold", color="white", ha="center", bbox=badge)
+    _lines(axes, x + INDENT, y, [text], size=10.5, color="0.15")
+
+
+def _image(axes: Any, sample: dict[str, Any]) -> None:
+    """The image, darker but for its attended patches."""
+    grid, cell = sample["grid"], SIDE / sample["grid"]
+    shade = np.full((grid, grid, 4), (0.0, 0.0, 0.0, 0.3))
+    for patch in sample["patches"]:
+        shade[patch["row"], patch["column"], 3] = 0.0
+        corner = LEFT + cell * patch["column"], TOP + cell * patch["row"]
+        axes.add_patch(plt.Rectangle(corner, cell, cell, fill=False, edgecolor="white", linewidth=1.6))
+    for layer in (Image.open(io.BytesIO(base64.b64decode(sample["image"].partition(",")[2]))), shade):
+        axes.imshow(layer, extent=(LEFT, LEFT + SIDE, TOP + SIDE, TOP), aspect="auto", interpolation="nearest")
