@@ -7,7 +7,7 @@ PROFILE ?= world
 KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
   data/*/contents.test.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
-.PHONY: install results audit publish schema test test-drivers test-paper test-slow lint
+.PHONY: install results audit publish schema test test-environments test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -33,6 +33,9 @@ publish: install
 
 test: install
 	$(RUN) python -m pytest -n 2 --dist loadfile
+
+test-environments: install
+	$(RUN) python -m pytest -m environments
 
 test-drivers: install
 	$(RUN) python -m pytest -m drivers
