@@ -1,4 +1,4 @@
-"""The whole miniature profile on machines that are set up in odd ways (`make test-environments`)."""
+"""The whole miniature profile where much is set up in an odd way (`make test-environments`)."""
 
 import os
 import shutil
@@ -12,7 +12,6 @@ import pytest
 from tests.helpers.checkout import Checkout, make_checkout
 
 pytestmark = pytest.mark.environments
-NOBODY = 65534
 OTHER_DISK = Path("/dev/shm")
 
 
@@ -67,26 +66,3 @@ def test_an_odd_path_a_plain_locale_another_disk_and_files_for_nobody_else(tmp_p
         finished(checkout)
     finally:
         shutil.rmtree(scratch)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can run commands as somebody else: run it as root")
-def test_a_user_who_is_not_root_and_has_no_home(tmp_path):
-    checkout = odd(tmp_path / "work")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and folder != Path("/tmp") and Path("/tmp") in folder.parents:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    for path in (checkout.folder, *checkout.folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    checkout.variables = {"HOME": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent/cache", "USER": "nobody"}
-
-    def become_nobody() -> None:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-
-    checkout.prepare = become_nobody
-    try:
-        checkout("python", "--version", folder=Path("/"))
-    except PermissionError:
-        pytest.skip("others may not run this Python: install it and the environment outside root's home")
-    finished(checkout)
