@@ -167,6 +167,14 @@ def read_images_table(path: Path | str) -> list[ImageEntry]:
     return entries
 
 
+def rows_by_image(captions: Iterable[Caption]) -> dict[int, list[int]]:
+    """{image id: the numbers of its rows}, in the order of the table."""
+    grouped: dict[int, list[int]] = {}
+    for number, row in enumerate(captions):
+        grouped.setdefault(row.image_id, []).append(number)
+    return grouped
+
+
 def references(captions: Iterable[Caption]) -> dict[int, list[str]]:
     """{image id: its captions}, in the order of the table."""
     grouped: dict[int, list[str]] = {}

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
-from .captions import Caption
+from .captions import Caption, rows_by_image
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ def references_as_images(
         The images with more than one reference, as others are what the caption is scored against; and the number of the
         reference of each.
     """
-    rows: dict[int, list[int]] = {}
-    for row, caption in enumerate(captions):
-        rows.setdefault(caption.image_id, []).append(row)
+    rows = rows_by_image(captions)
     kept = torch.tensor([len(rows[image_id]) > 1 for image_id in images.ids.tolist()])
     own = [rows[image_id] for image_id in images.ids[kept].tolist()]
     numbers = [number % len(references) for references in own]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from ..core.job import Job
 from ..core.settings import GenerationSettings, SelectionSettings, settings
-from ..data.captions import Caption, read_captions
+from ..data.captions import Caption, read_captions, rows_by_image
 from ..data.features import features_of, read_global_features
 from ..data.predictions import write_predictions
 from ..methods.base import CaptioningMethod, TrainedMethod
@@ -75,15 +76,18 @@ class EncodedTestSet:
         rows = read_captions(captions)
         return cls(images, rows, features_of([store], "test", [row.caption_id for row in rows]))
 
+    @cached_property
+    def _references(self) -> tuple[torch.Tensor, dict[int, list[int]]]:
+        """The captions' features of length 1, and which rows are an image's; the same for all experiments and seeds."""
+        return _unit(self.features), rows_by_image(self.captions)
+
     def with_cosines(self, rows: Iterable[dict[str, Any]], features: torch.Tensor) -> list[dict[str, Any]]:
         """Predictions with the cosines of their captions' features [N, d] to image and nearest reference.
 
         The reference whose number is `left_out_reference` is the caption itself, and none.
         """
-        own: dict[int, list[int]] = {}
-        for number, caption in enumerate(self.captions):
-            own.setdefault(caption.image_id, []).append(number)
-        known, found = _unit(self.features), []
+        known, own = self._references
+        found = []
         for row, feature in zip(rows, _unit(features), strict=True):
             cosines = {"image_cosine": feature @ _unit(self.images[row["image_id"]])}
             numbers = [n for i, n in enumerate(own.get(row["image_id"], [])) if i != row.get("left_out_reference")]

@@ -11,7 +11,7 @@ from ..core.artifacts import write_json
 from ..core.job import Job
 from ..core.settings import section
 from ..data.captions import Caption, read_captions, references
-from ..data.features import features_of, read_image_features
+from ..data.features import features_of, read_global_features
 from ..metrics.instruments import exchanged, nats_per_token, noticed
 from ..models.language_model import LanguageModel
 from ..models.of_job import language_model, text_encoder
@@ -43,8 +43,7 @@ def _noticed(job: Job, rows: list[Caption], text: torch.Tensor) -> dict[str, dic
         text: features of the captions, [N, d].
     """
     encoder = text_encoder(job)
-    stores = [read_image_features([path]) for path in job.inputs["images"]]
-    images = dict(zip(torch.cat([s.ids for s in stores]).tolist(), torch.cat([s.global_ for s in stores]), strict=True))
+    images = read_global_features(job.inputs["images"])
     words = {image: set(re.findall(r"[a-z]+", " ".join(own).lower())) for image, own in references(rows).items()}
     found = {}
     for kind, exclusive in section(job.settings, "instruments.exchanges").items():
