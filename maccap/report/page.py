@@ -41,6 +41,7 @@ def report_page(job: Job) -> str:
         cfg=cfg,
         about=about,
         seeds=about.seeds(cfg),
+        fewer_seeds=any(key.endswith(".repeats") for key in cfg),
         methods=about.method_texts(job.inputs["methods"]),
         labels={name: cfg[f"datasets.{name}.label"] for name in about.names(cfg, "datasets")},
         results={name: table for name, table in shown.items() if name not in findings},

@@ -2,10 +2,7 @@
 
 import os
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -15,29 +12,7 @@ pytestmark = pytest.mark.environments
 OTHER_DISK = Path("/dev/shm")
 
 
-class OddCheckout(Checkout):
-    """One whose commands run with other environment variables, and in processes that are prepared in another way."""
-
-    variables: ClassVar[dict[str, str]] = {}
-    prepare: Callable[[], object] | None = None
-
-    @property
-    def environment(self) -> dict[str, str]:
-        own = super().environment | self.variables
-        return {name: value for name, value in own.items() if not name.startswith(("LC_", "PYTHONUTF8"))} | {
-            name: value for name, value in self.variables.items() if name.startswith("LC_")
-        }
-
-    def __call__(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
-        run = subprocess.run(
-            command, cwd=folder or self.folder, env=self.environment, text=True, encoding="utf-8", errors="replace",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=self.prepare,
-        )  # fmt: skip
-        assert (run.returncode != 0) == fails, f"{' '.join(command)}: exit code {run.returncode}\n{run.stdout}"
-        return run.stdout
-
-
-def finished(checkout: OddCheckout) -> None:
+def finished(checkout: Checkout) -> None:
     """Everything is made, nothing is left to do, and nothing is wrong with it."""
     checkout("snakemake", "--cores", "2")
     assert "Nothing to be done" in checkout("snakemake", "--dry-run")
@@ -48,12 +23,9 @@ def finished(checkout: OddCheckout) -> None:
     assert told.startswith("Daylight, MacCap")
 
 
-def odd(folder: Path) -> OddCheckout:
-    return OddCheckout(make_checkout(folder).folder)
-
-
-def test_an_odd_path_a_plain_locale_another_disk_and_files_for_nobody_else(tmp_path):
-    checkout = odd(tmp_path / "Prüfung [1] & co, über's Jahr")
+def test_an_odd_path_a_plain_locale_another_disk_and_files_for_nobody_else(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUTF8", raising=False)
+    checkout = make_checkout(tmp_path / "Prüfung [1] & co, über's Jahr")
     home, scratch = tmp_path / "home", OTHER_DISK / f"maccap {os.getpid()}"
     home.mkdir(mode=0o500)
     scratch.mkdir()

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,23 @@ SMALLER = {
 
 
 class Checkout:
-    """A folder with its own git repository; its commands run its own code, whatever is installed."""
+    """A folder with its own git repository; its commands run its own code, whatever is installed.
+
+    Attributes:
+        variables: of the commands' environment, besides or in place of the usual ones.
+        prepare: called in each command's process before it starts.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.variables: dict[str, str] = {}
+        self.prepare: Callable[[], object] | None = None
 
     def __call__(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
         """Standard output and error of a command, which must succeed (or fail, when asked)."""
         run = subprocess.run(
-            command, cwd=folder or self.folder, env=self.environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            command, cwd=folder or self.folder, env=self.environment, encoding="utf-8", errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=self.prepare,
         )  # fmt: skip
         assert (run.returncode != 0) == fails, f"{' '.join(command)}: exit code {run.returncode}\n{run.stdout}"
         return run.stdout
@@ -81,7 +89,7 @@ class Checkout:
             "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
             "COLUMNS": "200",
         }  # fmt: skip
-        return {**os.environ, **own}
+        return {**os.environ, **own, **self.variables}
 
     def text(self, path: str) -> str:
         return (self.folder / path).read_text(encoding="utf-8")
