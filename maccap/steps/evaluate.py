@@ -23,5 +23,5 @@ def run_all(jobs: list[Job]) -> None:
 def _evaluations(job: Job) -> list[Evaluation]:
     if job.inputs.get("spice"):
         supply_spice(job.inputs["spice"])
-    scenes = job.inputs.get("scenes", [])
-    return evaluations(job.inputs["predictions"], job.settings["tested"], TestSet.read(job.input("captions"), scenes))
+    contents = job.inputs.get("contents", [])
+    return evaluations(job.inputs["predictions"], job.settings["tested"], TestSet.read(job.input("captions"), contents))

@@ -23,7 +23,7 @@ rule evaluate:
         captions=f"{ARTIFACTS}/data/{{tested}}/captions.test.jsonl",
         predictions=lambda wildcards: FILES.predictions(wildcards.tested, [wildcards.tier]),
         spice=rules.corenlp.output if "spice" in config else [],
-        scenes=lambda wildcards: FILES.contents(wildcards.tested),
+        contents=lambda wildcards: FILES.contents(wildcards.tested),
     output:
         multiext(f"{RESULTS}/metrics/captions/{{tested}}{{tier}}", *METRIC_FILES),
     log:
@@ -34,7 +34,7 @@ rule evaluate:
         code=code("evaluate", *METRIC_MODULES),
         cfg=pick(about="tested"),
     shell:
-        step("evaluate", "captions", "predictions", "spice", "scenes")
+        step("evaluate", "captions", "predictions", "spice", "contents")
 
 
 rule evaluate_answers:
