@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from .artifacts import stays_inside
 from .errors import ConfigError
 
 S = TypeVar("S", bound=BaseModel)
@@ -114,11 +115,33 @@ class ScenesSettings(Settings):
     questions: int = setting(REQUIRED, "About each scene.", "questions", ge=1)
 
 
+def no_wildcard(path: str) -> str:
+    """A path of the user's own, in which Snakemake would take what stands in braces for a wildcard."""
+    if set(path) & set("{}"):
+        raise ValueError("a path cannot have { or } in it, which are wildcards to Snakemake; rename or link it")
+    return path
+
+
+def _template(name: str) -> str:
+    try:
+        names = {name.format(image_id) for image_id in (0, 1, 2**63 - 1)}
+    except Exception as error:  # a format may call whatever Python has
+        raise ValueError(f"no file name template ({error}); write {{:012d}} for the id") from error
+    if len(names) < 3:
+        raise ValueError("names one file for several images; write {:012d} where the image id goes")
+    if not all(map(stays_inside, names)):
+        raise ValueError("leads out of the images; give a path inside them, without ..")
+    return name
+
+
+OwnPath = Annotated[str, AfterValidator(no_wildcard)]
+
+
 class Source(Settings):
     """Where a file comes from, here and wherever a data set names one: `asset` or `file`."""
 
     asset: str | None = setting(None, "An asset of the registry, which is downloaded.")
-    file: str | None = setting(None, "A file or folder of your own.")
+    file: OwnPath | None = setting(None, "A file or folder of your own.")
     member: str | None = setting(None, "The file inside an archive.")
 
     @model_validator(mode="after")
@@ -160,7 +183,9 @@ class DatasetSettings(Settings):
     val: Source | None = setting(None, "Captions of the validation split.")
     test: Source | None = setting(None, "Captions of the test split.")
     images: Source | None = setting(None, "A folder or archive of the images.")
-    image_name: str | None = setting(None, "File name of an image by its id, as a Python format.")
+    image_name: Annotated[str, AfterValidator(_template)] | None = setting(
+        None, "File name of an image by its id, as a Python format."
+    )
     questions: TrainAndTest | None = setting(None, "VQA v2's questions.")
     annotations: TrainAndTest | None = setting(None, "VQA v2's annotations.")
     shards: Shards | None = setting(None, "Parallel jobs.")
@@ -171,8 +196,8 @@ class DatasetSettings(Settings):
 class EncoderSettings(Settings):
     """The frozen CLIP."""
 
-    name: str = setting(REQUIRED, "A model's name in open_clip, or a folder: any ViT with a class token.")
-    pretrained: str | None = setting(None, "With a model's name: its weights, a tag of open_clip or a file.")
+    name: OwnPath = setting(REQUIRED, "A model's name in open_clip, or a folder: any ViT with a class token.")
+    pretrained: OwnPath | None = setting(None, "With a model's name: its weights, a tag of open_clip or a file.")
     weights: str | None = setting(None, "The asset that holds the weights; without it open_clip downloads them.")
     batch_size: int = setting(256, "Encoded together.", "images or captions", ge=1)
     dtype: Literal["float16", "float32"] = setting("float16", "Of stored features.")
@@ -181,7 +206,7 @@ class EncoderSettings(Settings):
 class LanguageModelSettings(Settings):
     """The frozen language model."""
 
-    name: str = setting(REQUIRED, "A model's name on the hub, a folder, or a .gguf file.")
+    name: OwnPath = setting(REQUIRED, "A model's name on the hub, a folder, or a .gguf file.")
     dtype: Literal["float16", "bfloat16", "float32"] = setting("float16", "Of stored weights, for a named model.")
 
 
@@ -195,7 +220,7 @@ class VqaMethod(Settings):
         "`majority` gives the most frequent answer to the type of question.",
     )
     experiment: str | None = setting(None, "The experiment whose soft tokens or captions are used.")
-    language_model: str | None = setting(None, "Another language model that answers (`context: caption` alone).")
+    language_model: OwnPath | None = setting(None, "Another language model that answers (`context: caption` alone).")
     answering: AnsweringChanges | None = setting(None, "What differs from `answering`.")  # type: ignore[valid-type]
     reported_as: str | None = setting(None, "The method's name in the file of published numbers.")
 
@@ -398,7 +423,7 @@ class EstimateSettings(Settings):
 class ReportedSettings(Settings):
     """Published numbers, to be shown beside those that come out here."""
 
-    file: str = setting(REQUIRED, "Their file (CSV).")
+    file: OwnPath = setting(REQUIRED, "Their file (CSV).")
     tolerance: float = setting(REQUIRED, "Difference within which a number counts as reproduced.", "points", ge=0)
 
 
@@ -420,7 +445,7 @@ class Config(Settings):
     )
     registry: str | None = setting(None, "The file of assets that are downloaded: address, size, sha256, licence.")
     lock: str | None = setting(None, "The file that keeps what the first download of an unpinned asset was.")
-    local: dict[str, str] = setting({}, "Files or folders that you have already, by asset.")
+    local: dict[str, OwnPath] = setting({}, "Files or folders that you have already, by asset.")
     scenes: ScenesSettings | None = setting(None, "The size of the embedded world.")
     datasets: dict[Dataset, DatasetSettings] = setting(REQUIRED, "The data sets, by name.", min_length=1)
     encoder: EncoderSettings = setting(REQUIRED, "The frozen CLIP.")

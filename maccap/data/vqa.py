@@ -115,13 +115,10 @@ def question_images(questions: list[VqaQuestion], template: str) -> list[ImageEn
         template: the file name with the image id left open, such as `val2014/COCO_val2014_{:012d}.jpg`.
 
     Raises:
-        ConfigError: the template is not of this form, or names one file for several images.
+        ConfigError: the template names one file for several images.
     """
     ids = dict.fromkeys(row.image_id for row in questions)
-    try:
-        entries = [ImageEntry(image_id, template.format(image_id)) for image_id in ids]
-    except (IndexError, KeyError, ValueError) as error:
-        raise ConfigError(f"{template!r} is no file name template ({error}); write {{:012d}} for the id") from error
+    entries = [ImageEntry(image_id, template.format(image_id)) for image_id in ids]
     if len({entry.file_name for entry in entries}) < len(entries):
         raise ConfigError(f"{template!r} names one file for several images; write {{:012d}} where the image id goes")
     return entries

@@ -17,7 +17,7 @@ from ..data.folders import KNOWN, folder_hash
 from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, looks_like_a_path, slug
 from ..methods.registry import needs
-from ..models.weights import model_files
+from ..models.weights import SUFFIXES, model_files
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
 from .sources import digest, members
 
@@ -201,8 +201,25 @@ class Files:
             raise ConfigError(f"local.{asset.name}: {local}: holds none of {', '.join(asset.patterns)}; correct it")
         return own
 
+    @property
+    def own_weights(self) -> str | None:
+        """The user's own file with the weights of a CLIP by name, where `encoder.pretrained` is no tag of open_clip."""
+        own = self.config["encoder"].get("pretrained", "")
+        if Path(own).is_file():
+            return str(own)
+        if "/" in own or Path(own).suffix in SUFFIXES:
+            raise ConfigError(f"encoder.pretrained: {own}: no such file; correct it")
+        return None
+
     def encoder_weights(self) -> list[str]:
-        """The downloaded weights of a CLIP by name."""
+        """The weights file of a CLIP by name: the downloaded one, or the user's own; none for a tag of open_clip.
+
+        Raises:
+            ConfigError: `encoder.pretrained` looks like a path, but nothing is there.
+            DataError: the user's own is empty, a pointer of Git LFS or an HTML page.
+        """
+        if own := self.own_weights:
+            return model_files(own)
         return [self.asset(self.config["encoder"]["weights"])] if "weights" in self.config["encoder"] else []
 
     def encoder(self) -> list[str]:
@@ -210,9 +227,20 @@ class Files:
 
         Snakemake hashes every input of a job once per output, and weights may be gigabytes; the index has their
         hashes.
+
+        Raises:
+            ConfigError: the name looks like a path, but nothing is there; or a model's name comes without weights.
+            DataError: a file is empty, a pointer of Git LFS or an HTML page.
         """
-        name = self.config["encoder"]["name"]
-        return model_files(name) if Path(name).is_dir() else [f"{self.artifacts}/models/encoder/index.json"]
+        about = self.config["encoder"]
+        if Path(about["name"]).is_dir():
+            return model_files(about["name"])
+        if ":" not in about["name"]:  # of a hub
+            if "/" in about["name"]:
+                raise ConfigError(f"encoder.name: {about['name']}: no such folder; correct it")
+            if not {"pretrained", "weights"} & about.keys():
+                raise ConfigError("encoder.pretrained is missing: name the weights, a tag of open_clip or a file")
+        return [f"{self.artifacts}/models/encoder/index.json"]
 
     def language_model(self, name: str | None = None) -> list[str]:
         """What jobs depend on for a language model, the profile's unless another is named; as for the encoder.

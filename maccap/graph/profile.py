@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.dotted import leaves
 from ..core.errors import ConfigError
-from ..core.settings import FINDINGS
+from ..core.settings import FINDINGS, no_wildcard
 from ..data.formats import format_of
 from ..methods.registry import check_options, names, needs
 
@@ -84,8 +84,13 @@ class Profile:
         if run["method"] not in names():
             raise ConfigError(f"{key}.method: there is no method {run['method']!r}; known: {', '.join(names())}")
         check_options(run["method"], run.get("options", {}), f"{key}.options")
-        if "vocabulary" in needs(run["method"]) and "vocabulary" not in run.get("options", {}):
-            raise ConfigError(f"{key}.options.vocabulary is missing: name a file of entities, one a line")
+        if "vocabulary" in needs(run["method"]):
+            if "vocabulary" not in run.get("options", {}):
+                raise ConfigError(f"{key}.options.vocabulary is missing: name a file of entities, one a line")
+            try:
+                no_wildcard(run["options"]["vocabulary"])
+            except ValueError as error:
+                raise ConfigError(f"{key}.options.vocabulary: {error}") from error
 
     def _check_repeats(self, key: str, about: dict[str, Any], run: str | None) -> None:
         most = self.run_repeats(run)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+from pycocoevalcap.tokenizer import ptbtokenizer
 
-from ..core.errors import DataError, EnvironmentProblem
+from ..core.errors import DataError, EnvironmentProblem, flat
 from ..data.scenes import Contents
 from .java import ensure_java, undisturbed_java
 from .registry import CaptionSet, Cosines, References, SetScores, metrics
@@ -65,7 +67,7 @@ def score_pairs(
         return []
     with undisturbed_java():
         ensure_java()
-        tokens = _tokenise(captions)
+        tokens = tokenise(captions)
         prepared = {id(of): References([[tokens[text] for text in texts] for texts in of.values()]) for of, _ in pairs}
         nothing = [None] * len(pairs)
         sets = [
@@ -114,23 +116,27 @@ def _one_line(caption: str) -> str:
     return " ".join(caption.encode("utf-8", "replace").decode().split())
 
 
-def _tokenise(captions: Iterable[str]) -> dict[str, str]:
-    """PTB tokens of each caption, lower case and without punctuation, in one Java call."""
+def tokenise(captions: Iterable[str]) -> dict[str, str]:
+    """PTB tokens of each caption, lower case and without punctuation, in one Java call.
+
+    It is pycocoevalcap's, which would write its captions into its own package, where not every user may write.
+    """
     distinct = list(dict.fromkeys(captions))
-    asked = [[{"caption": _one_line(text)}] for text in [*distinct, SENTINEL]]
-    try:
-        lines: dict[int, list[str]] = PTBTokenizer().tokenize(dict(enumerate(asked)))
-    except OSError as error:
+    jar = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
+    command = ["java", "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
+    asked = "\n".join([*map(_one_line, distinct), SENTINEL])
+    run = subprocess.run(command, input=asked.encode(), capture_output=True)
+    *lines, last = [
+        " ".join(word for word in line.rstrip().split(" ") if word not in ptbtokenizer.PUNCTUATIONS)
+        for line in run.stdout.decode(errors="replace").removesuffix("\n").split("\n")
+    ]
+    if run.returncode or len(lines) != len(distinct) or last != SENTINEL:
+        told = flat(run.stderr.decode(errors="replace"))[-500:]
         raise EnvironmentProblem(
-            f"PTB tokenizer: {error}. It runs `java` and writes a temporary file into pycocoevalcap's own folder: "
-            "install the package where you may write, and leave some disk space there."
-        ) from error
-    if lines.get(len(distinct)) != [SENTINEL]:
-        raise EnvironmentProblem(
-            "PTB tokenizer: Java did not return one line per caption; its message stands above. "
+            f"PTB tokenizer: Java did not return one line per caption ({told or 'it ended'}). "
             "Check that `java -version` works and that about 1 GB of memory is free, then run again."
         )
-    return {text: lines[key][0].replace("|||", "| | |") for key, text in enumerate(distinct)}  # METEOR's mark
+    return {text: line.replace("|||", "| | |") for text, line in zip(distinct, lines, strict=True)}  # METEOR's mark
 
 
 def _in_percent(ids: Sequence[Id], found: Sequence[tuple[str, SetScores]]) -> CaptionScores[Id]:

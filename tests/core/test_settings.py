@@ -210,6 +210,21 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
         (("registry",), "assets.yaml", "a profile with a `registry` needs `lock` and `estimate`"),
         (("answering", "prompt"), "Say something.", "answering.prompt: String should match pattern"),
         (("experiments", "Mine"), {"label": "x"}, "experiments.Mine"),
+        (("datasets", "daylight", "images"), {"file": "my {1}/x.zip"}, "images.file: a path cannot have { or }"),
+        (("encoder", "name"), "models/{a}", "encoder.name: a path cannot have { or } in it"),
+        (("local",), {"coco": "}"}, "local.coco: a path cannot have { or } in it"),
+        *(
+            (("datasets", "daylight", "image_name"), name, f"datasets.daylight.image_name: {said}")
+            for name, said in {
+                "{:012d": "no file name template",
+                "{id}.jpg": "no file name template",
+                "{.x}": "no file name template",
+                "{}{}.jpg": "no file name template",
+                "{:c}": "no file name template",
+                "one.jpg": "names one file for",
+                "../{}.jpg": "leads out of the images",
+            }.items()
+        ),
     ],
 )
 def test_keys_that_do_not_go_together_are_named(path: tuple[str, ...], value: Any, said: str) -> None:

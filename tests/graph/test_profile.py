@@ -45,6 +45,7 @@ def paper() -> dict:
             "runs.magic.options.candidates: Input should be a valid",
         ),
         (("runs", "viecap", "options"), {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
+        (("runs", "viecap", "options"), {"vocabulary": "{x}"}, "runs.viecap.options.vocabulary: a path cannot have {"),
         (
             ("experiments", "maccap", "run"),
             "maccup",
@@ -233,6 +234,33 @@ def test_a_folder_without_a_models_files_and_a_model_as_a_data_set_are_refused(t
         files_with(paper, {"opt-1.3b": tmp_path}).model_source(SimpleNamespace(model="facebook--opt-1.3b"))
     with pytest.raises(ConfigError, match=r"asset 'opt-1\.3b' is no file in"):
         files_with(paper, {}).source({"asset": "opt-1.3b"})
+
+
+def test_the_encoders_weights_are_an_input_or_refused_while_planning(tmp_path: Path, paper: dict) -> None:
+    own, pointer = tmp_path / "my weights.pt", tmp_path / "pointer.pt"
+    own.write_bytes(b"weights")
+    pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    downloaded = files_with(paper, {}).encoder_weights()
+    for encoder, found in (
+        ({"name": "ViT-B-32", "pretrained": str(own)}, [str(own)]),
+        ({"name": "ViT-B-32", "pretrained": "openai"}, []),
+        (paper["encoder"], downloaded),
+        (
+            {"name": "ViT-B-32", "pretrained": f"{tmp_path}/absent.pt"},
+            r"encoder\.pretrained: .*absent\.pt: no such file",
+        ),
+        ({"name": "ViT-B-32", "pretrained": "absent.pt"}, r"encoder\.pretrained: absent\.pt: no such file"),
+        ({"name": "ViT-B-32", "pretrained": str(pointer)}, r"pointer\.pt: it is a pointer of Git LFS"),
+        ({"name": "ViT-B-32"}, r"encoder\.pretrained is missing"),
+        ({"name": "models/absent"}, r"encoder\.name: models/absent: no such folder"),
+    ):
+        files = files_with(paper | {"encoder": encoder}, {})
+        if isinstance(found, list):
+            assert files.encoder() == ["artifacts/paper/models/encoder/index.json"]
+            assert files.encoder_weights() == found
+        else:
+            with pytest.raises((ConfigError, DataError), match=found):
+                files.encoder_weights() + files.encoder()
 
 
 def test_a_vocabulary_that_cannot_be_read_is_named_while_planning(tmp_path: Path, paper: dict) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
 import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,14 @@ import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.metrics import caption_scores, captions, check_coverage, score_pairs, spice_available
 from maccap.metrics.bootstrap import aligned_statistics, corpus_score
 from maccap.metrics.captions import CaptionScores
 from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
-from tests.helpers import ROOT, SHARED
+from tests.helpers import ROOT, SHARED, as_nobody
 
 PUBLISHED = SHARED / "real" / "published_predictions"
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
@@ -170,6 +173,25 @@ def test_a_caption_without_words_has_no_part_of_references_without_words() -> No
     assert [scores.per_item[image_id]["ROUGE-L"] for image_id in (1, 2)] == [0, pytest.approx(100)]
 
 
+def test_tokens_are_those_of_pycocoevalcap_for_a_user_who_may_not_write_there() -> None:
+    texts = [
+        "It's a (very) RED bus...",
+        "",
+        "don\u2019t",
+        "-LRB- \u201cx\u201d",
+        "\u00a3 5/8 o'clock",
+        "a--b \U0001f600 ; c",
+        "end",
+    ]
+    theirs = PTBTokenizer().tokenize({text: [{"caption": text}] for text in texts})
+    code = (
+        "from maccap.metrics import captions, java\n"
+        f"with java.undisturbed_java():\n java.ensure_java()\n print(ascii(captions.tokenise({texts!r})))"
+    )
+    out = run_python(code, os.environ["PATH"], as_nobody())
+    assert ast.literal_eval(out) == {text: own for text, (own,) in theirs.items()}
+
+
 def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_java(tmp_path, exit_status=1)
     monkeypatch.setattr(captions, "ensure_java", lambda: "java")
@@ -184,9 +206,9 @@ def fake_java(folder: Path, exit_status: int) -> None:
     script.chmod(0o755)
 
 
-def run_python(code: str, path: Path) -> str:
+def run_python(code: str, path: Path | str, before: Sequence[str] = ()) -> str:
     environment = os.environ | {"PATH": str(path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
+    command = [*before, sys.executable, "-c", code]
     result = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     return result.stdout

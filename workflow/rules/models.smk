@@ -49,6 +49,6 @@ rule encoder:
         "../../environment.yml"
     params:
         code=code("encoder"),
-        cfg=pick("encoder.name encoder.pretrained"),
+        cfg=pick("encoder.name", "" if FILES.own_weights else "encoder.pretrained"),
     shell:
         step("encoder", "weights")
