@@ -427,6 +427,18 @@ class ReportedSettings(Settings):
     tolerance: float = setting(REQUIRED, "Difference within which a number counts as reproduced.", "points", ge=0)
 
 
+class PrintedSettings(Settings):
+    """What a paper would print of the tables."""
+
+    columns: Names = setting(
+        ["BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE",
+         "own caption", "other caption", "R@1", "separability", "mean norm"],
+        "Columns of the LaTeX tables, which the report shows before it unfolds; differences always, and all columns of "
+        "a table without any of these.",
+    )  # fmt: skip
+    bold: bool = setting(False, "The best of the trained methods in bold, in LaTeX, for each data set.")
+
+
 class Config(Settings):
     """A profile."""
 
@@ -459,6 +471,7 @@ class Config(Settings):
     vqa_methods: dict[Name, VqaMethod] = setting({}, "Rows of the tables of answers, by name.")
     tables: dict[str, TableSettings] = setting(REQUIRED, "The tables, by name.")
     instruments: InstrumentsSettings = setting(InstrumentsSettings(), "What is asked of encoder and language model.")
+    printed: PrintedSettings = setting(PrintedSettings(), "What a paper would print of the tables.")
     samples: dict[str, list[int]] = setting({}, "Ids of test images that the pages show besides others, by data set.")
     reported: ReportedSettings | None = setting(None, "Published numbers, shown beside those that come out here.")
     spice: str | None = setting(None, "The asset of Stanford CoreNLP; without it there is no SPICE.")

@@ -60,11 +60,12 @@ def _findings(reports: Reports) -> Any:
     near.set_xlabel("cosine to the caption")
     near.set_title("How near features lie to the caption")
     near.plot([], [], "|", color="black", markersize=7, label="mean of the image's features")
+    near.fill_between([], [], color="black", alpha=LIGHT, linewidth=0, label="expected of a zero mean (95 %)")
     mean.set_xlabel("dimensions, sorted (%)")
     mean.set_ylabel("mean of image − captions")
     mean.set_title("Is the gap zero-mean?")
     handles, names = near.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    figure.legend(handles, names, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -92,7 +93,8 @@ def _similarity(reports: Reports) -> Any:
     shown = edges[:-1][there]
     panels[-1].set_xlim(shown.min() - 0.02, shown.max() + 0.02)
     panels[-1].set_xlabel("cosine")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    panels[0].plot([], [], ":", color="black", linewidth=1, label="mean")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -112,6 +114,8 @@ def _normality(reports: Reports) -> Any:
         together.plot(curves["distances"]["expected"], curves["distances"]["value"], color=colour)
         together.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--")
     single.set(title="Single dimensions", xlabel="normal quantile", ylabel="quantile of the gap")
+    single.plot([], [], "--", color="black", linewidth=0.8, label="Gaussian sample")
+    single.fill_between([], [], color=GREY, alpha=LIGHT, linewidth=0, label="90 % of its dimensions")
     figure.legend(*single.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     skewness.set(title="Skewness", xlabel="skewness", ylabel="dimensions below (%)")
     kurtosis.set(title="Tails", xlabel="excess kurtosis", ylabel="dimensions below (%)")
@@ -132,6 +136,7 @@ def _spectrum(reports: Reports) -> Any:
     single.set_ylabel("variance (%)")
     single.set_title("Share of the gap's variance per direction")
     single.plot([], [], "--", color="black", label="isotropic sample")
+    single.plot([], [], ":", color=GREY, linewidth=0.8, label="90 %")
     single.legend()
     summed.axhline(90, color=GREY, linewidth=0.8, linestyle=":")
     summed.set_ylabel("variance up to there (%)")
@@ -141,7 +146,7 @@ def _spectrum(reports: Reports) -> Any:
 
 def _repairs(reports: Reports) -> Any:
     names = list(dict.fromkeys(name for report in reports.values() for name in report["repairs"]))
-    figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.6), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 4), sharey=True, layout="constrained")
     cosine, _, separable, mean = panels.flat
     measured: dict[str, Callable[[Any], float]] = {
         "Cosine to captions": lambda about: about["similarity"]["image, its own caption"]["mean"],
@@ -164,8 +169,10 @@ def _repairs(reports: Reports) -> Any:
         axes.grid(axis="y", linewidth=0.3)
     cosine.invert_yaxis()
     separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
-    mean.set_xlim(left=0)
-    figure.legend(*mean.get_legend_handles_labels(), loc="outside lower center", ncols=len(reports))
+    mean.axvline(0, color=GREY, linewidth=0.8, linestyle=":", label="chance, no gap")
+    for fill, label in (("full", "to its own captions"), ("none", "to those of others")):
+        mean.plot([], [], "o", color="black", markersize=4, fillstyle=fill, label=label)
+    figure.legend(*mean.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -186,7 +193,7 @@ def _plane(reports: Reports) -> Any:
                 axes.scatter(*points.T, s=3, color=colour, marker=mark, linewidths=0, alpha=0.5, rasterized=True)
                 axes.plot(
                     *points.mean(axis=0), mark, color=colour, markeredgecolor="black", markersize=6,
-                    label=side if row == column == 0 else None,
+                    label=f"{side}, and their mean" if row == column == 0 else None,
                 )  # fmt: skip
             axes.tick_params(labelsize=6)
             if column == 0:

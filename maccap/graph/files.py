@@ -28,7 +28,7 @@ DECODING = ("generation", "selection")  # settings that an experiment may overri
 STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 DRAWN = ("captions", "sweep")  # kinds of tables that have a figure
-PAGES = ("trace.html", "tables/numbers.tex", "report.html", "samples.html")
+REPORT = ("report{}.html", "trace{}.html", "tables/numbers{}.tex")  # with the tier in their names
 
 METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables find by their names
 
@@ -537,16 +537,33 @@ class Files:
     def tables_of(self, kind: str) -> list[str]:
         return [name for name, about in self.config["tables"].items() if about["kind"] == kind]
 
-    @property
-    def shown_sections(self) -> list[str]:
+    def shown_sections(self, wildcards: Wildcards) -> list[str]:
         """What the report shows of the config: of runs, experiments and VQA methods only those of its tables."""
-        answered = {name for *_, name in self.profile.answered()}
-        experiments = {name for _, name, _ in self.profile.evaluated()}
+        extents = [tier == EXTENDED for tier in self.reported_tiers(wildcards)]
+        answered = {name for extended in extents for *_, name in self.profile.answered(extended=extended)}
+        experiments = {name for extended in extents for _, name, _ in self.profile.evaluated(extended=extended)}
         experiments |= {self.config["vqa_methods"][name].get("experiment") for name in answered}
         runs = {self.config["experiments"][name].get("run") for name in experiments if name}
         shown = {"runs": runs, "experiments": experiments, "vqa_methods": answered}
         found = [key for key in self.config if key not in (*NOT_SHOWN, *shown)]
         return [*found, *(f"{key}.{name}" for key, used in shown.items() for name in self.config[key] if name in used)]
+
+    @staticmethod
+    def reported_tiers(wildcards: Wildcards) -> list[str]:
+        """The targets whose tables a report shows: that of `extended` has those of `all` as well."""
+        return [tier for tier in TIERS if tier in ("", wildcards.tier)]
+
+    def reported_tables(self, wildcards: Wildcards) -> list[str]:
+        return [
+            f"{self.results}/tables/{table}.json"
+            for tier in self.reported_tiers(wildcards)
+            for table in self.tables(tier)
+        ]
+
+    def reported_figures(self, wildcards: Wildcards, others: Iterable[str]) -> list[str]:
+        """The figures of a report as PNG and SVG: those of its tables, and others."""
+        drawn = [figure for tier in self.reported_tiers(wildcards) for figure in self.drawn(tier)]
+        return [f"{self.results}/figures/{name}.{suffix}" for name in [*drawn, *others] for suffix in ("png", "svg")]
 
     @property
     def dataset_labels(self) -> list[str]:
@@ -558,12 +575,17 @@ class Files:
         return [*self.profile.tables(extended=tier == EXTENDED), *compared]
 
     def ends(self, tier: str, figures: Iterable[str]) -> list[str]:
-        """The files that a target ends with; the target `all` has figures, pages and descriptions of runs as well."""
+        """The files that a target ends with; the target `all` has figures, samples and descriptions of runs as well."""
         tables = self.tables(tier)
         found = [f"{self.results}/figures/{table}.png" for table in self.drawn(tier)]
         found += [f"{self.results}/tables/{table}.md" for table in tables]
         if not tier:
             found += [f"{self.results}/figures/{figure}.png" for figure in figures]
-            found += [f"{self.results}/{page}" for page in PAGES]
-            found += self.trained("run.json")
+            found += [f"{self.results}/samples.html", *self.trained("run.json")]
+        if tables:
+            found += self.report_files(tier)
         return found
+
+    def report_files(self, tier: str) -> list[str]:
+        """The report, its trace and the macros of its numbers."""
+        return [f"{self.results}/{name.format(tier)}" for name in REPORT]

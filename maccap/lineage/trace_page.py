@@ -9,15 +9,14 @@ from typing import Any
 from ..core.records import Records
 from ..report.template import render
 from ..tables.anchors import artifact_anchor, cell_anchor
-from ..tables.html import page
 from ..tables.table import read_table
 from .cells import MetricFiles, Number
 from .chain import Step, chain_of
 from .trace_text import circumstances, common_circumstances, heading, origin_text, row_text, settings_text, title
 
 
-def trace_page(tables: list[str], profile: str) -> str:
-    """The page for some tables' JSON forms, from their records and all records behind them.
+def trace_page(tables: list[str], profile: str, report: str = "report.html") -> str:
+    """The page for some tables' JSON forms, from their records and all records behind them; it links to the report.
 
     Raises:
         DataError: a table, a metric file or a record is missing or damaged.
@@ -36,11 +35,18 @@ def trace_page(tables: list[str], profile: str) -> str:
         jobs.append((job, title(job), {"settings": settings_text(job.settings), **own, "again": job.record.command}))
         for name in job.reads:
             readers.setdefault(name, []).append(job)
-    body = render(
-        "trace.html.j2", chain=chain, common=common, tables=shown, jobs=jobs, readers=readers, anchor=artifact_anchor,
+    return render(
+        "trace.html.j2",
+        cfg={"profile": profile},
+        report=report,
+        chain=chain,
+        common=common,
+        tables=shown,
+        jobs=jobs,
+        readers=readers,
+        anchor=artifact_anchor,
         numbers={job.record.path: job.number for job in chain.jobs},
-    )  # fmt: skip
-    return page(f"Where the numbers come from ({profile} profile)", body)
+    )
 
 
 def _cells(numbers: Iterator[Number], records: Records) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The page: tables, figures, samples and settings put into the template."""
+"""The page: claims, tables, figures and settings put into the template."""
 
 from __future__ import annotations
 
@@ -7,37 +7,42 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json, sha256
+from ..core.artifacts import sha256
 from ..core.errors import DataError
 from ..core.job import Job
-from ..core.settings import FINDINGS
+from ..core.settings import FINDINGS, PrintedSettings, settings
 from ..figures.gap_legends import LEGENDS
 from ..tables.anchors import cell_anchor
-from ..tables.table import Cell, Table, read_table
+from ..tables.build import REDUCED
+from ..tables.table import Cell, Row, Table, blocks, printed, read_table, with_bounds
 from . import about
 from .inline import figure
 from .template import render
 
-RANDOM_IMAGES = 4  # of each test set; the page of samples has more
-RANDOM_QUESTIONS = 8
+CLAIM = "Claim "
+OPEN = ("*", "Δ")  # notes that begin so explain what is seen, and are not folded away
 
 
 def report_page(job: Job) -> str:
     """The whole page as HTML; equal inputs, config and environment give equal text.
 
-    Inputs: `tables` (JSON), `figures` (PNG and SVG of each), `methods` (their modules), and `samples` (JSON of the step
-    of that name).
+    Inputs: `tables` (JSON), `figures` (PNG and SVG of each) and `methods` (their modules). Outputs, which link to each
+    other: the page, its trace, and the numbers in LaTeX.
 
     Raises:
         DataError: an input is missing, damaged, or belongs to another run.
     """
-    cfg, samples = job.settings, read_json(job.input("samples"))
+    cfg, (_, trace, macros) = job.settings, job.outputs
     tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
     findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in FINDINGS}
     ordered = sorted(tables, key=lambda name: name in findings)
-    shown = {name: _table(name, tables[name], number) for number, name in enumerate(ordered, start=1)}
+    usual = settings(PrintedSettings, cfg, "printed").columns
+    shown = {name: _table(name, tables[name], number, usual) for number, name in enumerate(ordered, start=1)}
     return render(
         "page.html.j2",
+        extended=cfg["extended"],
+        trace_page=trace.name,
+        macros=macros.name,
         cfg=cfg,
         about=about,
         seeds=about.seeds(cfg),
@@ -48,18 +53,10 @@ def report_page(job: Job) -> str:
         findings={name: table for name, table in shown.items() if name in findings},
         figures={name: figure(files) for name, files in _figures(job.inputs["figures"]).items()},
         legends=LEGENDS,
-        images=[part | {"images": _some(part["images"])} for part in samples["images"]],
-        questions=[part | {"questions": part["questions"][:RANDOM_QUESTIONS]} for part in samples["questions"]],
         environment=about.environment(path for paths in job.inputs.values() for path in paths),
         missing=about.not_run(cfg, tables),
         digests=[[path.stem, sha256(path)] for path in job.inputs["tables"]],
     )
-
-
-def _some(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Chosen images and the first of the random ones, in their order."""
-    drawn = [image["image_id"] for image in images if image["drawn"]]
-    return [image for image in images if image["image_id"] not in drawn[RANDOM_IMAGES:]]
 
 
 def _figures(files: Sequence[Path]) -> dict[str, list[Path]]:
@@ -69,8 +66,9 @@ def _figures(files: Sequence[Path]) -> dict[str, list[Path]]:
     return by_name
 
 
-def _table(name: str, table: Table, number: int) -> dict[str, Any]:
-    """A table as the template wants it.
+def _table(name: str, table: Table, number: int, usual: Sequence[str]) -> dict[str, Any]:
+    """A table as the template wants it: rows in blocks of equal labels but the last, differences in the first column,
+    the ends of an interval in one column with what they are the interval of.
 
     Raises:
         DataError: two numbers have one anchor.
@@ -78,18 +76,30 @@ def _table(name: str, table: Table, number: int) -> dict[str, Any]:
     anchors = [cell_anchor(name, row.labels, column) for row, column, _ in table.numbers()]
     if twice := [anchor for anchor, count in Counter(anchors).items() if count > 1]:
         raise DataError(f"table {name}: two numbers share the place {twice[0]}; give their rows other labels")
-    rows = [
-        {
-            "labels": row.labels,
-            "cells": [
-                _cell(cell, cell_anchor(name, row.labels, column), table.digits)
-                for column, cell in zip(table.columns, row.cells, strict=True)
-            ],
-        }
-        for row in table.rows
+    columns, first = with_bounds(table.columns), set(printed(table, usual))
+    columns.sort(key=lambda own: not own[0].startswith("Δ"))
+    notes = [note for note in table.notes if note != REDUCED]
+    return {
+        "title": table.title,
+        "number": number,
+        "header": table.headers[-1],
+        "columns": [{"name": own[0], "interval": own[1:], "first": own[0] in first} for own in columns],
+        "blocks": [
+            (title, [(row.labels[-1], _cells(name, table, row, columns)) for row in rows])
+            for title, rows in blocks(table)
+        ],
+        "claims": [note.removeprefix(CLAIM) for note in notes if note.startswith(CLAIM)],
+        "notes": [note for note in notes if note.startswith(OPEN)],
+        "more_notes": [note for note in notes if not note.startswith((CLAIM, *OPEN))],
+    }
+
+
+def _cells(name: str, table: Table, row: Row, columns: list[list[str]]) -> list[list[dict[str, str]]]:
+    cells = dict(zip(table.columns, row.cells, strict=True))
+    return [
+        [_cell(cells[column], cell_anchor(name, row.labels, column), table.digits) for column in own if cells[column]]
+        for own in columns
     ]
-    about = {key: getattr(table, key) for key in ("title", "headers", "columns", "notes")}
-    return about | {"rows": rows, "number": number}
 
 
 def _cell(cell: Cell | str | None, anchor: str, digits: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tables, figures and samples of a profile -> the report, where its numbers come from, and the numbers in LaTeX.
+"""Tables and figures of a profile -> the report, where its numbers come from, and the numbers in LaTeX.
 
 For provenance, the records beside the tables and beside everything behind them are read as well.
 """
@@ -15,5 +15,5 @@ def run(job: Job) -> None:
     page, trace, macros = job.outputs
     tables = job.inputs["tables"]
     write_text(page, report_page(job))
-    write_text(trace, trace_page([str(path) for path in tables], job.settings["profile"]))
+    write_text(trace, trace_page([str(path) for path in tables], job.settings["profile"], page.name))
     write_text(macros, to_macros({path.stem: read_table(path) for path in tables}))

@@ -9,11 +9,12 @@ from typing import Any
 
 from ..core.settings import labels, section
 from ..metrics.bootstrap import VQA
+from ..metrics.registry import metrics
 from . import gap
 from .captions import captions, comparison, mark_note, marked, sweep
 from .instruments import instruments
 from .results import Results, on_common_seeds, read_results, seed_notes
-from .table import Cell, Row, Table, without_empty_columns
+from .table import Cell, Row, Table, blocks, without_empty_columns
 
 REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
 
@@ -81,3 +82,22 @@ def build(name: str, files: list[Path], cfg: dict[str, Any]) -> Table:
     table = KINDS[about["kind"]](files, cfg | {"table": name}, f"{about['title']} ({cfg['profile']} profile)")
     table = without_empty_columns(table)
     return replace(table, notes=[REDUCED, *table.notes]) if cfg["reduced"] else table
+
+
+def best(table: Table, cfg: dict[str, Any]) -> set[tuple[str, ...]]:
+    """The best of each metric among the trained methods of each block of rows, by the row's labels and the column."""
+    names = [key.split(".")[1] for key in cfg if key.startswith("experiments.") and key.endswith(".run")]
+    trained = {cfg[f"experiments.{name}.label"] for name in names if f"experiments.{name}.given" not in cfg}
+    found = set()
+    for _, rows in blocks(table):
+        for metric in metrics():
+            for column in set(metric.names) & set(table.columns):
+                place = table.columns.index(column)
+                cells = {
+                    tuple(row.labels): cell.value
+                    for row in rows
+                    if row.labels[-1] in trained and isinstance(cell := row.cells[place], Cell)
+                }
+                top = (max if metric.higher_is_better else min)(cells.values(), default=None)
+                found |= {(*labels, column) for labels, value in cells.items() if value == top}
+    return found

@@ -1,22 +1,18 @@
-"""The frame of every HTML page: self-contained, light or dark as the reader's system is, and fit for paper."""
+"""The frame of a table's own HTML page: self-contained, light or dark as the reader's system is, and fit for paper."""
 
 from __future__ import annotations
 
 from html import escape
 
 STYLE = """
-:root { color-scheme: light dark; --line: #c8ccd2; --faint: #5b6470; --mark: #fff3c4; --bad: #b3261e; --link: #0b57a4; }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #454b54; --faint: #a3abb6; --mark: #4a4218; --bad: #ff8a80; --link: #8ab8f0; }
-}
+:root { color-scheme: light dark; --line: #c8ccd2; --link: #0b57a4; }
+@media (prefers-color-scheme: dark) { :root { --line: #454b54; --link: #8ab8f0; } }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 76rem; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
+h1 { font-size: 1.5rem; }
 a { color: var(--link); text-decoration: none; } a:hover, a:focus { text-decoration: underline; }
 table { border-collapse: collapse; } .wide { overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .4rem; text-align: right; white-space: nowrap; }
-thead th { vertical-align: bottom; } th[scope=row], .text td { text-align: left; font-weight: normal; }
-code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } pre { white-space: pre-wrap; }
-:target { background: var(--mark); } .bad { color: var(--bad); font-weight: bold; } .faint { color: var(--faint); }
+thead th { vertical-align: bottom; } th[scope=row] { text-align: left; font-weight: normal; }
 @media print { a { color: inherit; } body { max-width: none; margin: 0; } .wide { overflow: visible; } }
 """
 

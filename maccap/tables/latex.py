@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas as pd
+import re
 
 LONG = 40  # rows; more do not fit on a page
-WORD = 13  # letters; a longer label may be broken into lines
-PORTRAIT, LANDSCAPE = 88, 140  # letters of \scriptsize on a line of a page of the class article
+COLUMN = 55  # letters of \small on a line of one of two columns
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -17,44 +13,48 @@ ESCAPES = {
     "²": "$^2$", "³": "$^3$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "μ": r"$\mu$",
     "σ": r"$\sigma$", "\u00a0": "~", "\u202f": r"\,",
 }  # fmt: skip
+MINUS = re.compile(r"(?<![\w-])-(?=\d)")
+COMMAND = re.compile(r"\\[a-zA-Z]+|\\,|[{}$]")
+
+Blocks = list[tuple[str, list[list[str]]]]
 
 
 def escape(text: str) -> str:
     """The text for LaTeX's text mode; quotation marks, dashes and accented letters are LaTeX's own already."""
-    return "".join(ESCAPES.get(letter, letter) for letter in text)
+    return "".join(ESCAPES.get(letter, letter) for letter in MINUS.sub("−", text))
 
 
-def latex_table(title: str, notes: list[str], frame: pd.DataFrame, labels: int) -> str:
-    """A `table` no wider than the text, or, of more than LONG rows, a `longtable` over several pages.
+def number(text: str, bold: bool) -> str:
+    """A number with its spread, which is set small."""
+    mean, _, spread = escape(text).partition(r" $\pm$ ")
+    mean = rf"\textbf{{{mean}}}" if bold else mean
+    return rf"{mean}{{\scriptsize\,$\pm$\,{spread}}}" if spread else mean
 
-    A longtable too wide for a page lies on its side. (A longtable needs a document, or a part of one, in one column.)
+
+def latex_table(name: str, title: str, notes: list[str], heads: list[str], blocks: Blocks) -> str:
+    r"""A `table`, or `table*` if it is wider than one of two columns, no wider than the text.
+
+    If it has more than LONG rows, a `longtable` over several pages, which needs a document, or a part of one, in one
+    column.
 
     Args:
-        frame: the cells as plain text.
-        labels: how many columns, from the left, name the rows; the others are set flush right.
+        name: behind `tab:` in its `\label`.
+        heads: of the columns, of which the first names the rows; the others are set flush right.
+        blocks: rows below a title, which may be empty; their cells are LaTeX already.
     """
-    numbers = frame.shape[1] - labels
-    heads = " & ".join(map(escape, frame.columns)) + r" \\"
-    rows = [" & ".join(map(escape, row)) + r" \\" for row in frame.itertuples(index=False)]
-    if len(rows) <= LONG:
-        return _floating(escape(title), " ".join(map(_breakable, notes)), "l" * labels + "r" * numbers, heads, rows)
-    lengths = [max(len(text) for text in (name, *frame[name])) for name in frame.columns]
-    wide = sum(lengths) + len(lengths) > PORTRAIT
-    columns = "".join(_label_columns(lengths, labels) if wide else "l" * labels) + "r" * numbers
-    table = _long(escape(title), r"\par ".join(map(_breakable, notes)), columns, heads, rows)
-    packages = ["array", "booktabs", "longtable", *(["lscape"] if wide else [])]
-    if wide:
-        table = f"\\begin{{landscape}}\n{table}\\end{{landscape}}\n"
-    return f"% Needs \\usepackage{{{','.join(packages)}}}\n{table}"
-
-
-def _label_columns(lengths: list[int], labels: int) -> list[str]:
-    """The label columns of a page in landscape; those with long labels share the room that the others leave."""
-    broken = [length for length in lengths[:labels] if length > WORD]
-    room = LANDSCAPE - len(lengths) - (sum(lengths) - sum(broken))
-    share = min(room / max(sum(broken), 1), 1.0) / LANDSCAPE
-    cell = r">{{\raggedright\arraybackslash}}p{{{:.3f}\linewidth}}"
-    return [cell.format(share * length) if length > WORD else "l" for length in lengths[:labels]]
+    columns = "l" + "r" * (len(heads) - 1)
+    lines = []
+    for number, (above, rows) in enumerate(blocks):
+        lines += [r"\midrule"] if number and above else []
+        lines += [rf"\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{escape(above)}}}}} \\"] if above else []
+        lines += [" & ".join(row) + r" \\" for row in rows]
+    cells = [row for _, rows in blocks for row in rows]
+    shown, head = [_breakable(note) for note in notes], " & ".join(map(escape, heads)) + r" \\"
+    caption = rf"\caption{{{escape(title)}}}\label{{tab:{name}}}"
+    if len(cells) > LONG:
+        return _long(caption, r"\par ".join(shown), columns, head, lines)
+    letters = sum(max(len(COMMAND.sub("", text)) for text in column) + 2 for column in zip(heads, *cells, strict=True))
+    return _floating(caption, " ".join(shown), columns, head, lines, wide=letters > COLUMN)
 
 
 def _breakable(note: str) -> str:
@@ -62,33 +62,34 @@ def _breakable(note: str) -> str:
     return escape(note).replace("/", r"/\allowbreak{}")
 
 
-def _floating(title: str, notes: str, columns: str, heads: str, rows: list[str]) -> str:
+def _floating(caption: str, notes: str, columns: str, head: str, lines: list[str], *, wide: bool) -> str:
     below = rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize\sloppy {notes}\end{{minipage}}"
+    kind = "table*" if wide else "table"
     return "\n".join([
-        "% Needs \\usepackage{booktabs,graphicx}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{title}}}",
+        "% Needs \\usepackage{booktabs,graphicx}" + ("; wide: over both columns of a page in two" if wide else ""),
+        rf"\begin{{{kind}}}",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
+        caption,
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule", heads, r"\midrule", *rows, r"\bottomrule",
+        r"\toprule", head, r"\midrule", *lines, r"\bottomrule",
         r"\end{tabular}}",
         *([below] if notes else []),
-        r"\end{table}", "",
+        rf"\end{{{kind}}}", "",
     ])  # fmt: skip
 
 
-def _long(title: str, notes: str, columns: str, heads: str, rows: list[str]) -> str:
-    head = [r"\toprule", heads, r"\midrule"]
+def _long(caption: str, notes: str, columns: str, head: str, lines: list[str]) -> str:
     return "\n".join([
+        r"% Needs \usepackage{booktabs,longtable}",
         r"\begingroup\scriptsize\setlength{\tabcolsep}{2.5pt}",
         r"\setlength{\LTleft}{0pt plus 1fill minus 1fill}\setlength{\LTright}{\LTleft}",
         rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
-        rf"\caption{{{title}}}\\",
-        *head, r"\endfirsthead",
-        *head, r"\endhead",
+        rf"{caption}\\",
+        r"\toprule", head, r"\midrule", r"\endfirsthead",
+        r"\toprule", head, r"\midrule", r"\endhead",
         r"\bottomrule", r"\endfoot",
-        *rows,
+        *lines,
         r"\end{longtable}",
         *([rf"\sloppy\setlength{{\parindent}}{{0pt}}{notes}\par"] if notes else []),
         r"\endgroup", "",

@@ -6,22 +6,24 @@ pandas is imported by the functions that need it: whoever only reads a table sho
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import read_json, write_json, write_text
 from ..core.errors import DataError
+from . import latex
 from .anchors import cell_anchor
 from .html import page
-from .latex import latex_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MEAN, DIFFERENCE, BOUND = "mean", "difference", "bound"
+BOUNDS = (" low", " high")  # how columns end that hold the ends of the interval of the column before them
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,30 @@ def without_empty_columns(table: Table) -> Table:
     return replace(table, columns=[table.columns[i] for i in kept], rows=rows)
 
 
+def printed(table: Table, usual: Sequence[str]) -> list[str]:
+    """The columns that a paper would print: the usual ones and differences; all, if there is none of the usual."""
+    if not set(usual) & set(table.columns):
+        return table.columns
+    return [name for name in table.columns if name in usual or name.startswith("Δ")]
+
+
+def with_bounds(columns: Sequence[str]) -> list[list[str]]:
+    """The columns, each with those that hold the ends of its interval."""
+    found: list[list[str]] = []
+    for column in columns:
+        if column.endswith(BOUNDS):
+            found[-1].append(column)
+        else:
+            found.append([column])
+    return found
+
+
+def blocks(table: Table) -> Iterator[tuple[str, list[Row]]]:
+    """Rows that follow each other with equal labels but the last, below those labels."""
+    for labels, rows in groupby(table.rows, key=lambda row: row.labels[:-1]):
+        yield ", ".join(filter(None, labels)), list(rows)
+
+
 def cell(values: list[float], sources: list[Source], kind: str = MEAN) -> Cell:
     """The cell of one value per seed."""
     spread = statistics.stdev(values) if len(values) > 1 else None
@@ -154,9 +180,28 @@ def _in_markdown(text: str) -> str:
     return " ".join(text.split("\n")).replace("|", "\\|")
 
 
-def to_latex(table: Table) -> str:
-    """A table for LaTeX; a comment in it names the packages that it needs."""
-    return latex_table(table.title, table.notes, frame(table), len(table.headers))
+def to_latex(table: Table, name: str, usual: Sequence[str] = (), bold: Collection[tuple[str, ...]] = ()) -> str:
+    """A table for LaTeX; a comment in it names the packages that it needs.
+
+    Args:
+        name: of the table, for its label.
+        usual: see `printed`.
+        bold: cells in bold, each by its row's labels and its column.
+    """
+    columns = with_bounds(printed(table, usual))
+
+    def data(row: Row, own: list[str]) -> str:
+        cells = dict(zip(table.columns, row.cells, strict=True))
+        mean, *ends = (_text(cells[column], table.digits) for column in own)
+        interval = latex.escape(f" [{', '.join(ends)}]") if any(ends) else ""
+        return latex.number(mean, (*row.labels, own[0]) in bold) + interval
+
+    heads = [table.headers[-1], *(own[0] + " [95 %]" * bool(own[1:]) for own in columns)]
+    body = [
+        (title, [[latex.escape(row.labels[-1]), *(data(row, own) for own in columns)] for row in rows])
+        for title, rows in blocks(table)
+    ]
+    return latex.latex_table(name, table.title, table.notes, heads, body)
 
 
 def to_html(table: Table, name: str, traced: bool = True) -> str:
@@ -182,8 +227,20 @@ def to_html(table: Table, name: str, traced: bool = True) -> str:
     )
 
 
-def write_table(table: Table, outputs: list[Path], *, traced: bool = True) -> None:
-    """Write `.json`, `.metrics.json`, `.csv`, `.md`, `.tex` and `.html`, each output by its suffix."""
+def write_table(
+    table: Table,
+    outputs: list[Path],
+    *,
+    traced: bool = True,
+    usual: Sequence[str] = (),
+    bold: Collection[tuple[str, ...]] = (),
+) -> None:
+    """Write `.json`, `.metrics.json`, `.csv`, `.md`, `.tex` and `.html`, each output by its suffix.
+
+    Args:
+        traced: see `to_html`.
+        usual, bold: see `to_latex`.
+    """
     for path in outputs:
         if path.name.endswith(".metrics.json"):
             write_json(path, to_metrics(table))
@@ -193,8 +250,10 @@ def write_table(table: Table, outputs: list[Path], *, traced: bool = True) -> No
             write_text(path, tidy(table).to_csv(index=False, float_format="%.6g"))
         elif path.suffix == ".html":
             write_text(path, to_html(table, path.stem, traced))
+        elif path.suffix == ".md":
+            write_text(path, to_markdown(table))
         else:
-            write_text(path, to_markdown(table) if path.suffix == ".md" else to_latex(table))
+            write_text(path, to_latex(table, path.stem, usual, bold))
 
 
 def read_table(path: Path | str) -> Table:

@@ -38,7 +38,7 @@ def config(profile: str = "mini") -> dict:
     content = read_config(profile, ROOT)
     content["generation"]["subregions"] = 4
     names = DATASETS[profile]
-    asked = {"captioned": [*names], "asked": [names[0]], "shown": [*EXPERIMENTS, "magic"]}
+    asked = {"captioned": [*names], "asked": [names[0]], "shown": [*EXPERIMENTS, "magic"], "extended": False}
     return leaves("", {key: value for key, value in content.items() if key != "pretraining"}) | asked
 
 
@@ -170,7 +170,8 @@ def make_page(inputs: dict[str, list[Path]], folder: Path, cfg: dict) -> Path:
     run_step("samples", inputs, [samples], cfg, ["samples"])
     run_step("sample_page", {"samples": [samples]}, [out.with_name("samples.html")], cfg, ["sample-page"])
     shown = {name: inputs[name] for name in ("tables", "methods", "figures")}
-    write_text(out, report_page(Job(shown | {"samples": [samples]}, [], cfg)))
+    outputs = [out, out.with_name("trace.html"), out.parent / "tables/numbers.tex"]
+    write_text(out, report_page(Job(shown, outputs, cfg)))
     return out
 
 

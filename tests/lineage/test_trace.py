@@ -361,7 +361,7 @@ def page(project, tmp_path) -> Page:
 
 def test_every_number_of_a_table_links_to_its_section(page):
     assert not [place for place, n in Counter(page.ids).items() if n > 1]
-    assert not page.loaded
+    assert all(address.startswith("data:") for address in page.loaded)
     for name, path in TABLES.items():
         table_page = Page(Path(path).with_suffix(".html"))
         cells = [
@@ -376,7 +376,7 @@ def test_every_number_of_a_table_links_to_its_section(page):
 
 
 def test_the_page_has_every_job_and_file_once_and_no_dead_link(page, tmp_path):
-    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert {link.removeprefix("#") for link in page.links} - {"report.html", "samples.html"} <= set(page.ids)
     recorded, behind = records(), dict.fromkeys(TABLES.values())
     todo = list(behind)
     for path in todo:

@@ -15,11 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from maccap.core.dotted import leaves
+from maccap.core.job import Job
+from maccap.core.project import read_config
+from maccap.report.page import report_page
 from maccap.tables.anchors import artifact_anchor, cell_anchor
+from tests.helpers import ROOT
 from tests.helpers.report_inputs import make_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PROBE = """<!doctype html><iframe id="frame" style="width:WIDTHpx;height:900px;border:0" src="/PAGE"></iframe>
+PROBE = """<!doctype html><meta charset="utf-8">
+<iframe id="frame" style="width:WIDTHpx;height:900px;border:0" src="/PAGE"></iframe>
 <pre id="seen"></pre><script>
 const frame = document.getElementById("frame"), anchor = ANCHOR, seen = {};
 frame.onload = () => {
@@ -30,6 +36,21 @@ frame.onload = () => {
     seen.loaded = inside.performance.getEntriesByType("resource").map(entry => entry.name);
     seen.images = [...page.images].map(image => image.complete && image.naturalWidth > 0);
     seen.squares = [...page.querySelectorAll("svg use")].map(use => use.getBoundingClientRect().width);
+    seen.tables = [...page.querySelectorAll("table.numbers")].map(table => {
+      const heads = [...table.querySelectorAll("thead th")], box = table.closest(".scroll");
+      const decisive = heads.find(head => head.textContent.startsWith("Δ"))
+        ?? heads.find(head => head.textContent === "CIDEr") ?? heads[1];
+      const about = {title: decisive.textContent, right: decisive.getBoundingClientRect().right};
+      about.folded = box.scrollWidth - box.clientWidth;
+      table.closest("section").querySelector(".unfold")?.click();
+      about.unfolded = box.scrollWidth - box.clientWidth;
+      box.scrollLeft = box.scrollWidth;
+      about.moved = box.scrollLeft;
+      about.names = [...table.querySelectorAll("th[scope=row]")].map(
+        name => Math.abs(name.getBoundingClientRect().left - box.getBoundingClientRect().left)
+      );
+      return about;
+    });
     seen.ground = inside.getComputedStyle(page.body).backgroundColor;
     seen.ink = inside.getComputedStyle(page.body).color;
     page.querySelector(`a[href="trace.html#${anchor}"]`).click();
@@ -88,7 +109,7 @@ def look(
 ) -> tuple[dict, list[tuple[str, int]]]:
     """What the probing page saw, and what the browser asked for."""
     probe = PROBE.replace("WIDTH", str(width)).replace("ANCHOR", json.dumps(anchor)).replace("PAGE", page)
-    (site / "probe.html").write_text(probe)
+    (site / "probe.html").write_text(probe, encoding="utf-8")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
         server.asked = []
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -129,6 +150,33 @@ def test_the_samples_fit_and_show_each_image_twice(browser, site, width):
     assert all(name.startswith("data:") for name in seen["loaded"])
     assert seen["target"] == shown(site)
     assert {path for path, _ in asked if path != "/favicon.ico"} == {"/probe.html", "/samples.html", "/trace.html"}
+
+
+@pytest.fixture(scope="module")
+def world(site) -> str:
+    """The name of a report of the committed results beside the others, whose trace has the same place."""
+    profile = read_config("world", ROOT)
+    tables = [ROOT / f"results/world/tables/{name}.json" for name in profile["tables"]]
+    figures = [path for path in (site / "figures").iterdir() if path.suffix in (".png", ".svg")]
+    outputs = [site / name for name in ("world.html", "trace.html", "numbers.tex")]
+    cfg = leaves("", profile) | {"extended": False}
+    text = report_page(Job({"tables": tables, "figures": figures, "methods": []}, outputs, cfg))
+    outputs[0].write_text(text, encoding="utf-8")
+    return outputs[0].name
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_what_decides_is_on_screen_and_row_names_stay(browser, site, anchor, world, width):
+    seen, _ = look(browser, site, anchor, width, page=world)
+    assert seen["width"] <= width
+    assert len(seen["tables"]) > 10
+    assert {"ΔCIDEr [95 %]", "CIDEr"} < {table["title"].replace("\u00a0", " ") for table in seen["tables"]}
+    assert all(0 < table["right"] <= width for table in seen["tables"])
+    assert all(max(table["names"]) < 2 for table in seen["tables"])
+    assert any(table["moved"] > 0 for table in seen["tables"]) or width == 1280
+    if width == 1280:
+        assert {table["folded"] for table in seen["tables"]} == {0}
+        assert seen["tables"][0]["unfolded"] == 0
 
 
 def luminance(colour: str) -> float:

@@ -8,24 +8,20 @@ import pytest
 
 from maccap.core.artifacts import write_text
 from maccap.core.errors import DataError
+from maccap.core.job import Job
 from maccap.core.records import Code, OutputFile, Record, now
 from maccap.data.features import read_store
 from maccap.data.formats import formats
 from maccap.models.subregions import attended_tokens
 from maccap.report import about, images, samples
-from maccap.report.page import RANDOM_QUESTIONS
-from maccap.tables.anchors import artifact_anchor, cell_anchor
+from maccap.report.page import report_page
+from maccap.tables.anchors import cell_anchor
 from maccap.tables.table import Cell, Row, Table, read_table, write_table
 from tests.helpers.html_page import Page, require_standalone
 from tests.helpers.report_inputs import (
-    DATASETS,
-    EXPERIMENTS,
     GRID,
     IMAGES,
-    QUESTION,
     add_captions,
-    caption_of,
-    cider_of,
     config,
     make_inputs,
     make_page,
@@ -71,20 +67,26 @@ def test_texts_of_tables_and_notes_are_shown_and_escaped(text):
     assert "<now>" not in text
 
 
-def test_samples_are_the_best_the_worst_and_some_drawn_with_their_captions_and_scores(text, page):
-    drawn = re.findall(r"<h4>Image (\d+), (drawn at random|best CIDEr|worst CIDEr)</h4>", text)
-    assert Counter(why for _, why in drawn) == {"drawn at random": 8, "best CIDEr": 2, "worst CIDEr": 2}
-    articles = [article for article in page.samples if "Image" in article]
-    half = len(articles) // 2
-    for dataset, own, names in zip(DATASETS["mini"], (articles[:half], articles[half:]), (drawn[:half], drawn[half:])):
-        ids = [int(image_id) for image_id, _ in names]
-        assert len(set(ids)) == len(ids), "no image twice"
-        assert ids[:2] == [choose(IMAGES, key=lambda i: cider_of("maccap", i)) for choose in (max, min)]
-        for image_id, article in zip(ids, own):
-            for experiment in EXPERIMENTS:
-                assert caption_of(dataset, experiment, image_id) in article
-                assert f"{cider_of(experiment, image_id):.1f}" in article
-    assert sum(QUESTION in article for article in page.samples) == RANDOM_QUESTIONS
+def test_claims_come_first_and_are_not_told_twice(text):
+    claim = "“noise helps”: holds here &amp; &lt;now&gt;."
+    assert text.index(claim) < text.index('<section id="results">')
+    assert text.count(claim) == 2, "once at the top, once below its table"
+
+
+def test_what_is_not_usual_is_folded_and_intervals_stand_with_their_differences(folder, page):
+    inputs = {name: [] for name in ("figures", "methods")}
+    files, outputs = [folder / "ablation.json"], [Path(name) for name in ("report.html", "trace.html", "n.tex")]
+    cells = [Cell(value, None, 1, []) for value in (37.6, 70.1, -18.7, -26.4, -11.1)]
+    columns = ["BLEU-1", "CIDEr", "ΔCIDEr", "Δ 95 % low", "Δ 95 % high"]
+    write_table(Table("Ablation", ["variant"], columns, [Row(["no noise"], cells)]), files)
+    figures = {path.stem: path for path in (folder / "results/mini/figures").glob("*.svg")}
+    inputs["figures"] = [path.with_suffix(end) for path in figures.values() for end in (".png", ".svg")]
+    text = report_page(Job(inputs | {"tables": files}, outputs, config()))
+    row = re.search(r'<th scope="row">no noise</th>(.*?)</tr>', text, re.S)[1]
+    shown = [re.sub(r"<.*?>|\n", "", cell) for cell in re.findall(r'<td class="number">(.*?)</td>', row, re.S)]
+    folded = [re.sub(r"<.*?>|\n", "", cell) for cell in re.findall(r'<td class="number more">(.*?)</td>', row, re.S)]
+    assert (shown, folded) == (["-18.7 [-26.4, -11.1]", "70.1"], ["37.6"])
+    assert "all 3 columns</label>" in text
 
 
 def test_patches_are_the_attended_tokens_in_their_places(folder):
@@ -158,8 +160,6 @@ def test_local_links_lead_to_files(folder, page):
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href.split("#")[0]).exists()}
     assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"
-    shown = f"trace.html#{artifact_anchor(str(folder / 'artifacts/mini/answers/daylight/daylight/prefix.1.jsonl'))}"
-    assert shown in {href for href, _ in page.links}
 
 
 def test_two_numbers_with_one_place_are_an_error(folder, tmp_path):
@@ -178,13 +178,6 @@ def test_predictions_of_another_test_set_are_named(folder, tmp_path):
         make_page(inputs, tmp_path, config())
 
 
-def test_a_profile_without_maccap_or_questions_has_no_samples(tmp_path):
-    cfg = config() | {"captioned": [], "asked": []}
-    text = make_page(make_inputs(tmp_path), tmp_path, cfg).read_text(encoding="utf-8")
-    assert "<article" not in text
-    assert 'href="#samples"' not in text
-
-
 def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
     inputs = make_inputs(tmp_path, "paper")
     add_captions(inputs, tmp_path, "coco", "magic", IMAGES[:1], published=True)
@@ -192,7 +185,10 @@ def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
     assert "results of the paper profile" in text
     assert "Reduced run." not in text
     assert "captions alone, without images" in text
-    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in text, "not every image has published words"
+    samples_text = (tmp_path / "results/mini/samples.html").read_text(encoding="utf-8")
+    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in samples_text, (
+        "not every image has published words"
+    )
     assert "SPICE: the profile" not in text
 
 

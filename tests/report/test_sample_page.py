@@ -97,12 +97,9 @@ def test_questions_are_shown_with_answers_accuracies_and_humans(page):
         assert "yes (7), no (3)" in " ".join(article.split())
 
 
-def test_the_report_shows_some_of_them_and_links_here(folder, text):
+def test_the_report_and_the_page_link_to_each_other(folder, text):
     report = (folder / "results/mini/report.html").read_text(encoding="utf-8")
-    brief, whole = (re.findall(r"<h4>Image (\d+), (.*?)</h4>", page) for page in (report, text))
-    assert set(brief) < set(whole)
-    assert {image for image in whole if image[1] != "drawn at random"} <= set(brief)
-    assert {"samples.html", "samples.html#questions"} <= {href for href, _ in Page(report).links}
+    assert "samples.html" in {href for href, _ in Page(report).links}
     assert "report.html" in {href for href, _ in Page(text).links}
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from maccap.core.errors import DataError
+from maccap.tables.build import best
 from maccap.tables.latex import ESCAPES, LONG, escape
 from maccap.tables.latex_macros import macro_name, macros, to_macros
-from maccap.tables.table import Cell, Row, Source, Table, read_table, to_markdown, write_table
+from maccap.tables.table import Cell, Row, Source, Table, read_table, to_latex, to_markdown, write_table
 
 SPECIAL = '± → Δ % “quotes” ‘single’ ≠ – — ² ³ é ü × ≤ ≥ μ σ − … & _ # { } $ ~ ^ \\ < > | " end'
-PACKAGES = ("array", "booktabs", "graphicx", "longtable", "lscape")
+PACKAGES = ("booktabs", "graphicx", "longtable")
 
 
 def number(value: float, sd: float | None = 1.25) -> Cell:
@@ -44,7 +45,7 @@ def tables(tmp_path) -> list[Path]:
     columns = [f"column {letter}" for letter in string.ascii_uppercase]
     wide = Table("Wide", ["variant"], columns, [Row([SPECIAL], [number(100.0 + i) for i in range(26)])])
     headers = ["trained → tested", "method", "ours", "metric"]
-    row = ["34.5", number(34.0), number(33.1, None), number(35.2, None), "not reproduced", "[12]"]
+    row = ["34.5", number(-34.0), number(-35.1, None), number(-33.2, None), "not reproduced", "[12]"]
     address = "https://example.org/" + "a-long-way/to_a_page/" * 8
     long = Table(
         "Long " + SPECIAL, headers, ["reported", "reproduced", "95 % low", "95 % high", "verdict", "source"],
@@ -104,6 +105,25 @@ def test_escaping_leaves_nothing_that_tex_reads_as_a_command():
     assert not set(left) & (set(ESCAPES) - {"~"})
 
 
+def test_a_paper_s_columns_are_printed_and_the_best_of_each_data_set_is_bold():
+    cfg = {f"experiments.{name}.label": name for name in ("MacCap", "CapDec", "ceiling", "human")}
+    cfg |= {f"experiments.{name}.run": "x" for name in ("MacCap", "CapDec", "ceiling")}
+    cfg["experiments.ceiling.given"] = "reference"
+    values = {"COCO": (1.0, 2.0, 3.0, 4.0), "Flickr30k": (7.0, 7.0, 8.0, 9.0)}
+    rows = [
+        Row([place, name.split(".")[1]], [number(99.0), number(value, None), number(-value), None, None])
+        for place, own in values.items()
+        for name, value in zip([key for key in cfg if key.endswith("label")], own, strict=True)
+    ]
+    table = Table("T", ["data set", "method"], ["BLEU-4", "CIDEr", "ΔCIDEr", "Δ 95 % low", "Δ 95 % high"], rows)
+    text = to_latex(table, "in_domain", ["CIDEr", "SPICE"], best(table, cfg))
+    assert re.findall(r"(\w+) & \\textbf\{(.*?)\}", text) == [("CapDec", "2.0"), ("MacCap", "7.0"), ("CapDec", "7.0")]
+    assert "BLEU" not in text
+    assert r"ceiling & 3.0 & $-$3.0{\scriptsize\,$\pm$\,1.2} \\" in text
+    assert text.count(r"\multicolumn{3}{l}") == 2
+    assert "BLEU-4" in to_latex(table, "in_domain", ["SPICE"]), "of a table without any of the columns, all"
+
+
 def pdf_text(folder: Path, document: str) -> str:
     """What a reader of the compiled document sees."""
     for tool, package in (("pdflatex", "texlive-latex-recommended"), ("pdftotext", "poppler-utils")):
@@ -123,13 +143,15 @@ def pdf_text(folder: Path, document: str) -> str:
 def test_tables_and_macros_compile_as_they_are(tables, tmp_path):
     (tmp_path / "numbers.tex").write_text(to_macros({path.stem: read_table(path) for path in tables}))
     packages = "".join(f"\\usepackage{{{package}}}\n" for package in PACKAGES)
-    inputs = "".join(f"\\input{{{path.stem}.tex}}\n" for path in tables)
+    inputs = "".join(f"Table~\\ref{{tab:{path.stem}}}. \\input{{{path.stem}.tex}}\n" for path in tables)
     text = pdf_text(
         tmp_path,
         f"\\documentclass{{article}}\n{packages}\\input{{numbers.tex}}\n\\begin{{document}}\n"
         f"CIDEr is \\MacCapCocoCider{{}} here.\n{inputs}\\end{{document}}\n",
     )
     assert "CIDEr is 76.8 here." in text
+    assert "??" not in text, "every table has its label"
+    assert re.search(r"−34\.0\s*±\s*1\.2 \[−35\.1, −33\.2\]", text)
     text = text.replace("\N{INCREMENT}", "Δ")
     for sign in ["±", "→", "Δ", "%", "“quotes”", "‘single’", "–", "—", "×", "≤", "≥", "σ", "−", "&", "{", "<", "|"]:
         assert sign in text, sign

@@ -1,10 +1,7 @@
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
-PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
-REPORT_FILES = [f"{RESULTS}/{name}" for name in ("report.html", "trace.html", "tables/numbers.tex")]
-SHOWN_FIGURES = expand(
-    f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=[*FILES.drawn(), *GAP_FIGURES, "training"], suffix=["png", "svg"]
-)
+PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2")]  # parts of all pages
+REPORT_FILES = FILES.report_files("{tier}")
 CONFIG_FILES = [str(path) for path in config_files(config["profile"])]
 SAMPLED = FILES.sampled(CAPTIONED, ASKED)
 
@@ -37,7 +34,7 @@ rule samples:
 
 rule sample_page:
     input:
-        template=[*PAGE, "maccap/report/samples.html.j2"],
+        template=[*PAGE, "maccap/report/samples.macros.j2", "maccap/report/samples.html.j2"],
         samples=f"{ARTIFACTS}/samples.json",
     output:
         report(f"{RESULTS}/samples.html", caption="../report/samples.rst", category="Report"),
@@ -57,23 +54,26 @@ rule report:
     input:
         methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
         template=[*PAGE, "maccap/report/page.html.j2", "maccap/report/trace.html.j2"],
-        tables=expand(f"{RESULTS}/tables/{{table}}.json", table=FILES.tables()),
-        figures=SHOWN_FIGURES,
-        samples=f"{ARTIFACTS}/samples.json",
-        listed=[path for path in FILES.ends("", FIGURES) if path not in (*REPORT_FILES, *SHOWN_FIGURES)],
+        tables=FILES.reported_tables,
+        figures=lambda wildcards: FILES.reported_figures(wildcards, FIGURES),
+        listed=lambda wildcards: [
+            path
+            for path in FILES.ends(wildcards.tier, FIGURES)
+            if path not in (*FILES.report_files(wildcards.tier), *FILES.reported_figures(wildcards, FIGURES))
+        ],
         config=CONFIG_FILES,
     output:
         report(REPORT_FILES[0], caption="../report/report.rst", category="Report"),
         REPORT_FILES[1:],
     log:
-        f"{LOGS}/report.log",
+        f"{LOGS}/report{{tier}}.log",
     conda:
         "../../environment.yml"
     params:
         code=code("report", "steps.manifest"),
-        cfg=pick(" ".join(FILES.shown_sections)),
+        cfg=pick(FILES.shown_sections, extended=lambda wildcards: bool(wildcards.tier)),
     shell:
-        step("report", "methods", "tables", "figures", "samples")
+        step("report", "methods", "tables", "figures")
 
 
 # What `extended` makes has lists of its own, as it may not have been made.

@@ -23,8 +23,8 @@ rule table:
     params:
         code=code("table", *METRIC_MODULES),
         cfg=pick(
-            FILES.table_keys,
-            lambda wildcards: FILES.table_rows(wildcards, "against", "lowers", "raises", "note"),
+            lambda wildcards: [*FILES.table_keys(wildcards), "printed"],
+            lambda wildcards: FILES.table_rows(wildcards, "against", "lowers", "raises", "note", "run", "given"),
             about="table",
             cells=FILES.table_cells,
         ),
