@@ -27,9 +27,9 @@ NOTES = [
     "Nats a token: what an image's first caption costs the language model behind others of the image, and where the "
     "very caption stands last before it.",
     "Good: what an instrument should reach, so that what a method does with it says something of the method.",
-    "Published, of CLIP on COCO: DB, Diffusion Bridge (CVPR 2025); MG, Mind the Gap (Liang et al., NeurIPS 2022), from the "
-    "outputs of its released notebooks. Captions of different images are near 0 only where the mean is subtracted from the "
-    "features; MG's are features as they come, as those here are.",
+    "Published, of CLIP on COCO: DB, Diffusion Bridge (CVPR 2025); MG, Mind the Gap (Liang et al., NeurIPS 2022), from "
+    "the outputs of its released notebooks. Captions of different images are near 0 only where the mean is subtracted "
+    "from the features; MG's are features as they come, as those here are.",
 ]
 
 Reports = list[tuple[Path, dict[str, Any]]]
