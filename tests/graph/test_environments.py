@@ -56,7 +56,9 @@ def test_another_user_than_the_owner_of_the_environment_without_a_home(tmp_path,
     checkout.variables |= {"TMPDIR": str(disk)}
     for command in (("python", "-m", "maccap", "verify"), ("snakemake", "--cores", "2", "--forcerun", "evaluate")):
         said = checkout(*command, fails=True)
-        assert str(disk) in said and "TMPDIR" in said and "Traceback" not in said, said
+        assert f"{disk}" in said, said
+        assert "TMPDIR" in said, said
+        assert "Traceback" not in said, said
 
 
 def small_disk(folder: Path) -> list[str]:
