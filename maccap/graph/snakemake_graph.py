@@ -54,15 +54,16 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
-    from snakemake.settings.enums import Quietness, RerunTrigger
-    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+    from snakemake.settings.enums import Quietness, RerunTrigger, SharedFSUsage
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, StorageSettings
 
     config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
     triggers = RerunTrigger.all() if stale else frozenset({RerunTrigger.MTIME})
     as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True, rerun_triggers=triggers)
+    no_cache_at_home = StorageSettings(shared_fs_usage=SharedFSUsage.all() - {SharedFSUsage.SOURCE_CACHE})
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         try:
-            workflow = api.workflow(ResourceSettings(), config, snakefile=Path("Snakefile"))
+            workflow = api.workflow(ResourceSettings(), config, no_cache_at_home, snakefile=Path("Snakefile"))
             # The API offers planning only as part of a run; the private calls are the first steps of its own.
             planner = workflow.dag(as_in_default_profile).workflow_api._workflow
             planner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)

@@ -73,9 +73,9 @@ def _profile_of_crate(root: Path, place: Path) -> str:
 
 def verify(project: Project, run_jobs: RunJobs) -> list[Outcome]:
     """Every check; the numbers are made again beside the others."""
-    with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(numbers, project, run_jobs)
-        return [*quick(project), *waiting.result()]
+    waiting = ThreadPoolExecutor(1).submit(quick, project)
+    made = numbers(project, run_jobs)
+    return [*waiting.result(), *made]
 
 
 def quick(project: Project) -> list[Outcome]:

@@ -9,11 +9,13 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from itertools import groupby
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import Any
 
 from ..core.artifacts import stays_inside
 from ..core.errors import FULL, EnvironmentProblem, refusal
@@ -43,9 +45,9 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     metrics, tables = Outcome("metrics"), Outcome("tables")
     lots = [list(_calls(project, steps, metrics)) for steps in (CAPTIONS, OTHERS)]
     calls = list(_calls(project, TABLES, tables))
-    with tempfile.TemporaryDirectory() as folder, workers(2) as processes:
+    with tempfile.TemporaryDirectory() as folder, workers(2) as submit:
         for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
-            parts = [processes.submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
+            parts = [submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
             for part in (part.result() for part in parts):
                 outcome.findings += part.findings
                 outcome.notes += part.notes
@@ -63,7 +65,7 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
     """
     outcome = Outcome("rerun")
     drawn = {path: record for path, record in project.jobs.items() if record.step not in NOT_RERUN}
-    with workers(1) as processes:
+    with workers(1) as submit:
         for path in random.Random(seed).sample(sorted(drawn), min(count, len(drawn))):
             record = drawn[path]
             if missing := [name for name in (*record.sources, *record.outputs) if not project.path(name).exists()]:
@@ -71,16 +73,56 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
                 continue
             for call in _calls(project, (record.step,), outcome, only=path):
                 with tempfile.TemporaryDirectory() as folder:
-                    part = processes.submit(remake, project.root, folder, outcome.check, run, [call]).result()
+                    part = submit(remake, project.root, folder, outcome.check, run, [call]).result()
                 outcome.findings += part.findings
                 if not part.findings:
                     outcome.notes.append(f"ran again, same bytes: {record.step} → {call[1].outputs[0]}")
     return outcome
 
 
-def workers(count: int) -> ProcessPoolExecutor:
-    """Processes that Ctrl-C ends without a word: this one says it."""
-    return ProcessPoolExecutor(count, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
+@contextmanager
+def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
+    """`submit` of some processes, which an interrupt ends without a word: this one says it.
+
+    Raises:
+        EnvironmentProblem: one of them was ended from elsewhere.
+    """
+    with ProcessPoolExecutor(count, get_context("spawn"), _end_at_once) as pool:
+
+        def submit(*call: Any) -> Future[Outcome]:
+            with _interrupts_put_off():
+                return pool.submit(*call)
+
+        try:
+            yield submit
+        except BrokenProcessPool as error:
+            raise EnvironmentProblem(
+                "a process that makes numbers again was ended, perhaps for lack of memory; free some, and run again"
+            ) from error
+        except BaseException:
+            for process in active_children():
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Until the end of the block; a process that starts in it starts without them: Python's start would tell of one."""
+    come: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: come.append(number))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGINT, handler)
+        if come:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _end_at_once() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None) -> Iterator[Call]:

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import as_nobody
 from tests.helpers.checkout import Checkout, make_checkout
 
 pytestmark = pytest.mark.environments
@@ -38,3 +40,31 @@ def test_an_odd_path_a_plain_locale_another_disk_and_files_for_nobody_else(tmp_p
         finished(checkout)
     finally:
         shutil.rmtree(scratch)
+
+
+def test_another_user_than_the_owner_of_the_environment_without_a_home(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    checkout = make_checkout(tmp_path / "work")
+    checkout.before = as_nobody()
+    checkout.variables = {"HOME": "/nonexistent"}
+    for path in (checkout.folder, *checkout.folder.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    finished(checkout)
+    (disk := tmp_path / "disk").mkdir()
+    checkout.before = [*small_disk(disk), *checkout.before]
+    checkout.variables |= {"TMPDIR": str(disk)}
+    for command in (("python", "-m", "maccap", "verify"), ("snakemake", "--cores", "2", "--forcerun", "evaluate")):
+        said = checkout(*command, fails=True)
+        assert f"{disk}" in said, said
+        assert "TMPDIR" in said, said
+        assert "Traceback" not in said, said
+
+
+def small_disk(folder: Path) -> list[str]:
+    """Words before a command for which alone a folder is a disk that is soon full; skips where that is impossible."""
+    mounted = f'mount -t tmpfs -o size=64k none {folder} && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", mounted, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*words, "true"], capture_output=True).returncode:
+        pytest.skip("mounts a small disk: needs Linux, unshare (util-linux), and tests that run as root")
+    return words

@@ -63,18 +63,21 @@ class Checkout:
 
     Attributes:
         variables: of the commands' environment, besides or in place of the usual ones.
+        before: words that stand before each command.
         prepare: called in each command's process before it starts.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.variables: dict[str, str] = {}
+        self.before: list[str] = []
         self.prepare: Callable[[], object] | None = None
 
     def __call__(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
         """Standard output and error of a command, which must succeed (or fail, when asked)."""
         run = subprocess.run(
-            command, cwd=folder or self.folder, env=self.environment, encoding="utf-8", errors="replace",
+            [*self.before, *command], cwd=folder or self.folder, env=self.environment,
+            encoding="utf-8", errors="replace",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=self.prepare,
         )  # fmt: skip
         assert (run.returncode != 0) == fails, f"{' '.join(command)}: exit code {run.returncode}\n{run.stdout}"

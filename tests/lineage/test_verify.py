@@ -8,6 +8,10 @@ import json
 import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -616,6 +620,36 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
     (root / file).chmod(0o644)
     Checkout(root).edit(file, old, new)
     assert any(word in finding.problem for finding in dvc_lock(Project(root, "small")).findings)
+
+
+# --- interrupts ----------------------------------------------------------------------------------------------------
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at processes in /proc: needs Linux")
+@pytest.mark.parametrize("when", ["a worker starts", "a worker works"])
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["to it alone", "to all, as Ctrl-C"])
+def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when, send):
+    code = (
+        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
+        "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
+    )
+    (tmp_path / "verify.py").write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "verify.py"],
+        cwd=finished, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(tmp_path / "begun"), "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # workers of pytest-xdist ignore it
+    )  # fmt: skip
+
+    def ready() -> bool:
+        children = " ".join(path.read_text() for path in Path(f"/proc/{process.pid}/task").glob("*/children")).split()
+        return (tmp_path / "begun").exists() if when == "a worker works" else len(children) > 1  # one is its tracker
+
+    while not ready():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    send(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)  # of all processes: a worker that stays would keep it waiting
+    assert (process.returncode, told) == (130, "maccap verify: interrupted\n")
+    assert {path.name for path in tmp_path.iterdir()} <= {"verify.py", "begun"}
 
 
 # --- what Snakemake and DVC made -----------------------------------------------------------------------------------

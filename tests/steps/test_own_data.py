@@ -1,16 +1,20 @@
 """The worked example of docs/own-data.md, run as it stands there on a small data set in COCO's format."""
 
 import json
+import os
 import re
+import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
 
 from maccap.core.project import read_config
 from maccap.world.scene_files import write_world
-from tests.helpers.checkout import ROOT, SMALLER, Checkout, make_checkout
+from tests.helpers.checkout import ROOT, SMALLER, TINY, Checkout, make_checkout
 
 
 def example() -> dict:
@@ -97,6 +101,71 @@ def test_any_path_will_do_and_half_an_image_is_named_where_it_lies_until_it_is_m
     checkout(*command)
     with zipfile.ZipFile(checkout.folder / archive) as made:
         assert made.read(image.name) == whole
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder on another disk."""
+    disk = Path("/dev/shm")
+    if not os.access(disk, os.W_OK):
+        pytest.skip(f"puts images on another disk: needs {disk}")
+    with TemporaryDirectory(dir=disk) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.drivers
+def test_whatever_becomes_of_own_data_snakemake_dvc_and_verify_notice(
+    checkout: Checkout, tmp_path: Path, elsewhere: Path
+) -> None:
+    """The images are a link to another disk; captions lie at an absolute path and a relative one, neither in git."""
+    outside, inside = tmp_path / "my data [1]", checkout.folder / "data/remote"
+    (inside / "images").rename(tmp_path / "images")
+    shutil.copytree(tmp_path / "images", images := elsewhere / "images (2)")
+    (inside / "images").symlink_to(images)
+    outside.mkdir()
+    (inside / "test.json").rename(captions := outside / "test.json")
+    config = yaml.safe_load(checkout.text("config/mine.yaml"))
+    config["datasets"] = {"remote": config["datasets"]["remote"] | {"test": {"file": str(captions)}}}
+    config["tables"] = TINY["tables"] | {"in_domain": config["tables"]["in_domain"] | {"experiments": ["maccap"]}}
+    (checkout.folder / "config/mine.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    checkout.edit("config/config.yaml", "profile: tiny", "profile: mine")
+    checkout.append(".gitignore", "/data\n")
+    checkout.sync()
+    checkout.commit()
+
+    def well() -> None:
+        assert checkout.snakemake_plan() == checkout.dvc_plan() == set()
+        assert "all is as the records say" in checkout("python", "-m", "maccap", "verify")
+
+    checkout.snakemake_run()
+    checkout.record()
+    well()
+    everything = set(checkout.stages()) | {"manifest"}
+    reads_captions = {"captions-remote", "text-features-remote", "train-remote-maccap-2401", "training-figure"}
+    of_images = everything - reads_captions - {"describe-run-remote-maccap-2401"}
+    first, second = sorted(images.rglob("*.jpg"))[-2:]
+    new, gone, folder = images / "new.jpg", elsewhere / "gone.jpg", "data/remote/images"
+    whole, told = first.read_bytes(), captions.read_text()
+    other = told.replace(" a ", " b ", 1)
+    for change, revert, stale, named in (
+        (lambda: first.write_bytes(second.read_bytes()), lambda: first.write_bytes(whole), of_images, folder),
+        (lambda: first.rename(gone), lambda: gone.rename(first), of_images, folder),
+        (lambda: shutil.copy(first, new), new.unlink, of_images, folder),
+        (lambda: captions.write_text(other), lambda: captions.write_text(told), everything, captions),
+    ):  # fmt: skip
+        change()
+        assert checkout.snakemake_plan() == checkout.dvc_plan() == stale
+        assert f"{named}: h" in checkout("python", "-m", "maccap", "verify", fails=True)
+        revert()
+    well()
+
+    first.write_bytes(second.read_bytes())
+    captions.write_text(other)
+    assert checkout.snakemake_run() == everything
+    checkout.record()
+    well()
+    checkout("python", "-m", "maccap", "crate")
+    assert "all is as the records say" in checkout("python", "-m", "maccap", "verify", "results/mine/crate.zip")
 
 
 @pytest.mark.paper
