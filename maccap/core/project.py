@@ -12,6 +12,12 @@ from .settings import complete
 
 CONFIG = Path("config/config.yaml")
 BASE = CONFIG.with_name("base.yaml")
+PACKAGE = Path(__file__).parents[2]  # where the package lies: in a checkout, the project's folder
+
+
+def own(path: str) -> str:
+    """A path in the working directory or, where nothing is there, of what lies beside the package; else as it is."""
+    return str(PACKAGE / path) if not Path(path).exists() and (PACKAGE / path).exists() else path
 
 
 def default_profile(root: Path = Path()) -> str:
