@@ -1,6 +1,8 @@
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
-PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2", "samples.macros.j2")]  # parts of both pages
+PAGE = [
+    own(f"maccap/report/{name}") for name in ("page.css", "frame.html.j2", "samples.macros.j2")
+]  # parts of both pages
 REPORT_FILES = [f"{RESULTS}/{name}" for name in ("report.html", "trace.html", "tables/numbers.tex")]
 SHOWN_FIGURES = expand(
     f"{RESULTS}/figures/{{figure}}.{{suffix}}", figure=[*FILES.drawn(), *GAP_FIGURES, "training"], suffix=["png", "svg"]
@@ -37,7 +39,7 @@ rule samples:
 
 rule sample_page:
     input:
-        template=[*PAGE, "maccap/report/samples.html.j2"],
+        template=[*PAGE, own("maccap/report/samples.html.j2")],
         samples=f"{ARTIFACTS}/samples.json",
     output:
         report(f"{RESULTS}/samples.html", caption="../report/samples.rst", category="Report"),
@@ -55,8 +57,8 @@ rule sample_page:
 # It reads whatever the manifest reads, so that both are always stale together: DVC starts Snakemake once for both.
 rule report:
     input:
-        methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
-        template=[*PAGE, "maccap/report/page.html.j2", "maccap/report/trace.html.j2"],
+        methods=list(dict.fromkeys(own(f"maccap/methods/{run['method']}.py") for run in config["runs"].values())),
+        template=[*PAGE, own("maccap/report/page.html.j2"), own("maccap/report/trace.html.j2")],
         tables=expand(f"{RESULTS}/tables/{{table}}.json", table=FILES.tables()),
         figures=SHOWN_FIGURES,
         samples=f"{ARTIFACTS}/samples.json",
