@@ -10,8 +10,9 @@ from ..core.errors import ConfigError, DataError
 from ..core.project import default_profile
 from ..report.api import api_page
 from ..report.docs import filled
+from .costs import costs_page
 
-WRITTEN = {Path("docs/api.md"): api_page}
+WRITTEN = {Path("docs/api.md"): api_page, Path("docs/costs.md"): costs_page}
 
 
 def run(parsed: argparse.Namespace) -> None:

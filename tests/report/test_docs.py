@@ -36,6 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config/config.yaml").write_text("profile: mini\n")
     (tmp_path / "Snakefile").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("maccap.cli.docs.WRITTEN", {})
     return tmp_path
 
 
