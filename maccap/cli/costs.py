@@ -23,8 +23,7 @@ machine, less what is there already. `maccap docs` writes this page.
 
 """
 COLUMNS = (
-    "profile", "download", "disk", "GPU hours (estimate)", "on one H100 (estimate)", "on four (estimate)",
-    "all jobs, one after another",
+    "profile", "download", "disk", "GPU hours, so on one H100 (estimate)", "on four H100 (estimate)", "jobs (measured)",
 )  # fmt: skip
 FOOT = f"""
 GPU hours are estimated from operation counts, assuming {ASSUMED}:
@@ -32,8 +31,8 @@ about a tenth and a third of an H100's peak. Nobody has measured them yet. They 
 processors, such as METEOR and SPICE. Of four GPUs each is taken to have a job always, and no job is split. Disk is for
 downloads and features, or, of the embedded world, for everything.
 
-The last column adds up the times in the records that are in git, of jobs on one core each. `mini` and `world` need no
-GPU; README says how long they take on two cores.
+The last column adds up the times of all jobs, on one core each, by the records in git. `mini` and `world` need no GPU;
+README says how long they take on two cores.
 """
 
 
@@ -90,12 +89,12 @@ def costs_page() -> str:
         needed = costs(name, NOTHING)
         if expected := needed.expected:
             unknown = len(expected.of_unknown_size) + len(needed.to_ask)
-            download = f"{gigabytes(expected.download_bytes)}, and {unknown} files of unknown size"
-            times = [f"{seconds / 3600:,.0f} h" for seconds in map(expected.wall_seconds, (1, 1, 4))]
+            download = f"{gigabytes(expected.download_bytes)} and {unknown} files of unknown size"
+            times = [f"{seconds / 3600:,.0f} h" for seconds in map(expected.wall_seconds, (1, 4))]
         else:
-            download, times = "nothing", ["none"] * 3
+            download, times = "nothing", ["none"] * 2
         hours = job_hours(name, records, tracked=True)
-        measured = f"{hours:.1f} h, measured" if hours else "no records in git"
+        measured = f"{hours:.1f} h" if hours else "no records"
         rows.append((f"`{name}`", download, gigabytes(needed.disk), *times, measured))
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) + FOOT
 
