@@ -7,7 +7,10 @@ PROFILE ?= world
 KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
   data/*/contents.test.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
-.PHONY: install results audit publish schema test test-environments test-drivers test-paper test-slow lint
+# Of the profile world, what the package carries of each domain (maccap/world/runs).
+SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json
+
+.PHONY: install results audit publish ship schema docs test test-environments test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -31,6 +34,11 @@ publish: install
 	git --glob-pathspecs ls-files -z --others --modified 'results/$(PROFILE)/**' ':!results/$(PROFILE)/crate.zip' \
 	  ':!results/$(PROFILE)/metrics/**/*.items.jsonl' $(KEPT:%='artifacts/$(PROFILE)/%') | git add --force --pathspec-from-file=- --pathspec-file-nul
 
+ship:
+	for domain in daylight chalk; do \
+	  (cd artifacts/world/runs/$$domain/maccap/s2401 && cp $(SHIPPED) "$(CURDIR)/maccap/world/runs/$$domain") || exit 1; \
+	done
+
 test: install
 	$(RUN) python -m pytest -n 2 --dist loadfile
 
@@ -48,6 +56,10 @@ test-slow: install
 
 schema: install
 	$(RUN) python -m maccap.graph.config_page
+
+docs: install
+	.venv/bin/python -m pip install --quiet --requirement docs/requirements.lock
+	$(RUN) mkdocs build --strict
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import read_json
-from ..core.errors import DataError
+from ..core.errors import DataError, EnvironmentProblem
 from ..core.progress import progress
 from ..core.project import default_profile
 
@@ -23,12 +23,14 @@ def run(parsed: argparse.Namespace) -> None:
     """Write or print `[{file, caption, candidates, scores}]`, each image's row as soon as it is made.
 
     Raises:
-        DataError: a path does not exist or holds no image, or there is no trained run; or, when all others are
-            captioned, some images could not be read.
+        DataError: a path does not exist or holds no image, or there is no run in the folder named; or, when all
+            others are captioned, some images could not be read.
     """
     files = image_files(parsed.paths)
     drawings = drawing_names(files)
     folder = parsed.run or default_run()
+    if not folder:
+        print("captions by the package's own run, which knows only drawn scenes; --run names another", file=sys.stderr)
     from ..data.images import read_image
     from ..figures.subregions import draw_subregions
     from ..inference.run import load_run
@@ -108,15 +110,10 @@ def drawing_names(files: list[Path]) -> dict[Path, str]:
     return names
 
 
-def default_run() -> Path:
-    """The first trained run of MacCap in the default profile.
-
-    Raises:
-        EnvironmentProblem: the current folder is not the project's.
-        DataError: nothing is trained there.
-    """
-    runs = Path("artifacts", default_profile(), "runs")
-    for path in sorted(runs.rglob("run.json")):
-        if read_json(path)["run"] == "maccap":
-            return path.parent
-    raise DataError(f"{runs}: no trained run; run `snakemake --cores all` first or choose one with --run")
+def default_run() -> Path | None:
+    """The first trained run of MacCap in the default profile; None outside a project, or where nothing is trained."""
+    try:
+        runs = Path("artifacts", default_profile(), "runs").rglob("run.json")
+    except EnvironmentProblem:
+        return None
+    return next((path.parent for path in sorted(runs) if read_json(path)["run"] == "maccap"), None)

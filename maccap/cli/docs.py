@@ -1,4 +1,4 @@
-"""`maccap docs`: the numbers of README and docs from the results."""
+"""`maccap docs`: the numbers of README and docs from the results, and the pages that the code writes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 from ..core.artifacts import write_text
 from ..core.errors import ConfigError, DataError
 from ..core.project import default_profile
+from ..report.api import api_page
 from ..report.docs import filled
+from .costs import costs_page
+
+WRITTEN = {Path("docs/api.md"): api_page, Path("docs/costs.md"): costs_page}
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Fill the pages, or with `--check` refuse those that say something else than the results.
+    """Write the pages, or with `--check` refuse those that say something else than the results and the code.
 
     Raises:
         ConfigError: a page is stale.
@@ -20,14 +24,14 @@ def run(parsed: argparse.Namespace) -> None:
         EnvironmentProblem: the current folder is not the project's.
     """
     default_profile()
-    for path in (Path("README.md"), *sorted(Path("docs").glob("*.md"))):
-        text = path.read_text(encoding="utf-8")
+    for path in (Path("README.md"), *sorted({*Path("docs").glob("*.md"), *WRITTEN})):
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         try:
-            now = filled(text, Path())
+            now = WRITTEN[path]() if path in WRITTEN else filled(text, Path())
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
         if now != text:
             if parsed.check:
-                raise ConfigError(f"{path}: its numbers are not those of the results; run maccap docs")
+                raise ConfigError(f"{path}: it is not as the results and the code have it; run maccap docs")
             write_text(path, now)
             print(path)

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.dotted import leaves
 from ..core.errors import ConfigError
-from ..core.project import default_profile, profiles, read_config
+from ..core.project import default_profile, profiles
+from ..core.records import Records
 from ..fetch.download import fill_mirror
 from ..fetch.mirror import in_mirror
-from ..fetch.registry import DOWNLOADS, HubAsset, looks_like_a_path, read_registry
-from ..graph.estimate import ASSUMED, estimate, missing_assets
-from ..graph.profile import Profile
+from ..fetch.registry import looks_like_a_path
+from ..graph.estimate import ASSUMED, Estimate
 from ..metrics.java import SPICE_VERSIONS
+from .costs import costs, gigabytes, job_hours
 from .machine import Machine, examine
 
 LOCK = Path("requirements.lock")
-SMALL_PROFILE = 200_000_000  # bytes; the artifacts and results of the embedded world take half of that
 SPICE_MEMORY = 8_000_000_000  # bytes of Java's heap
 SHOWN = 4  # differing packages
 
@@ -48,9 +47,9 @@ def run(parsed: argparse.Namespace) -> int:
     print("This machine")
     for name, text in about(machine, ask_torch=parsed.torch):
         print(f"  {name:<10}{text}")
-    ready = False
+    ready, records = False, Records()
     for name in profiles():
-        findings = [*basics(machine), *needs(name, machine)]
+        findings = [*basics(machine), *needs(name, machine, records)]
         good = all(finding.good for finding in findings)
         ready |= good and name == default
         mark, verdict = " (default)" if name == default else "", "can run" if good else "cannot run as it is"
@@ -64,14 +63,14 @@ def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, s
     """The machine in words, line by line."""
     yield "Python", machine.python
     yield "packages", ", ".join(f"{name} {version or '(none)'}" for name, version in machine.packages.matter.items())
-    gpus = ", ".join(f"{name} ({_gigabytes(memory)})" for name, memory in machine.gpus)
+    gpus = ", ".join(f"{name} ({gigabytes(memory)})" for name, memory in machine.gpus)
     yield "GPU", gpus or "none (no NVIDIA driver answers)"
     if ask_torch:
         import torch
 
         yield "torch", f"can use {torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "can use no GPU"
-    memory = f"memory {_gigabytes(machine.memory)}, {_gigabytes(machine.memory_free)} of it free"
-    yield "cores", f"{machine.cores}; {memory}; disk {_gigabytes(machine.disk_free)} free here"
+    memory = f"memory {gigabytes(machine.memory)}, {gigabytes(machine.memory_free)} of it free"
+    yield "cores", f"{machine.cores}; {memory}; disk {gigabytes(machine.disk_free)} free here"
     fit = "and SPICE" if machine.java_version in SPICE_VERSIONS else "but not for SPICE (8 or 11)"
     version = f": version {machine.java_version}, fit for the metrics {fit}" if machine.java_version is not None else ""
     yield "Java", machine.java + version
@@ -96,41 +95,35 @@ def basics(machine: Machine) -> Iterator[Finding]:
         yield Finding(False, f"Java for the caption metrics. {machine.java}")
 
 
-def needs(name: str, machine: Machine) -> list[Finding]:
+def needs(name: str, machine: Machine, records: Records) -> list[Finding]:
     """What one profile of `config/` needs beyond the basics, and whether it is here."""
     try:
-        config = read_config(name)
-        profile = Profile(config)
-        assets = read_registry(config["registry"]) if "registry" in config else {}
+        needed = costs(name)
     except ConfigError as error:
         return [Finding(False, str(error))]
-    strings = {value for value in leaves("", config).values() if isinstance(value, str)}
-    used = {key for key, asset in assets.items() if {key, asset.hub if isinstance(asset, HubAsset) else key} & strings}
-    missing, to_ask = missing_assets(profile, assets, used, DOWNLOADS)
+    config, expected = needed.config, needed.expected
     findings = list(_models(config))
-    findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in to_ask.items()]
-    disk = SMALL_PROFILE
-    if "estimate" in config:
-        expected = estimate(profile, missing)
-        disk = expected.download_bytes + expected.feature_bytes
-        hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {ASSUMED})"
-        findings.append(_gpus(config["gpus"], machine, hours))
-        if missing:
+    findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in needed.to_ask.items()]
+    if expected:
+        findings.append(_gpus(config["gpus"], machine, expected))
+        if needed.missing:
             unknown = len(expected.of_unknown_size)
             files = f" and {unknown} files of unknown size" if unknown else ""
-            what = f"{_gigabytes(expected.download_bytes)}{files} to download"
+            what = f"{gigabytes(expected.download_bytes)}{files} to download"
             advice = "connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
-            lacking = [name for name in missing if not in_mirror(assets[name], machine.source)]
+            lacking = [name for name in needed.missing if not in_mirror(needed.assets[name], machine.source)]
             if machine.source_answers and lacking:
                 advice = f"{machine.source} lacks {len(lacking)}. {fill_mirror(machine.source, ' '.join(lacking))}"
             findings.append(_needed(machine.source_answers and not lacking, what, advice))
-    findings.append(_needed(machine.disk_free >= disk, f"{_gigabytes(disk)} of disk", "free some"))
+    elif hours := job_hours(name, records):
+        findings.append(Finding(True, f"no GPU; its jobs took {hours:.1f} h one after another, by the records here"))
+    findings.append(_needed(machine.disk_free >= needed.disk, f"{gigabytes(needed.disk)} of disk", "free some"))
     if "spice" in config:
         if machine.java_version not in SPICE_VERSIONS:
             advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
             findings.append(Finding(False, f"Java 8 or 11 for SPICE: {advice}"))
         advice = "use a larger machine, or remove `spice` from the profile"
-        what = f"{_gigabytes(SPICE_MEMORY)} of memory for SPICE"
+        what = f"{gigabytes(SPICE_MEMORY)} of memory for SPICE"
         findings.append(_needed(machine.memory >= SPICE_MEMORY, what, advice))
     return findings
 
@@ -144,13 +137,13 @@ def _models(config: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(False, f"the {key.replace('_', ' ')} in {name}: no such folder; correct `{key}.name`")
 
 
-def _gpus(wanted: int, machine: Machine, hours: str) -> Finding:
+def _gpus(wanted: int, machine: Machine, expected: Estimate) -> Finding:
+    here = len(machine.gpus)
+    hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {ASSUMED})"
+    if here > 1:
+        hours += f", on {here} GPUs {expected.wall_seconds(here) / 3600:,.0f} h"
     if wanted == 0:
         return Finding(True, f"no GPU (`gpus` is 0), though it is {hours}")
-    if len(machine.gpus) >= wanted:
-        return Finding(True, f"{wanted} of {len(machine.gpus)} GPUs for each job; {hours}")
-    return Finding(False, f"{wanted} GPU for each job, {len(machine.gpus)} here; {hours}: run it where there is one")
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB"
+    if here >= wanted:
+        return Finding(True, f"{wanted} of {here} GPUs for each job; {hours}")
+    return Finding(False, f"{wanted} GPU for each job, {here} here; {hours}: run it where there is one")

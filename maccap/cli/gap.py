@@ -15,7 +15,7 @@ from ..core.artifacts import write_json
 from ..core.dotted import leaves
 from ..core.job import Job
 from ..core.progress import progress
-from ..core.project import config_files, read_config
+from ..core.project import config_files, own, read_config
 from ..core.records import now, write_record
 from ..core.settings import GenerationSettings
 from ..data.captions import Caption, read_captions
@@ -54,7 +54,8 @@ def run(parsed: argparse.Namespace) -> None:
     out: Path = parsed.output
     out.mkdir(parents=True, exist_ok=True)
     device = pick_device(int(torch.cuda.is_available()))
-    encoder = load_encoder(parsed.model, parsed.pretrained, device, tokens=False)
+    model = own(parsed.model)
+    encoder = load_encoder(model, parsed.pretrained, device, tokens=False)
     names = {row.image_id: row.file_name for row in rows}
     row_of = {image_id: row for row, image_id in enumerate(names)}
     image_row = torch.tensor([row_of[row.image_id] for row in rows])
@@ -68,7 +69,7 @@ def run(parsed: argparse.Namespace) -> None:
     inputs = {
         "captions": [parsed.captions], "images": [parsed.images], "memory": [parsed.memory] if parsed.memory else [],
         "config": config_files(parsed.profile) if parsed.profile else [],
-        "models": [Path(name) for name in (parsed.model, parsed.pretrained) if name and Path(name).exists()],
+        "models": [Path(name) for name in (model, parsed.pretrained) if name and Path(name).exists()],
     }  # fmt: skip
     made = [out / "gap.json", *_tables_and_figures(out, label)]
     write_record("gap", Job(inputs, made, vars(settings)), started)

@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from .. import __version__
 from ..core.errors import MaccapError, refusal
 
 FAILED, INTERRUPTED = 2, 130
@@ -65,12 +66,17 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         description="Reproduce MacCap: caption your own images, measure encoders, check where numbers come from.",
         epilog="The rules of the workflow run `maccap step NAME`; `maccap step --help` lists the steps.",
     )
+    whole.add_argument("--version", action="version", version=f"maccap {__version__}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     caption = commands.add_parser("caption", help="caption your own images with a trained run")
     caption.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files or folders of images")
     caption.add_argument(
-        "--run", type=Path, metavar="FOLDER", help="a trained run (default: the default profile's first of MacCap)"
+        "--run",
+        type=Path,
+        metavar="FOLDER",
+        help="a trained run, or `daylight` or `chalk`, which come with the package "
+        "(default: the default profile's first of MacCap, or else `daylight`)",
     )
     caption.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     caption.add_argument("--explain", type=Path, metavar="FOLDER", help="save each image with its subregions here")
@@ -82,7 +88,7 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         "--output", type=Path, metavar="PATH", help="a .zip or a new folder (default: results/PROFILE/crate.zip)"
     )
 
-    docs = commands.add_parser("docs", help="fill the tables of README and docs from the results")
+    docs = commands.add_parser("docs", help="fill README and docs from the results and the code")
     docs.add_argument("--check", action="store_true", help="only say whether they are up to date")
 
     doctor = commands.add_parser(
@@ -117,7 +123,9 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
     )
 
     gap = commands.add_parser("gap", help="measure the modality gap of any CLIP on your own captions and images")
-    gap.add_argument("--model", required=True, metavar="NAME", help="an open_clip model, or a folder of one")
+    gap.add_argument(
+        "--model", required=True, metavar="NAME", help="an open_clip model, or a folder of one, also of this package"
+    )
     gap.add_argument("--pretrained", metavar="TAG", help="with a model's name: its weights, a tag or a file")
     gap.add_argument(
         "--captions", type=Path, required=True, metavar="FILE", help="captions.jsonl, or a COCO captions file (.json)"

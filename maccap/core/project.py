@@ -12,6 +12,21 @@ from .settings import complete
 
 CONFIG = Path("config/config.yaml")
 BASE = CONFIG.with_name("base.yaml")
+PACKAGE = Path(__file__).parents[2]  # where the package lies: in a checkout, the project's folder
+
+
+def own(path: str) -> str:
+    """A path in the working directory or, where nothing is there, of what lies beside the package; else as it is."""
+    return str(PACKAGE / path) if not Path(path).exists() and (PACKAGE / path).exists() else path
+
+
+def located(value: Any) -> Any:
+    """A config or a part of it, with the project's own files and folders where they are (`own`)."""
+    if isinstance(value, dict):
+        return {name: located(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [located(part) for part in value]
+    return own(value) if isinstance(value, str) and "/" in value else value
 
 
 def default_profile(root: Path = Path()) -> str:
@@ -61,8 +76,8 @@ def config_files(profile: str, root: Path = Path()) -> list[Path]:
     return [CONFIG, BASE, *found]
 
 
-def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
-    """A profile's whole configuration, as every rule sees it: merged, checked, with all defaults.
+def read_config(profile: str, root: Path = Path(), over: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A profile's whole configuration, as every rule sees it: merged, with `over` on top, checked, with all defaults.
 
     Raises:
         ConfigError: a file is missing or no YAML, or the profile breaks the rules of `settings.Config`.
@@ -71,7 +86,7 @@ def read_config(profile: str, root: Path = Path()) -> dict[str, Any]:
     for file in config_files(profile, root):
         config = _merged(config, _content(root / file))
     try:
-        return complete(config)
+        return complete(_merged(config, over or {}))
     except ConfigError as error:
         raise ConfigError(f"profile {profile} ({file}): {error}") from error
 

@@ -62,7 +62,8 @@ class Generation:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes to download (without those `of_unknown_size`), bytes of feature stores, and seconds on one GPU."""
+    """Bytes to download (without those `of_unknown_size`), bytes of feature stores, and seconds on one GPU, also of the
+    longest job."""
 
     download_bytes: int
     of_unknown_size: tuple[str, ...]
@@ -70,10 +71,15 @@ class Estimate:
     encoding_seconds: float
     training_seconds: float
     generation_seconds: float
+    longest_seconds: float = 0.0
 
     @property
     def gpu_seconds(self) -> float:
         return self.encoding_seconds + self.training_seconds + self.generation_seconds
+
+    def wall_seconds(self, gpus: int) -> float:
+        """Of all jobs on so many GPUs, one on each, when no GPU ever waits."""
+        return max(self.gpu_seconds / gpus, self.longest_seconds)
 
     def lines(self) -> list[str]:
         """For printing: an amount, that it is estimated, and on what assumption."""
@@ -133,10 +139,13 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
     config, numbers = profile.config, profile.config["estimate"]
     parameters, encoder = numbers["language_model_parameters"], numbers["encoder"]
     texts, images = (sum(_size(profile, name, kind) for name in profile.datasets) for kind in ("captions", "images"))
-    trained = sum(
-        profile.run_repeats(run) * _size(profile, trained, "captions") * _training(config, trained, run)["epochs"]
-        for trained, run in profile.trained
-    )
+    tokens = config["training"]["queries"] + numbers["caption_tokens"]  # of a caption in training
+    trainings = {
+        run: training_seconds(
+            parameters, _size(profile, run[0], "captions") * _training(config, *run)["epochs"] * tokens
+        )
+        for run in profile.trained
+    }
     known = {name: size for name, size in downloads.items() if size is not None}
     return Estimate(
         sum(known.values()),
@@ -144,8 +153,9 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
         feature_bytes(texts, images, encoder["image_tokens"], encoder["dim"]),
         encoding_seconds(texts * numbers["caption_tokens"], encoder["text_parameters"])
         + encoding_seconds(images * encoder["image_tokens"], encoder["image_parameters"]),
-        training_seconds(parameters, trained * (config["training"]["queries"] + numbers["caption_tokens"])),
+        sum(profile.run_repeats(run) * seconds for (_, run), seconds in trainings.items()),
         sum(generation.seconds for generation in generations(profile)),
+        max(trainings.values(), default=0.0),
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ..core.errors import DataError
+from ..core.project import CONFIG, PACKAGE
 from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
 from ..data.features import ImageFeatures
 from ..data.images import read_image, upright
@@ -25,8 +26,7 @@ from ..training.run_file import WEIGHTS, Frozen, ResourceFiles, RunFile, read_ru
 from .answering import answer_questions
 from .captioning import Captioner, choose, load_adaptor
 
-PROJECT = Path("config/config.yaml")  # lies in a project's folder
-PACKAGE = Path(__file__).parents[2]  # the installed package's parent
+SHIPPED = PACKAGE / "maccap/world/runs"  # by domain
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,23 @@ class Run:
         return Caption(row["caption"], row["candidates"], row["scores"])
 
 
-def load_run(folder: Path | str, device: torch.device | str = "cpu") -> Run:
+def load_run(folder: Path | str | None = None, device: torch.device | str = "cpu") -> Run:
     """A trained run from its folder, which holds `run.json` and `adaptor.safetensors`.
 
-    Its frozen models and other files are looked up in the working directory, then in the project that the folder lies
-    in, then beside the installed package; a model that the config names by its name is loaded by that name where the
-    workflow's folder of it is not there.
+    The package has two of its own, of MacCap in the embedded world: `daylight`, which is also the default, and `chalk`;
+    they go by these names where no such folder is.
+
+    A run's frozen models and other files are looked up in the working directory, then in the project that the folder
+    lies in, then beside the installed package; a model that the config names by its name is loaded by that name where
+    the workflow's folder of it is not there.
 
     Raises:
         DataError: there is no finished run, or a file that it needs is nowhere.
         EncoderError, ConfigError: a frozen model cannot be loaded, or does not fit the run.
     """
-    folder = Path(folder)
+    folder = Path(folder or SHIPPED / "daylight")
+    if not folder.exists() and (SHIPPED / folder).exists():
+        folder = SHIPPED / folder
     about = read_run(folder)
     training = TrainingSettings(**about.training)
     here = _model_folder(about.encoder, folder)
@@ -138,7 +143,7 @@ def _found(name: str, folder: Path) -> Path:
 
 def _places(name: str, folder: Path) -> list[Path]:
     """Where a name of run.json may lie: the working directory, the run folder's project, beside the package."""
-    projects = [parent for parent in folder.resolve().parents if (parent / PROJECT).is_file()]
+    projects = [parent for parent in folder.resolve().parents if (parent / CONFIG).is_file()]
     return [root / name for root in (Path(), *projects[:1], PACKAGE)]
 
 

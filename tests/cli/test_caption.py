@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maccap import load_run
 from maccap.cli.caption import drawing_names, json_list
 from maccap.cli.main import main
+from maccap.data.images import read_image
 from tests.helpers.tiny import SELECTION
 from tests.helpers.trained import SEED, make_project
 
@@ -98,7 +100,6 @@ def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypat
         (["empty"], "empty: no images in it"),
         (["broken.jpg", "--run", "RUN"], "broken.jpg: cannot be read as an image"),
         (["images/gray.jpg", "--run", "nowhere"], "nowhere: no trained run there (no run.json); run `snakemake"),
-        (["images/gray.jpg"], "config/config.yaml here; change to the project's folder"),
     ],
 )
 def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arguments, message):
@@ -109,9 +110,14 @@ def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arg
     assert message in capsys.readouterr().err
 
 
-def test_a_project_without_a_run_says_how_to_get_one(here, capsys):
-    Path("config").mkdir()
-    Path("config/config.yaml").write_text("profile: mini\n")
-    Path("Snakefile").write_text("")
-    assert main(["caption", "images/gray.jpg"]) == 2
-    assert "artifacts/mini/runs: no trained run; run `snakemake --cores all` first" in capsys.readouterr().err
+@pytest.mark.parametrize("project_here", [False, True])
+def test_without_a_trained_run_the_packages_own_one_captions(here, capsys, project_here):
+    if project_here:
+        Path("config").mkdir()
+        Path("config/config.yaml").write_text("profile: mini\n")
+        Path("Snakefile").write_text("")
+    image = read_image("images/colour.png")
+    assert main(["caption", "images/colour.png"]) == 0
+    said = capsys.readouterr()
+    assert "the package's own run, which knows only drawn scenes" in said.err
+    assert json.loads(said.out)[0]["caption"] == load_run("daylight").caption([image])[0].text

@@ -1,8 +1,10 @@
 """`maccap doctor` on faked machines: what it says is missing, and when it says that a profile can run."""
 
 import http.server
+import re
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ import yaml
 
 import maccap.cli.doctor
 import maccap.cli.machine
+from maccap.cli.costs import job_hours
 from maccap.cli.machine import Machine, Packages, answers, examine, gpus, installed
 from maccap.cli.main import main
 from maccap.core.errors import EnvironmentProblem
+from maccap.core.job import Job
+from maccap.core.records import Records, now, write_record
 from tests.helpers import ROOT
 
 GOOD = Machine(
@@ -65,7 +70,7 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
         ({"memory": 4 * 10**9}, "paper", "8.0 GB of memory for SPICE: use a larger machine"),
         ({"source_answers": False}, "paper", "to download: connect to the internet, or set MACCAP_MIRROR"),
         ({"disk_free": 10**9}, "paper", "GB of disk: free some"),
-        ({"disk_free": 10**7}, "mini", "0.2 GB of disk: free some"),
+        ({"disk_free": 10**7}, "mini", "0.5 GB of disk: free some"),
         (
             {"java": "no `java` on PATH", "java_version": None},
             "mini",
@@ -83,6 +88,26 @@ def test_what_is_missing_is_named_with_what_to_do(project, monkeypatch, capsys, 
     if profile == "paper":
         assert "can run" in parts["mini"]
         assert "missing" not in parts["mini"]
+
+
+def test_hours_are_told_for_the_gpus_that_are_here(project, monkeypatch, capsys):
+    _, one = diagnosis(monkeypatch, capsys, GOOD)
+    _, four = diagnosis(monkeypatch, capsys, replace(GOOD, gpus=GOOD.gpus * 4))
+    (total,) = re.findall(r"about (\d+) GPU hours", one["paper"])
+    assert f"about {total} GPU hours" in four["paper"]
+    (shared,) = re.findall(r"on 4 GPUs (\d+) h", four["paper"])
+    assert int(shared) == pytest.approx(int(total) / 4, abs=1)
+    assert "on 1 GPUs" not in one["paper"]
+
+
+def test_what_jobs_took_is_the_sum_of_their_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, minutes in (("artifacts/mini/a", 30), ("results/mini/b", 60), ("artifacts/minimal/c", 600)):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).touch()
+        write_record("table", Job({}, [Path(name)], {}), now() - timedelta(minutes=minutes))
+    assert job_hours("mini", Records()) == pytest.approx(1.5, abs=0.01)
+    assert job_hours("mini", Records(), tracked=True) == 0, "nothing is in git"
 
 
 def test_a_mirror_without_the_files_does_not_do(project, monkeypatch, capsys, tmp_path):

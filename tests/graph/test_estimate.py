@@ -81,6 +81,11 @@ def test_every_line_says_that_it_is_an_estimate_and_on_what_ground() -> None:
     assert "unknown" not in Estimate(1, (), 0, 0.0, 0.0, 0.0).lines()[0]
 
 
+def test_several_gpus_share_the_jobs_but_not_the_longest_one() -> None:
+    whole = Estimate(1, (), 0, 10.0, 60.0, 30.0, longest_seconds=20.0)
+    assert [whole.wall_seconds(gpus) for gpus in (1, 4, 10)] == [100.0, 25.0, 20.0]
+
+
 def test_planning_does_not_import_torch() -> None:
     code = "import sys, maccap.graph.estimate; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

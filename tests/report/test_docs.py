@@ -1,9 +1,12 @@
 """Pages show what stands in the results, between their marks."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 
+import maccap
+from maccap.cli.docs import WRITTEN
 from maccap.cli.main import main
 from maccap.core.errors import DataError
 from maccap.report.docs import filled
@@ -33,6 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config/config.yaml").write_text("profile: mini\n")
     (tmp_path / "Snakefile").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("maccap.cli.docs.WRITTEN", {})
     return tmp_path
 
 
@@ -98,13 +102,30 @@ def test_a_mark_that_is_wrong_or_alone_is_refused_and_nothing_is_lost(project: P
 
 def test_the_command_fills_pages_and_finds_stale_ones(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["docs", "--check"]) == 2
-    assert "README.md: its numbers are not those of the results" in capsys.readouterr().err
+    assert "README.md: it is not as the results and the code have it" in capsys.readouterr().err
     assert main(["docs"]) == 0
     assert main(["docs", "--check"]) == 0
     assert (project / "README.md").read_text() == filled(PAGE, project)
 
 
-def test_the_projects_pages_say_what_its_results_say() -> None:
+def test_the_projects_pages_say_what_its_results_and_code_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
         assert filled(text, ROOT) == text, f"{path.name}: run `maccap docs`"
+    monkeypatch.chdir(ROOT)
+    for path, page in WRITTEN.items():
+        assert page() == path.read_text(encoding="utf-8"), f"{path}: run `maccap docs`"
+
+
+def test_the_page_of_the_stable_names_has_each_with_what_its_docstring_says() -> None:
+    page = WRITTEN[Path("docs/api.md")]()
+    sections = {part.split("`")[1]: part for part in page.split("\n## ")[1:]}
+    assert list(sections) == maccap.__all__
+    for name, section in sections.items():
+        value = getattr(maccap, name)
+        first, *rest = inspect.getdoc(value).splitlines()
+        assert f"\n{first}\n" in section
+        assert ("*Raises:*" in section) >= ("Raises:" in rest)
+        for parameter in list(inspect.signature(value).parameters.values()):
+            assert f"{parameter.name}: " in section
+    assert "#### `Run.caption`" in sections["load_run"], "what it returns is told, too"

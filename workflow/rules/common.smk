@@ -1,7 +1,7 @@
 """What every rule shares: where files lie, which settings a job is given (`pick`), how its command looks (`step`)."""
 
 from maccap.core.errors import MaccapError
-from maccap.core.project import config_files
+from maccap.core.project import config_files, own
 from maccap.fetch.registry import DOWNLOADS, HubAsset, read_registry
 from maccap.figures.gap_legends import LEGENDS
 from maccap.graph.files import METRIC_FILES, METRIC_MODULES, RESOURCES, Files, code

@@ -1,6 +1,6 @@
 CAPTIONED = list(dict.fromkeys(cell[2] for cell in IN_DOMAIN))
 ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
-PAGE = [f"maccap/report/{name}" for name in ("page.css", "frame.html.j2")]  # parts of all pages
+PAGE = [own(f"maccap/report/{name}") for name in ("page.css", "frame.html.j2")]  # parts of all pages
 REPORT_FILES = FILES.report_files("{tier}")
 CONFIG_FILES = [str(path) for path in config_files(config["profile"])]
 SAMPLED = FILES.sampled(CAPTIONED, ASKED)
@@ -34,7 +34,7 @@ rule samples:
 
 rule sample_page:
     input:
-        template=[*PAGE, "maccap/report/samples.macros.j2", "maccap/report/samples.html.j2"],
+        template=[*PAGE, *map(own, ("maccap/report/samples.macros.j2", "maccap/report/samples.html.j2"))],
         samples=f"{ARTIFACTS}/samples.json",
     output:
         report(f"{RESULTS}/samples.html", caption="../report/samples.rst", category="Report"),
@@ -52,8 +52,8 @@ rule sample_page:
 # It reads whatever the manifest reads, so that both are always stale together: DVC starts Snakemake once for both.
 rule report:
     input:
-        methods=list(dict.fromkeys(f"maccap/methods/{run['method']}.py" for run in config["runs"].values())),
-        template=[*PAGE, "maccap/report/page.html.j2", "maccap/report/trace.html.j2"],
+        methods=list(dict.fromkeys(own(f"maccap/methods/{run['method']}.py") for run in config["runs"].values())),
+        template=[*PAGE, *map(own, ("maccap/report/page.html.j2", "maccap/report/trace.html.j2"))],
         tables=FILES.reported_tables,
         figures=lambda wildcards: FILES.reported_figures(wildcards, FIGURES),
         listed=lambda wildcards: [
