@@ -54,8 +54,9 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
-    from snakemake.settings.enums import Quietness, RerunTrigger, SharedFSUsage
+    from snakemake.settings.enums import Quietness, RerunTrigger
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, StorageSettings
+    from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
     config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
     triggers = RerunTrigger.all() if stale else frozenset({RerunTrigger.MTIME})
