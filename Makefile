@@ -7,7 +7,7 @@ PROFILE ?= world
 KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
   data/*/contents.test.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
-.PHONY: install results audit publish schema test test-environments test-drivers test-paper test-slow lint
+.PHONY: install results audit publish schema diagrams test test-environments test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -48,6 +48,9 @@ test-slow: install
 
 schema: install
 	$(RUN) python -m maccap.graph.config_page
+
+diagrams: install
+	$(RUN) python -m maccap.graph.diagrams
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@
