@@ -10,7 +10,7 @@ KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.jso
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
 SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json
 
-.PHONY: install results audit publish ship schema docs test test-environments test-drivers test-paper test-slow lint
+.PHONY: install results audit publish ship schema docs diagrams test test-environments test-drivers test-paper test-slow lint
 
 install: $(READY)
 
@@ -60,6 +60,9 @@ schema: install
 docs: install
 	.venv/bin/python -m pip install --quiet --requirement docs/requirements.lock
 	$(RUN) mkdocs build --strict
+
+diagrams: install
+	$(RUN) python -m maccap.graph.diagrams
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@

@@ -46,6 +46,6 @@ LEGENDS = {
     "gap_repairs": Legend(
         "Four panels, a row for each repair: cosine to captions, retrieval, separability, norm of the mean gap.",
         "What is left of the gap after each repair. Filled: cosine to the image's own captions; open: to captions of "
-        "other images. Dotted: chance.",
+        "other images. Dotted: chance, or no gap.",
     ),
 }

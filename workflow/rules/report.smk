@@ -32,6 +32,23 @@ rule samples:
         step("samples", "predictions", "metrics", "answers", "answer_metrics", *SAMPLED)
 
 
+rule example_figure:
+    input:
+        samples=f"{ARTIFACTS}/samples.json",
+    output:
+        f"{RESULTS}/figures/example.png",
+        report(f"{RESULTS}/figures/example.svg", caption="../report/example.rst", category="Figures"),
+    log:
+        f"{LOGS}/figure/example.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("example_figure"),
+        cfg=pick(" ".join(FILES.dataset_labels), ours=[config["experiments"][name]["label"] for name in OURS]),
+    shell:
+        step("example-figure", "samples")
+
+
 rule sample_page:
     input:
         template=[*PAGE, *map(own, ("maccap/report/samples.macros.j2", "maccap/report/samples.html.j2"))],

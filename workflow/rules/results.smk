@@ -130,20 +130,3 @@ rule sweep_figure:
         cfg=pick(),
     shell:
         step("figure", "table")
-
-
-rule example_figure:
-    input:
-        samples=f"{ARTIFACTS}/samples.json",
-    output:
-        f"{RESULTS}/figures/example.png",
-        report(f"{RESULTS}/figures/example.svg", caption="../report/example.rst", category="Figures"),
-    log:
-        f"{LOGS}/figure/example.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("example_figure"),
-        cfg=pick(" ".join(FILES.dataset_labels), ours=[config["experiments"][name]["label"] for name in OURS]),
-    shell:
-        step("example-figure", "samples")
