@@ -319,7 +319,11 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     [
         ("gpus: 0", "repeat: 3\ngpus: 0", "config key repeat does not exist"),
         ("  copies: 10", "  copies: 10\n  copy: 3", "config key training.copy does not exist"),
-        ("training: {memory_gain: 1.0}", "training: {gain: 1.0}", "config key runs.gain-1.training.gain does not exist"),
+        (
+            "training: {memory_gain: 1.0}",
+            "training: {gain: 1.0}",
+            "config key runs.gain-1.training.gain does not exist",
+        ),
     ],
     ids=["at the top", "in a section", "in a run's override"],
 )
