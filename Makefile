@@ -7,7 +7,7 @@ PROFILE ?= world
 KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
   data/*/contents.test.json data/*/captions.test.jsonl data/*/vqa_*.test.json
 
-.PHONY: install results audit publish schema test test-environments test-drivers test-paper test-slow lint
+.PHONY: install results audit publish schema test test-environments test-drivers test-paper test-slow test-slurm lint
 
 install: $(READY)
 
@@ -42,6 +42,9 @@ test-drivers: install
 
 test-paper: install
 	$(RUN) python -m pytest -m paper
+
+test-slurm: install
+	$(RUN) python -m pytest -m slurm
 
 test-slow: install
 	$(RUN) python -m pytest -m slow
