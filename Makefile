@@ -10,7 +10,8 @@ KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.jso
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
 SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json
 
-.PHONY: install results audit publish ship schema docs diagrams test test-environments test-drivers test-paper test-slow lint
+.PHONY: install results audit publish ship schema docs diagrams lint
+.PHONY: test test-environments test-drivers test-paper test-slow test-slurm
 
 install: $(READY)
 
@@ -50,6 +51,9 @@ test-drivers: install
 
 test-paper: install
 	$(RUN) python -m pytest -m paper
+
+test-slurm: install
+	$(RUN) python -m pytest -m slurm
 
 test-slow: install
 	$(RUN) python -m pytest -m slow

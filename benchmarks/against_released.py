@@ -8,7 +8,6 @@ process of its own; the sides take turns. See `released_side.py` and `maccap_sid
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -16,6 +15,8 @@ from pathlib import Path
 from full_size import coco_captions, write
 from measured import in_process, machine
 from tabulate import tabulate
+
+from maccap.core.allocation import cores
 
 HERE = Path(__file__).parent
 WORKS = {  # what: (work of the released code, ours, each in a process of its own)
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--captions", type=int, default=320, help="trained on, each time (default: %(default)s)")
     parser.add_argument("--images", type=int, default=16, help="captioned, each time (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=cores())
     parsed = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:

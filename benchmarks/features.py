@@ -9,7 +9,6 @@ which subregions need, and writes the store. Both sides work in turn, in one pro
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from functools import partial
@@ -24,6 +23,7 @@ from tabulate import tabulate
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from maccap.core.allocation import cores
 from maccap.data.captions import ImageEntry
 from maccap.models.encoder import Encoder, load_encoder
 from maccap.models.image_features import extract_image_features
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=64)
     parsed = parser.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     paths, captions = sorted(parsed.photos.glob("*.jpg")), coco_captions(parsed.captions)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "clip.pt")

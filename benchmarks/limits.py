@@ -11,7 +11,6 @@ torch does not count: their operations are those of the plain tower, and host ov
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
+from maccap.core.allocation import cores
 from maccap.data.features import ImageFeatures
 from maccap.inference.captioning import Captioner
 from maccap.methods.registry import load_method
@@ -87,7 +87,7 @@ def achieved(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("captions", type=Path)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--steps", type=int, default=10)
     parsed = parser.parse_args()
     torch.set_num_threads(parsed.threads)

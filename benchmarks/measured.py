@@ -1,7 +1,6 @@
 """Time and memory of a piece of work in this process, and what machine it ran on."""
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -9,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from maccap.core.allocation import cores
 
 
 def measured(work: Callable[[], object], items: int) -> dict[str, float]:
@@ -35,4 +36,4 @@ def machine() -> str:
     import transformers
 
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {versions}"
+    return f"{platform.machine()}, {cores()} cores, {torch.get_num_threads()} threads; {versions}"

@@ -23,6 +23,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from tabulate import tabulate
 
+from maccap.core.allocation import cores
 from maccap.metrics import ensure_java, score_pairs, spice_available
 
 BLEU = [f"BLEU-{order}" for order in range(1, 5)]
@@ -83,7 +84,7 @@ def main() -> None:
         [side, statistics.median(clock[side]), min(clock[side]), statistics.median(processors[side])] for side in sides
     ]
     table.append(["times faster", *(first / second for first, second in zip(table[0][1:], table[1][1:]))])
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores; {len(references)} images\n")
+    print(f"Python {platform.python_version()}, {cores()} cores; {len(references)} images\n")
     print(tabulate(table, ["side", "median (s)", "best (s)", "processor time (s)"], "github", floatfmt=".1f"))
     largest = max(
         abs(one - other)

@@ -16,6 +16,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
+from ..core.allocation import cores
 from ..core.errors import EnvironmentProblem
 from ..core.records import RECORDED_PACKAGES
 from ..fetch.download import MIRROR_VARIABLE
@@ -72,7 +73,7 @@ def examine(lock: Path) -> Machine:
     memory, free = memory_bytes()
     path, version = found["java"]
     return Machine(
-        platform.python_version(), found["packages"], found["gpus"], os.cpu_count() or 1, memory, free,
+        platform.python_version(), found["packages"], found["gpus"], cores(), memory, free,
         shutil.disk_usage(".").free, path, version, source, found["answers"],
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from .. import __version__
+from .allocation import cores, slurm_job
 from .artifacts import sha256, write_text
 from .errors import DataError
 from .job import Job
@@ -67,7 +68,7 @@ class Record(_Strict):
         inputs: {name of the input: {path: sha256}}.
         settings: dotted config keys, and what the job is about (see `about`).
         command: does the same job again, from this record.
-        host: the kind of machine, without its name.
+        host: the kind of machine, without its name; under Slurm with number, partition and node of the job.
         seal: sha256 of the record without it.
     """
 
@@ -257,8 +258,9 @@ def package_versions() -> dict[str, str]:
 
 
 def host_class() -> dict[str, Any]:
-    """What kind of machine this is, without naming it, and how many threads of it the job was given."""
-    host = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    """What kind of machine this is, what the job was given of it, and which job of Slurm's that was."""
+    host = {"machine": platform.machine(), "system": platform.system(), "cores": cores()}
+    host |= {f"slurm_{name}": value for name, value in slurm_job().items()}
     if threads := os.environ.get(THREADS[0]):
         host["threads"] = threads
     torch = sys.modules.get("torch")

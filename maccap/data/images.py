@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
+from ..core.allocation import cores
 from ..core.artifacts import atomic, disguise, reading
 from ..core.errors import DataError
 from .archives import read_members
@@ -87,7 +87,7 @@ def read_images(store: Path | str, names: Sequence[str]) -> Iterator[Image.Image
     Raises:
         DataError: the store or an image is missing or damaged.
     """
-    threads = os.cpu_count() or 1
+    threads = cores()
     waiting: deque[Future[Image.Image]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for place, data in read_members(store, names):

@@ -12,6 +12,11 @@ from .profile import Profile
 FLOPS, BANDWIDTH = 100e12, 1e12  # assumed of one GPU: operations a second in bf16, bytes of memory a second
 ASSUMED = f"{FLOPS / 1e12:g} TFLOP/s in bf16 and {BANDWIDTH / 1e12:g} TB/s of memory on one GPU"
 VALUE_BYTES = 2  # of a stored feature, or of a parameter of the language model
+CAPTIONS_OF_A_SCENE = 5
+SMALL = {
+    "language_model_parameters": 1e6, "caption_tokens": 20, "question_tokens": 40,
+    "encoder": {"text_parameters": 1e6, "image_parameters": 1e6, "image_tokens": 100, "dim": 512},
+}  # fmt: skip
 
 
 def feature_bytes(texts: int, images: int, image_tokens: int, dim: int) -> int:
@@ -136,16 +141,10 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
     Args:
         downloads: bytes by name of every asset that is not on disk yet; None where nobody knows.
     """
-    config, numbers = profile.config, profile.config["estimate"]
-    parameters, encoder = numbers["language_model_parameters"], numbers["encoder"]
-    texts, images = (sum(_size(profile, name, kind) for name in profile.datasets) for kind in ("captions", "images"))
-    tokens = config["training"]["queries"] + numbers["caption_tokens"]  # of a caption in training
-    trainings = {
-        run: training_seconds(
-            parameters, _size(profile, run[0], "captions") * _training(config, *run)["epochs"] * tokens
-        )
-        for run in profile.trained
-    }
+    numbers = assumed(profile)
+    encoder = numbers["encoder"]
+    texts, images = (sum(size_of(profile, name, kind) for name in profile.datasets) for kind in ("captions", "images"))
+    trainings = {run: training_of(profile, *run) for run in profile.trained}
     known = {name: size for name, size in downloads.items() if size is not None}
     return Estimate(
         sum(known.values()),
@@ -161,40 +160,60 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
 
 def generations(profile: Profile) -> list[Generation]:
     """The captions and answers for the profile's tables."""
-    parameters = profile.config["estimate"]["language_model_parameters"]
-    question_tokens, answering = profile.config["estimate"]["question_tokens"], profile.config["answering"]
     captions = [
-        _captions(profile, parameters, _size(profile, tested, "images"), experiment)
+        captions_of(profile, experiment, tested)
         for _, experiment, tested in profile.predicted()
         if (run := profile.run_of(experiment)) and "adaptor" in profile.needs(run)
     ]
     answers = [
-        Generation(
-            parameters, _size(profile, dataset, "questions"), question_tokens, answering["max_new_tokens"],
-            answering["batch_size"], answering["beams"],
-            seeds=profile.repeats(profile.vqa_methods[vqa_method]["experiment"]),
-        )
+        answers_of(profile, vqa_method, dataset)
         for _, dataset, vqa_method in profile.answered()
         if profile.vqa_methods[vqa_method]["context"] != "majority"
-    ]  # fmt: skip
+    ]
     return captions + answers
 
 
-def _size(profile: Profile, dataset: str, kind: str) -> int:
-    return int(profile.datasets[dataset].get("size", {}).get(kind, 0))
+def assumed(profile: Profile) -> dict[str, Any]:
+    """The profile's `estimate`; without one, that of models as small as the embedded world's."""
+    return profile.config.get("estimate", SMALL)
 
 
-def _training(config: dict[str, Any], trained: str, run: str) -> dict[str, Any]:
-    """The training settings of a run, as far as they are plain overrides."""
+def size_of(profile: Profile, dataset: str, kind: str) -> int:
+    """Number of a data set's `captions`, `images` or `questions`; 0 where the profile does not say."""
+    about, scenes = profile.datasets[dataset], profile.config.get("scenes", {})
+    if about["format"] == "scenes":
+        captions, images = scenes["train"] * CAPTIONS_OF_A_SCENE, scenes["test"]
+        return int({"captions": captions, "images": images, "questions": images * scenes["questions"]}[kind])
+    return int(about.get("size", {}).get(kind, 0))
+
+
+def training_of(profile: Profile, trained: str, run: str) -> float:
+    """Seconds for one seed of a run."""
+    numbers, config = assumed(profile), profile.config
     own = config["datasets"][trained].get("training", {}), config["runs"][run].get("training", {})
-    return config["training"] | own[0] | own[1]
+    training = config["training"] | own[0] | own[1]  # as far as they are plain overrides
+    texts = size_of(profile, trained, "captions") * training["epochs"]
+    tokens = texts * (training["queries"] + numbers["caption_tokens"])
+    return training_seconds(numbers["language_model_parameters"], tokens)
 
 
-def _captions(profile: Profile, parameters: int, images: int, experiment: str) -> Generation:
-    config, own = profile.config, profile.experiments[experiment]
+def captions_of(profile: Profile, experiment: str, tested: str) -> Generation:
+    """The captions of an experiment for a test set."""
+    config, own, numbers = profile.config, profile.experiments[experiment], assumed(profile)
     generation = config["generation"] | own.get("generation", {})
     selection = config["selection"] | own.get("selection", {})
     return Generation(
-        parameters, images, config["training"]["queries"] + 1, generation["max_new_tokens"], generation["batch_size"],
-        generation["beams"], selection["draws"], profile.repeats(experiment),
+        numbers["language_model_parameters"], size_of(profile, tested, "images"), config["training"]["queries"] + 1,
+        generation["max_new_tokens"], generation["batch_size"], generation["beams"], selection["draws"],
+        profile.repeats(experiment),
+    )  # fmt: skip
+
+
+def answers_of(profile: Profile, vqa_method: str, dataset: str) -> Generation:
+    """The answers of a method to the questions about a data set."""
+    numbers, answering = assumed(profile), profile.config["answering"]
+    return Generation(
+        numbers["language_model_parameters"], size_of(profile, dataset, "questions"), numbers["question_tokens"],
+        answering["max_new_tokens"], answering["batch_size"], answering["beams"],
+        seeds=profile.repeats(profile.vqa_methods[vqa_method]["experiment"]),
     )  # fmt: skip

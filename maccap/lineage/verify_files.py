@@ -71,6 +71,8 @@ def records(project: Project) -> Outcome:
     outcome = Outcome("records", {*project.jobs, *project.damaged})
     for path, problem in project.damaged.items():
         outcome.fault(path, f"is damaged: {problem}")
+    if slurm := sum("slurm_job" in record.host for record in project.jobs.values()):
+        outcome.notes.append(f"{slurm} of {len(project.jobs)} jobs ran under Slurm")
     claims = Counter(name for record in project.jobs.values() for name in record.outputs)
     for path, record in project.jobs.items():
         for problem in _problems(project, path, record):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
+from ..core.allocation import cores
 from ..core.artifacts import sha256
 from ..core.records import RECORD_SUFFIX, OutputFile, Record, Records
 from ..fetch.registry import DOWNLOADS
@@ -90,7 +90,7 @@ class Project:
         """sha256 of every file, hashed in threads: what jobs made and read, and their records."""
         read = {path for record in self.jobs.values() for path in record.sources}
         there = [name for name in sorted({*self.files, *self.jobs, *self.outputs, *read}) if self.path(name).exists()]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             return dict(zip(there, pool.map(sha256, map(self.path, there)), strict=True))
 
     def path(self, name: Path | str) -> Path:

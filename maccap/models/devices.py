@@ -12,10 +12,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.allocation import scheduled
 from ..core.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     import torch
+
+NO_GPU = "did the partition give one, and is torch built for its driver? `maccap doctor` in a job tells"
 
 
 def pick_device(gpus: int) -> torch.device:
@@ -27,6 +30,10 @@ def pick_device(gpus: int) -> torch.device:
 
     if gpus and torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if gpus and scheduled():
+        raise EnvironmentProblem(
+            f"gpus is {gpus} but this job sees no usable GPU ({NO_GPU}); set `gpus: 0` to compute on CPUs"
+        )
     if gpus:
         print(f"gpus is {gpus} but no GPU is usable here: computing on the CPU", file=sys.stderr)
     return torch.device("cpu")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from ..core.allocation import cores
 from ..core.progress import progress
 from ..data.captions import ImageEntry
 from ..data.features import write_store
@@ -35,7 +35,7 @@ def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.T
         with _single_threads() as pool:
             parts = list(pool.map(partial(_encode, encoder, blocks), batches))
     else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             parts = [_encode(encoder, blocks, images, pool.map)]
     global_, tokens, attention = map(torch.cat, zip(*parts, strict=True))
     return global_, tokens, attention

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..core.allocation import slurm_job
+from ..core.holding import beside, held
 from ..core.job import Job
 from ..core.records import now, write_record
 from ..models.devices import claim_gpus
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
+PATIENCE = 300.0  # seconds for the lock on a run: a job that is being ended, or whose node died, still has it
+ENDED = (
+    "Slurm ends this job: its time is up, or it was cancelled. The next try has more time, and training goes on from "
+    "its last checkpoint; `--set-resources RULE:runtime=MINUTES` asks for more."
+)
 READERS = {"encoder": "open_clip", "language_model": "transformers.modeling_utils"}  # of inputs of these names
 
 
@@ -24,17 +34,50 @@ def run_step(
     """Run `steps/<name>.py`; the record is written only when it succeeds.
 
     A step whose config says `gpus` claims them first. Training on several replaces this process by `accelerate launch`
-    of the same command, once per GPU; the first of these processes writes the record.
+    of the same command, once per GPU; the first of these processes writes the record. A run is trained by one job at a
+    time, and its state is removed when the record is there.
     """
-    if "gpus" in cfg and DISTRIBUTED not in os.environ:
-        claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))
-        if name == "train" and (visible := _visible_gpus()) > 1:
-            _launch(visible, arguments)
-    started = now()
-    job = Job(inputs, outputs, cfg)
-    step_module(name, inputs).run(job)
-    if os.environ.get(DISTRIBUTED, "0") == "0":
-        write_record(name, job, started)
+    job, fellow = Job(inputs, outputs, cfg), DISTRIBUTED in os.environ
+    with _on_slurm(), _alone(name, job, fellow):
+        if "gpus" in cfg and not fellow:
+            claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))
+            if name == "train" and (visible := _visible_gpus()) > 1:
+                _launch(visible, arguments)
+        started = now()
+        step_module(name, inputs).run(job)
+        if os.environ.get(DISTRIBUTED, "0") == "0":
+            write_record(name, job, started)
+            if name == "train":
+                for kind in ("state.pt", "lock"):
+                    beside(outputs[0].parent, kind).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(name: str, job: Job, fellow: bool) -> Iterator[None]:
+    """Hold the run that a job trains, if it trains one; its launcher holds it for the `fellow` processes."""
+    if name != "train" or fellow:
+        yield
+    else:
+        with held(beside(job.outputs[0].parent, "lock"), PATIENCE):
+            yield
+
+
+@contextmanager
+def _on_slurm() -> Iterator[None]:
+    """Under Slurm, say so in the log when the job is ended, and keep that of a failed try beside that of the next."""
+    if not (own := slurm_job()):
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
+    print(f"Slurm: {', '.join(map(' '.join, own.items()))}", file=sys.stderr)
+    log, kept = Path("/proc/self/fd/2").resolve(), None
+    if log.suffix == ".log":  # Snakemake removes it before the next try
+        kept = log.with_suffix(f".slurm-{own['job']}.log")
+        with suppress(OSError):
+            kept.hardlink_to(log)
+    yield
+    if kept:
+        kept.unlink(missing_ok=True)
 
 
 def run_jobs(name: str, jobs: list[Job]) -> None:

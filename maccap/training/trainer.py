@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..core.artifacts import atomic, write_text
+from ..core.holding import beside
 from ..core.progress import progress
 from ..core.settings import TrainingSettings
 from ..data.text_corpus import TextBatch, TextSet
@@ -67,7 +68,7 @@ class Trainer:
         self.method, self.lm, self.train, self.val = method, lm, train, val
         self.settings, self.seed, self.folder, self.about = settings, seed, folder, about
         self.identity = {"trained": about["trained"], "run": about["run"], "seed": seed}
-        self.state_path = folder.with_name(f"{folder.name}.state.pt")  # not among the outputs, which DVC removes first
+        self.state_path = beside(folder, "state.pt")
         self.accelerator = Accelerator(
             cpu=lm.device.type == "cpu", mixed_precision=mixed_precision(lm.device, settings.precision)
         )
@@ -93,7 +94,7 @@ class Trainer:
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     def run(self) -> None:
-        """Train to the end, write the adaptor, and remove the state."""
+        """Train to the end and write the adaptor; who keeps a record of that removes the state afterwards."""
         self.resume()
         for _ in progress(range(self.step, self.steps), f"train {self.folder}", self.steps, self.step):
             loss, norm = self.one_step()
@@ -226,4 +227,3 @@ class Trainer:
         with atomic(self.folder / WEIGHTS) as part:
             tensors = {name: value.cpu().contiguous() for name, value in weights.items()}
             save_file(tensors, part, metadata={HEADER: json.dumps(header)})
-        self.state_path.unlink(missing_ok=True)

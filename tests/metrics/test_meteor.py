@@ -59,7 +59,7 @@ def test_scores_are_those_of_pycocoevalcap(
     texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meteor, "PER_PROCESS", 10)
-    monkeypatch.setattr(os, "cpu_count", lambda: processes)
+    monkeypatch.setattr(meteor, "cores", lambda: processes)
     sets = [[(candidate, reference, "the box") for candidate in texts] for reference in texts]
     counts, scores = meteor_scores(sets)
     for asked, (*items, corpus) in zip(sets, scores, strict=True):

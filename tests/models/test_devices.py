@@ -165,6 +165,10 @@ def test_without_a_gpu_the_cpu_is_used_with_a_warning(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device(2) == torch.device("cpu")
     assert "gpus is 2 but no GPU is usable" in capsys.readouterr().err
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    with pytest.raises(EnvironmentProblem, match="this job sees no usable GPU"):
+        pick_device(2)
+    assert pick_device(0) == torch.device("cpu")
 
 
 @pytest.mark.parametrize(

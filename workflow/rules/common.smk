@@ -5,6 +5,7 @@ from maccap.core.project import config_files, own
 from maccap.fetch.registry import DOWNLOADS, HubAsset, read_registry
 from maccap.figures.gap_legends import LEGENDS
 from maccap.graph.files import METRIC_FILES, METRIC_MODULES, RESOURCES, Files, code
+from maccap.graph.needs import Needs
 from maccap.graph.profile import BASELINES, EXTENDED, Profile
 from maccap.graph.rules import one_of, picker, step
 from snakemake.exceptions import WorkflowError
@@ -23,6 +24,7 @@ except MaccapError as error:
     raise WorkflowError(str(error))
 
 pick = picker(config)
+needs = Needs(PROFILE)
 
 # Messages of downloads, which all profiles share, name the profile's file. glibc hands large freed tensors back to the
 # system at once and pays in page faults; keeping them saves a fifth.

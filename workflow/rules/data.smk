@@ -72,6 +72,8 @@ rule captions:
         dataset=one_of(PROFILE.captioned),
     conda:
         "../../environment.yml"
+    resources:
+        **needs("captions"),
     params:
         code=lambda wildcards: code("captions", f"data.{config['datasets'][wildcards.dataset]['format']}"),
         cfg=pick("datasets.{dataset}.format", FILES.caption_keys, about="dataset"),
@@ -115,6 +117,8 @@ rule pack_images:
         dataset=one_of(name for name, about in config["datasets"].items() if "images" in about),
     conda:
         "../../environment.yml"
+    resources:
+        **needs("pack_images"),
     params:
         code=code("pack_images"),
         cfg=pick(store=FILES.image_store, store_hash=FILES.image_folder),

@@ -30,6 +30,8 @@ rule evaluate:
         f"{LOGS}/evaluate/{{tested}}{{tier}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **needs("evaluate"),
     params:
         code=code("evaluate", *METRIC_MODULES),
         cfg=pick(about="tested"),
@@ -67,6 +69,8 @@ rule gap:
         f"{LOGS}/gap/{{dataset}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **needs("gap"),
     params:
         code=code("measure_gap"),
         cfg=pick(GAP_KEYS, about="dataset"),
@@ -89,7 +93,7 @@ rule instruments:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("instruments"),
     params:
         code=code("measure_instruments"),
         cfg=pick("seed gpus instruments encoder.batch_size training.precision", about="dataset"),

@@ -12,7 +12,7 @@ rule text_features:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("text_features"),
     params:
         code=code("text_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
@@ -34,7 +34,7 @@ rule text_features_shard:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("text_features_shard"),
     params:
         code=code("text_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
@@ -54,7 +54,7 @@ rule image_features:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("image_features"),
     params:
         code=code("image_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of_images, tested=lambda wildcards: wildcards.dataset),
@@ -76,7 +76,7 @@ rule pair_statistics:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("pair_statistics"),
     params:
         code=code("pair_statistics"),
         cfg=pick("gpus encoder", store=FILES.image_store, store_hash=FILES.image_folder),

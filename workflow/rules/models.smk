@@ -30,6 +30,8 @@ rule language_model:
         f"{LOGS}/models/{{model}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **needs("language_model"),
     params:
         code=code("language_model"),
         cfg=lambda wildcards: FILES.model_settings(wildcards.model),
@@ -45,8 +47,11 @@ rule encoder:
         model=multiext(f"{ARTIFACTS}/models/encoder/open_clip_", "config.json", "model.safetensors"),
     log:
         f"{LOGS}/models/encoder.log",
+    localrule: not FILES.encoder_weights()  # open_clip's own download
     conda:
         "../../environment.yml"
+    resources:
+        **needs("encoder"),
     params:
         code=code("encoder"),
         cfg=pick("encoder.name", "" if FILES.own_weights else "encoder.pretrained"),

@@ -24,7 +24,7 @@ rule predict:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("predict"),
     params:
         code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
         cfg=pick(
@@ -59,7 +59,7 @@ rule baselines:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("baselines"),
     params:
         code=code("baselines"),
         cfg=pick(
@@ -92,7 +92,7 @@ rule published:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("published"),
     params:
         code=code("published"),
         cfg=pick(
@@ -129,7 +129,7 @@ rule answer:
     conda:
         "../../environment.yml"
     resources:
-        gpu=min(1, config["gpus"]),
+        **needs("answer"),
     params:
         code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
         cfg=pick(

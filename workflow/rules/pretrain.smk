@@ -8,6 +8,8 @@ rule pretrain_clip:
     conda:
         "../../environment.yml"
     threads: 2
+    resources:
+        **needs("pretrain_clip"),
     params:
         code=code("pretrain_clip"),
         cfg=pick("seed pretraining.clip"),
@@ -22,6 +24,8 @@ rule pretrain_lm:
         f"{LOGS}/pretrain/lm.log",
     conda:
         "../../environment.yml"
+    resources:
+        **needs("pretrain_lm"),
     params:
         code=code("pretrain_lm"),
         cfg=pick("seed pretraining.lm"),

@@ -20,7 +20,7 @@ rule train:
     conda:
         "../../environment.yml"
     resources:
-        gpu=config["gpus"],
+        **needs("train"),
     params:
         code=lambda wildcards: FILES.code_of_run("train", wildcards.run),
         cfg=pick(

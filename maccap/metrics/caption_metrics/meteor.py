@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocoevalcap.meteor.meteor import METEOR_JAR
 
+from ...core.allocation import cores
 from ...core.errors import EnvironmentProblem, flat
 from .. import meteor_tables
 from ..meteor_tables import FOLDER, filter_synonyms
@@ -55,7 +55,7 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
 def meteor_scores(sets: Sequence[Sequence[Question]]) -> tuple[list[list[str]], list[list[float]]]:
     """For each set, the line of 23 counts of each question; and the fractions of each question and of the whole."""
     questions = list(dict.fromkeys(question for of_set in sets for question in of_set))
-    parts = _parts(questions, min(os.cpu_count() or 1, 1 + len(questions) // PER_PROCESS))
+    parts = _parts(questions, min(cores(), 1 + len(questions) // PER_PROCESS))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(parts)) as pool:
         table, synonyms = Path(folder) / "paraphrases.gz", Path(folder) / "synonyms"
         _filter_paraphrases_beside({caption for question in questions for caption in question}, table)

@@ -1,0 +1,74 @@
+"""A lock on a file that dies with its owner, so that two jobs never write the same files."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .allocation import slurm_job
+from .errors import EnvironmentProblem
+
+UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+
+def beside(folder: Path, kind: str) -> Path:
+    """A run's `state.pt`, from which training resumes, or its `lock`: not in its folder, which DVC removes first."""
+    return folder.with_name(f"{folder.name}.{kind}")
+
+
+@contextmanager
+def held(path: Path, patience: float) -> Iterator[None]:
+    """Hold a lock on a file that exists only meanwhile; a process that `exec` puts in this one's place holds it on.
+
+    The kernel frees it however the process ends. Over NFS all clients see it, and the server frees that of a node that
+    died after a lease of 90 seconds or so. Where the file system knows no locks, a warning is all there is.
+
+    Args:
+        patience: seconds to wait for another owner.
+
+    Raises:
+        EnvironmentProblem: another process still holds it; the message says which.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    while (handle := _try(path)) is None:
+        if time.monotonic() > deadline:
+            raise EnvironmentProblem(
+                f"{path}: {path.read_text(encoding='utf-8').strip() or 'another process'} works on the same run; wait "
+                "for it, or end it, and run again"
+            )
+        time.sleep(min(1.0, patience / 10))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: who opened it before sees that it is gone
+        os.close(handle)
+
+
+def _try(path: Path) -> int | None:
+    """The descriptor of the locked file, which names its owner; None while another process holds it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not path.exists() or os.fstat(handle).st_ino != path.stat().st_ino:
+            os.close(handle)
+            return None
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        print(f"{path}: no locks here ({error.strerror}); never run this job twice at a time", file=sys.stderr)
+    job = f"Slurm job {slurm_job()['job']}, " if slurm_job() else ""
+    os.ftruncate(handle, 0)
+    os.write(handle, f"{job}process {os.getpid()} on {socket.gethostname()}\n".encode())
+    os.set_inheritable(handle, True)
+    return handle
