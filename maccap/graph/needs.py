@@ -71,8 +71,8 @@ class Needs:
                 captions = size_of(profile, wildcards.dataset, "captions")
                 return captions * CAPTION_BYTES + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
             case "text_features" | "text_features_shard":
-                captions = size_of(profile, wildcards.dataset, "captions") / profile.text_shards(wildcards.dataset)
-                return captions * CAPTION_BYTES + 2 * feature_bytes(int(captions), 0, 0, encoder["dim"])
+                captions = size_of(profile, wildcards.dataset, "captions") // profile.text_shards(wildcards.dataset)
+                return captions * CAPTION_BYTES + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
             case "image_features":
                 images = size_of(profile, wildcards.dataset, "images") // profile.image_shards(wildcards.dataset)
                 return 2 * feature_bytes(0, images, encoder["image_tokens"], encoder["dim"])
@@ -80,7 +80,8 @@ class Needs:
                 return MODEL_BYTES * (encoder["text_parameters"] + encoder["image_parameters"])
             case "predict":  # some methods hold the training captions' features
                 run = profile.group(wildcards.trained, wildcards.group, wildcards.tier).run
-                captions = size_of(profile, wildcards.trained, "captions") if "memory" in profile.needs(run) else 0
+                held = run and "memory" in profile.needs(run)
+                captions = size_of(profile, wildcards.trained, "captions") if held else 0
                 return model + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
             case "answer":  # which another language model may do
                 return 2 * model
