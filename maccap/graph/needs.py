@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .estimate import answers_of, assumed, captions_of, encoding_seconds, feature_bytes, size_of, training_of
@@ -57,19 +56,20 @@ class Needs:
         def runtime(wildcards: Wildcards, attempt: int) -> int:
             return min(LONGEST, attempt * int(MINUTES + slower * self._seconds(rule, wildcards) / 60))
 
-        cores: Callable[..., int] | int = CORES.get(rule, max(1, gpus))
+        cores = CORES.get(rule, max(1, gpus))
         return {"mem_mb": mem_mb, "runtime": runtime, "gpu": gpus, "cpus_per_task": cores, "nodes": 1}
 
     def _bytes(self, rule: str, wildcards: Wildcards) -> float:
         """Memory beside what every job needs."""
         encoder, profile = self.numbers["encoder"], self.profile
         model = MODEL_BYTES * self.numbers["language_model_parameters"]
+        captions: float
         match rule:
             case "evaluate":
                 return 1e6 * (CORES[rule] * JAVA_MB + (SPICE_MB if "spice" in profile.config else 0))
             case "captions" | "gap":
                 captions = size_of(profile, wildcards.dataset, "captions")
-                return captions * CAPTION_BYTES + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
+                return captions * CAPTION_BYTES + 2 * feature_bytes(int(captions), 0, 0, encoder["dim"])
             case "text_features" | "text_features_shard":
                 captions = size_of(profile, wildcards.dataset, "captions") / profile.text_shards(wildcards.dataset)
                 return captions * CAPTION_BYTES + 2 * feature_bytes(int(captions), 0, 0, encoder["dim"])
@@ -80,8 +80,9 @@ class Needs:
                 return MODEL_BYTES * (encoder["text_parameters"] + encoder["image_parameters"])
             case "predict":  # some methods hold the training captions' features
                 run = profile.group(wildcards.trained, wildcards.group, wildcards.tier).run
+                assert run
                 captions = size_of(profile, wildcards.trained, "captions") if "memory" in profile.needs(run) else 0
-                return model + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
+                return model + 2 * feature_bytes(int(captions), 0, 0, encoder["dim"])
             case "answer":  # which another language model may do
                 return 2 * model
             case _:
