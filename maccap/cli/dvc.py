@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import yaml
 
@@ -56,7 +57,7 @@ def record(profile: str, default: str) -> None:
 
     Raises:
         ConfigError: the pipeline file does not match the graph.
-        DataError: a job is stale, or an output is not the file that its record speaks of.
+        DataError: a job is stale or unknown to Snakemake, or an output is not the file that its record speaks of.
         EnvironmentProblem: DVC fails.
     """
     graph = read_graph(profile, stale=True)
@@ -64,6 +65,11 @@ def record(profile: str, default: str) -> None:
     if stale := [job.outputs[0] for job in graph.jobs if job.stale]:
         raise DataError(f"{stale[0]}: stale ({len(stale)} jobs in all); run `snakemake --cores all`, then record")
     for job in graph.jobs:
+        if not all(Path(path).exists() for path in job.records):
+            raise DataError(
+                f"{job.outputs[0]}: its job ended without Snakemake, which does not know of it; delete it, run "
+                "`snakemake --cores all`, record"
+            )
         for output, made in read_record(job.provenance).outputs.items():
             if made.sha256 != sha256(output):
                 raise DataError(

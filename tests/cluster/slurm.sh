@@ -2,7 +2,7 @@
 # A real Slurm on this machine alone, as root, in one folder: munge, MariaDB, slurmdbd, slurmctld and a slurmd for each of
 # the nodes cpu1, cpu2 and gpu1 (which pretends to have two GPUs), all on the loopback interface. Debian packages:
 # slurm-wlm slurmdbd munge mariadb-server.
-#   slurm.sh up FOLDER     start what does not run; then `export SLURM_CONF=FOLDER/slurm.conf`
+#   slurm.sh up FOLDER     start what does not run; /etc/slurm/slurm.conf becomes a link to its configuration
 #   slurm.sh down FOLDER   end it
 set -euo pipefail
 state=$(mkdir -p "$2" && cd "$2" && pwd)
@@ -30,8 +30,13 @@ if [ "$1" = down ]; then
     for name in $(printf 'slurmd-%s ' $nodes) slurmctld slurmdbd mariadb munged; do
         if alive $name; then pid=$(cat "$state/$name.pid"); kill "$pid"; wait_for 30 sh -c "! kill -0 $pid"; fi
     done
+    [ "$(readlink /etc/slurm/slurm.conf)" != "$SLURM_CONF" ] || rm /etc/slurm/slurm.conf
     exit 0
 fi
+
+[ ! -e /etc/slurm/slurm.conf ] || [ "$(readlink /etc/slurm/slurm.conf)" = "$SLURM_CONF" ] ||
+    { echo "this machine has a Slurm already: /etc/slurm/slurm.conf" >&2; exit 1; }
+install -d /etc/slurm && ln -sfn "$SLURM_CONF" /etc/slurm/slurm.conf # where `srun` in a job looks
 
 getent hosts "$host" >/dev/null || echo "127.0.0.1 $host" >>/etc/hosts
 chmod 755 "$state"
@@ -96,7 +101,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 ReturnToService=2
 SlurmdTimeout=15
-KillWait=5
+KillWait=30
 MinJobAge=300
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
