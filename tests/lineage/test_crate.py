@@ -15,7 +15,7 @@ from maccap.cli.main import main
 from maccap.core.artifacts import read_json, sha256
 from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.core.job import Job
-from maccap.core.records import OutputFile, now, read_record, write_record
+from maccap.core.records import MADE_IN, OutputFile, now, read_record, write_record
 from maccap.lineage.crate import write_crate
 from tests.helpers import ROOT
 from tests.helpers.small_project import ADAPTOR, DATA, METRICS, PREDICTIONS, SEEDS, TABLES
@@ -63,7 +63,7 @@ def named(graph: dict[str, dict], action: dict, key: str) -> list[dict]:
 
 
 def records(project: Path) -> list[dict]:
-    return [read_json(path) for path in project.rglob("*.prov.json")]
+    return [read_json(path) for folder in MADE_IN for path in (project / folder).rglob("*.prov.json")]
 
 
 def sources(record: dict) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 from maccap.cli.main import main
 from maccap.core.artifacts import write_text
 from maccap.core.job import Job
-from maccap.core.records import now, write_record
+from maccap.core.records import MADE_IN, now, write_record
 from maccap.fetch.registry import FileAsset
 from maccap.lineage.trace_page import trace_page
 from maccap.tables.anchors import artifact_anchor, cell_anchor
@@ -40,7 +40,8 @@ def traced(capsys, *arguments: str, fails: int = 0) -> dict:
 
 def records() -> dict[str, dict]:
     """Every record of the current folder, by the files that its job made."""
-    found = [json.loads(path.read_text()) for path in Path().rglob("*.prov.json")]
+    files = [path for folder in MADE_IN for path in Path(folder).rglob("*.prov.json")]
+    found = [json.loads(path.read_text()) for path in files]
     return {path: record for record in found for path in record["outputs"]}
 
 
