@@ -80,8 +80,17 @@ def same(checkout: Checkout, plain: Checkout) -> None:
 def half(plain, tmp_path) -> Checkout:
     """A copy of it that has everything but the training and what comes after."""
     shutil.copytree(plain.folder, tmp_path / "project", symlinks=True)
-    checkout = Checkout(tmp_path / "project")
+    checkout = on_cluster(tmp_path / "project")
     shutil.rmtree(checkout.folder / TRAINED)
+    return checkout
+
+
+def on_cluster(folder: Path) -> Checkout:
+    """A checkout whose commands find the plugin, wherever it is installed."""
+    checkout, spec = Checkout(folder), importlib.util.find_spec("snakemake_executor_plugin_slurm")
+    assert spec
+    assert spec.origin
+    checkout.variables["PYTHONPATH"] = f"{folder}:{Path(spec.origin).parents[1]}"
     return checkout
 
 
@@ -123,7 +132,7 @@ def training(checkout: Checkout, driver: Driver) -> str:
 
 def test_everything_through_slurm_gives_the_same(plain, tmp_path):
     shutil.copytree(plain.folder, tmp_path / "project", symlinks=True)
-    checkout = Checkout(tmp_path / "project")
+    checkout = on_cluster(tmp_path / "project")
     for name in ("artifacts", "results", ".snakemake", "logs"):
         shutil.rmtree(checkout.folder / name)
     Driver(checkout).ends()
