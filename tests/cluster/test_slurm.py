@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ PATIENCE = 240.0  # seconds for any one thing to happen
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster():
     path = f"{os.environ['PATH']}:/usr/sbin"
     if missing := [name for name in PROGRAMS if not shutil.which(name, path=path)]:
         pytest.skip(f"no {missing[0]}: apt-get install slurm-wlm slurmdbd munge mariadb-server")
@@ -38,9 +39,8 @@ def cluster(tmp_path_factory):
         pytest.skip("Slurm's daemons need root")
     if not importlib.util.find_spec("snakemake_executor_plugin_slurm"):
         pytest.skip("no plugin: pip install --requirement workflow/profiles/slurm/requirements.lock")
-    folder = tmp_path_factory.mktemp("slurm")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)  # the daemons run as users of their own
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # pytest's own are root's alone, the daemons other users'
+    folder.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", path)
         try:
@@ -48,6 +48,7 @@ def cluster(tmp_path_factory):
             yield folder
         finally:
             subprocess.run([SCRIPT, "down", folder], check=True)
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
