@@ -26,7 +26,7 @@ start() { # NAME COMMAND...: of a daemon that writes $state/NAME.pid
 }
 
 if [ "$1" = down ]; then
-    scancel --state=RUNNING,PENDING --user=root || true
+    scancel --user=root || true
     for name in $(printf 'slurmd-%s ' $nodes) slurmctld slurmdbd mariadb munged; do
         if alive $name; then pid=$(cat "$state/$name.pid"); kill "$pid"; wait_for 30 sh -c "! kill -0 $pid"; fi
     done

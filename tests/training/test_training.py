@@ -255,7 +255,7 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
     assert not list((tmp_path / "killed").rglob("*.part"))
 
 
-def test_training_on_several_gpus_becomes_their_launcher(monkeypatch):
+def test_training_on_several_gpus_becomes_their_launcher(monkeypatch, tmp_path):
     """What would be executed; nothing is launched here."""
     from maccap.steps import runner
 
@@ -265,7 +265,7 @@ def test_training_on_several_gpus_becomes_their_launcher(monkeypatch):
     monkeypatch.setattr(os, "execv", become)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
     with pytest.raises(SystemExit) as launched:
-        runner.run_step("train", {}, [], {"gpus": 2}, ["step", "train", "--output", "x"])
+        runner.run_step("train", {}, [tmp_path / "s1/x"], {"gpus": 2}, ["step", "train", "--output", "x"])
     command = launched.value.code
     assert command[command.index("--num_processes") + 1] == "2"
     assert command[-6:] == ["-m", "maccap", "step", "train", "--output", "x"]
