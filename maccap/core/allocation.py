@@ -48,8 +48,8 @@ def scheduled() -> bool:
 
 
 def slurm_job() -> dict[str, str]:
-    """Number, partition and node of the Slurm job that this process belongs to; empty outside of Slurm."""
-    names = {"job": "SLURM_JOB_ID", "partition": "SLURM_JOB_PARTITION", "node": "SLURMD_NODENAME"}
+    """Number and partition of the Slurm job that this process belongs to; empty outside of Slurm."""
+    names = {"job": "SLURM_JOB_ID", "partition": "SLURM_JOB_PARTITION"}
     if "SLURM_JOB_ID" not in os.environ:
         return {}
     return {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}

@@ -68,7 +68,7 @@ class Record(_Strict):
         inputs: {name of the input: {path: sha256}}.
         settings: dotted config keys, and what the job is about (see `about`).
         command: does the same job again, from this record.
-        host: the kind of machine, without its name; under Slurm with number, partition and node of the job.
+        host: the kind of machine, without its name; under Slurm with number and partition of the job.
         seal: sha256 of the record without it.
     """
 
