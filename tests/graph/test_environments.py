@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -42,16 +44,24 @@ def test_an_odd_path_a_plain_locale_another_disk_and_files_for_nobody_else(tmp_p
         shutil.rmtree(scratch)
 
 
-def test_another_user_than_the_owner_of_the_environment_without_a_home(tmp_path, monkeypatch):
+@pytest.fixture
+def of_nobody() -> Iterator[Path]:
+    """A folder that another user reaches, unlike pytest's own."""
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def test_another_user_than_the_owner_of_the_environment_without_a_home(of_nobody, monkeypatch):
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         monkeypatch.delenv(name)
-    checkout = make_checkout(tmp_path / "work")
+    checkout = make_checkout(of_nobody / "work")
     checkout.before = as_nobody()
     checkout.variables = {"HOME": "/nonexistent"}
     for path in (checkout.folder, *checkout.folder.rglob("*")):
         os.chown(path, 65534, 65534, follow_symlinks=False)
     finished(checkout)
-    (disk := tmp_path / "disk").mkdir()
+    (disk := of_nobody / "disk").mkdir()
     checkout.before = [*small_disk(disk), *checkout.before]
     checkout.variables |= {"TMPDIR": str(disk)}
     for command in (("python", "-m", "maccap", "verify"), ("snakemake", "--cores", "2", "--forcerun", "evaluate")):
