@@ -44,7 +44,8 @@ def atomic(path: Path | str) -> Iterator[Path]:
         part.replace(path)
     except Exception as error:
         if _disk_is_full(error, path.parent):
-            remedy = REMEDIES.get(getattr(error, "errno", 0), "free space and run again")
+            full = f"free space there, or for temporary files in {tempfile.gettempdir()} (or set TMPDIR), and run again"
+            remedy = REMEDIES.get(getattr(error, "errno", 0), full)
             raise EnvironmentProblem(f"{path}: cannot be written ({error}); {remedy}") from error
         raise
     finally:

@@ -186,13 +186,11 @@ def _failure(run: RunJobs, step: str, jobs: list[Job]) -> str:
     """Run jobs; what damaged inputs raise, of whatever kind, or an empty text."""
     try:
         run(step, jobs)
+    except EnvironmentProblem:
+        raise
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, EnvironmentProblem) else error
-        if isinstance(cause, OSError) and cause.errno in FULL:
-            told = refusal(OSError(cause.errno, cause.strerror, str(Path.cwd())))  # paths are relative to this folder
-            raise EnvironmentProblem(told) from error
-        if isinstance(error, EnvironmentProblem):
-            raise
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise EnvironmentProblem(refusal(error)) from error
         return f"{type(error).__name__}: {str(error)[:200]}"
     return ""
 

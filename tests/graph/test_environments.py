@@ -64,16 +64,16 @@ def test_another_user_than_the_owner_of_the_environment_without_a_home(of_nobody
     (disk := of_nobody / "disk").mkdir()
     checkout.before = [*small_disk(disk), *checkout.before]
     checkout.variables |= {"TMPDIR": str(disk)}
-    for command in (("python", "-m", "maccap", "verify"), ("snakemake", "--cores", "2", "--forcerun", "evaluate")):
-        said = checkout(*command, fails=True)
+    for command in (["verify"], ["step", "--again", "results/tiny/metrics/captions/daylight.jsonl.prov.json"]):
+        said = checkout("python", "-m", "maccap", *command, fails=True)
         assert f"{disk}" in said, said
         assert "TMPDIR" in said, said
-        assert "Traceback" not in said, said
+        assert said.count("\n") == 1, said
 
 
 def small_disk(folder: Path) -> list[str]:
     """Words before a command for which alone a folder is a disk that is soon full; skips where that is impossible."""
-    mounted = f'mount -t tmpfs -o size=64k none {folder} && exec "$@"'
+    mounted = f'mount -t tmpfs -o size=8k none {folder} && exec "$@"'
     words = ["unshare", "--mount", "sh", "-c", mounted, "sh"]
     if not shutil.which("unshare") or subprocess.run([*words, "true"], capture_output=True).returncode:
         pytest.skip("mounts a small disk: needs Linux, unshare (util-linux), and tests that run as root")
