@@ -18,6 +18,23 @@ from .errors import EnvironmentProblem
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
+def locked(handle: int) -> bool:
+    """Lock an open file as long as this process lives, `exec` included; or close it, where another process holds it.
+
+    The kernel drops the lock whatever way the process ends.
+
+    Raises:
+        OSError: the file system knows no locks.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return False
+    os.set_inheritable(handle, True)
+    return True
+
+
 def beside(folder: Path, kind: str) -> Path:
     """A run's `state.pt`, from which training resumes, or its `lock`: not in its folder, which DVC removes first."""
     return folder.with_name(f"{folder.name}.{kind}")
@@ -56,13 +73,11 @@ def _try(path: Path) -> int | None:
     """The descriptor of the locked file, which names its owner; None while another process holds it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not locked(handle):
+            return None
         if not path.exists() or os.fstat(handle).st_ino != path.stat().st_ino:
             os.close(handle)
             return None
-    except BlockingIOError:
-        os.close(handle)
-        return None
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
@@ -70,5 +85,4 @@ def _try(path: Path) -> int | None:
     job = f"Slurm job {slurm_job()['job']}, " if slurm_job() else ""
     os.ftruncate(handle, 0)
     os.write(handle, f"{job}process {os.getpid()} on {socket.gethostname()}\n".encode())
-    os.set_inheritable(handle, True)
     return handle

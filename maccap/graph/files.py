@@ -565,6 +565,11 @@ class Files:
         drawn = [figure for tier in self.reported_tiers(wildcards) for figure in self.drawn(tier)]
         return [f"{self.results}/figures/{name}.{suffix}" for name in [*drawn, *others] for suffix in ("png", "svg")]
 
+    def not_reported(self, wildcards: Wildcards, figures: Sequence[str]) -> list[str]:
+        """What a target ends with beside its report and what that shows."""
+        shown = {*self.report_files(wildcards.tier), *self.reported_figures(wildcards, figures)}
+        return [path for path in self.ends(wildcards.tier, figures) if path not in shown]
+
     @property
     def dataset_labels(self) -> list[str]:
         return [f"datasets.{name}.label" for name in self.config["datasets"]]

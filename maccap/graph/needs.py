@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .estimate import answers_of, assumed, captions_of, encoding_seconds, feature_bytes, size_of, training_of
@@ -57,8 +56,17 @@ class Needs:
         def runtime(wildcards: Wildcards, attempt: int) -> int:
             return min(LONGEST, attempt * int(MINUTES + slower * self._seconds(rule, wildcards) / 60))
 
-        cores: Callable[..., int] | int = CORES.get(rule, max(1, gpus))
+        cores = CORES.get(rule, max(1, gpus))
         return {"mem_mb": mem_mb, "runtime": runtime, "gpu": gpus, "cpus_per_task": cores, "nodes": 1}
+
+    def _part(self, dataset: str, kind: str) -> float:
+        """Captions or images of one shard of a data set."""
+        shards = {"captions": self.profile.text_shards, "images": self.profile.image_shards}[kind]
+        return size_of(self.profile, dataset, kind) / shards(dataset)
+
+    def _of_captions(self, count: int) -> int:
+        """Bytes of captions with their features."""
+        return count * CAPTION_BYTES + 2 * feature_bytes(count, 0, 0, self.numbers["encoder"]["dim"])
 
     def _bytes(self, rule: str, wildcards: Wildcards) -> float:
         """Memory beside what every job needs."""
@@ -68,13 +76,11 @@ class Needs:
             case "evaluate":
                 return 1e6 * (CORES[rule] * JAVA_MB + (SPICE_MB if "spice" in profile.config else 0))
             case "captions" | "gap":
-                captions = size_of(profile, wildcards.dataset, "captions")
-                return captions * CAPTION_BYTES + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
+                return self._of_captions(size_of(profile, wildcards.dataset, "captions"))
             case "text_features" | "text_features_shard":
-                captions = size_of(profile, wildcards.dataset, "captions") // profile.text_shards(wildcards.dataset)
-                return captions * CAPTION_BYTES + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
+                return self._of_captions(int(self._part(wildcards.dataset, "captions")))
             case "image_features":
-                images = size_of(profile, wildcards.dataset, "images") // profile.image_shards(wildcards.dataset)
+                images = int(self._part(wildcards.dataset, "images"))
                 return 2 * feature_bytes(0, images, encoder["image_tokens"], encoder["dim"])
             case "encoder" | "pair_statistics":
                 return MODEL_BYTES * (encoder["text_parameters"] + encoder["image_parameters"])
@@ -106,10 +112,10 @@ class Needs:
                 seconds = answers_of(profile, wildcards.vqa_method, wildcards.tested).seconds
                 return seconds / profile.image_shards(wildcards.tested)
             case "text_features" | "text_features_shard":
-                captions = size_of(profile, wildcards.dataset, "captions") / profile.text_shards(wildcards.dataset)
+                captions = self._part(wildcards.dataset, "captions")
                 return encoding_seconds(captions * numbers["caption_tokens"], encoder["text_parameters"])
             case "image_features":
-                images = size_of(profile, wildcards.dataset, "images") / profile.image_shards(wildcards.dataset)
+                images = self._part(wildcards.dataset, "images")
                 return encoding_seconds(images * encoder["image_tokens"], encoder["image_parameters"])
             case _:
                 return 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import subprocess
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..core.allocation import scheduled
 from ..core.errors import EnvironmentProblem
+from ..core.holding import locked
 
 if TYPE_CHECKING:
     import torch
@@ -104,20 +104,15 @@ def query_gpus(fields: str) -> list[str]:
 
 def _lock_some(gpus: list[str], count: int) -> list[str]:
     """Lock `count` free GPUs and name them; with fewer free ones, lock none, so that waiting jobs hold nothing."""
-    locked = {}
+    mine = {}
     for gpu in gpus:
         path = Path(tempfile.gettempdir()) / f"maccap-{gpu}.lock"
-        # Reading suffices for a lock, so other users' files serve as well; the descriptor survives `exec`.
+        # Reading suffices for a lock, so other users' files serve as well.
         handle = os.open(path, os.O_RDONLY if path.exists() else os.O_RDONLY | os.O_CREAT, 0o644)
-        os.set_inheritable(handle, True)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            continue
-        locked[gpu] = handle
-        if len(locked) == count:
-            return list(locked)
-    for handle in locked.values():
+        if locked(handle):
+            mine[gpu] = handle
+        if len(mine) == count:
+            return list(mine)
+    for handle in mine.values():
         os.close(handle)
     return []

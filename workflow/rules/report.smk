@@ -73,11 +73,7 @@ rule report:
         template=[*PAGE, *map(own, ("maccap/report/page.html.j2", "maccap/report/trace.html.j2"))],
         tables=FILES.reported_tables,
         figures=lambda wildcards: FILES.reported_figures(wildcards, FIGURES),
-        listed=lambda wildcards: [
-            path
-            for path in FILES.ends(wildcards.tier, FIGURES)
-            if path not in (*FILES.report_files(wildcards.tier), *FILES.reported_figures(wildcards, FIGURES))
-        ],
+        listed=lambda wildcards: FILES.not_reported(wildcards, FIGURES),
         config=CONFIG_FILES,
     output:
         report(REPORT_FILES[0], caption="../report/report.rst", category="Report"),
