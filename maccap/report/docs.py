@@ -1,7 +1,8 @@
 """Tables and claims of finished results in Markdown pages, between marks.
 
 `<!-- maccap table FILE: COLUMN, COLUMN; rows: ROW; ROW -->` stands before these rows of a table with these columns.
-Either may be left out, and then it has all. A row is named by its labels, as in "Daylight MacCap".
+Either may be left out, and then it has all. A row is named by its labels, as in "Daylight MacCap"; a label
+that all rows share is not shown.
 `<!-- maccap notes FILE: BEGINNING -->` stands before its notes that begin so. A mark may have several lines;
 `<!-- maccap end -->` ends both.
 """
@@ -68,8 +69,11 @@ def _table(file: Path, columns: list[str], rows: list[str]) -> str:
     for kind, asked, known in (("column", columns, table.columns), ("row", rows, list(places))):
         if unknown := [name for name in asked if name not in known]:
             raise DataError(f"{file}: no {kind} {unknown[0]!r}; it has {', '.join(map(repr, known))}")
-    shown = frame(table)[[*table.headers, *columns]].replace(r"\*$", r"\\*", regex=True)
+    shown = frame(table).replace(r"\*$", r"\\*", regex=True)
     if rows:
         shown = shown.iloc[[places[name] for name in rows]]
-    aligned = ["left"] * len(table.headers) + ["right"] * len(columns)
-    return str(shown.to_markdown(index=False, disable_numparse=True, tablefmt="github", colalign=aligned))
+    telling = [header for header in table.headers if shown[header].nunique() > 1] or table.headers
+    aligned = ["left"] * len(telling) + ["right"] * len(columns)
+    return str(
+        shown[[*telling, *columns]].to_markdown(index=False, disable_numparse=True, tablefmt="github", colalign=aligned)
+    )
