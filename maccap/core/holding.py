@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from .allocation import slurm_job
 from .errors import EnvironmentProblem
 
+POLL_SECONDS = 0.02
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
@@ -41,7 +43,7 @@ def beside(folder: Path, kind: str) -> Path:
 
 
 @contextmanager
-def held(path: Path, patience: float) -> Iterator[None]:
+def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     """Hold a lock on a file that exists only meanwhile; a process that `exec` puts in this one's place holds it on.
 
     The kernel frees it however the process ends. Over NFS all clients see it, and the server frees that of a node that
@@ -53,6 +55,7 @@ def held(path: Path, patience: float) -> Iterator[None]:
     Raises:
         EnvironmentProblem: another process still holds it; the message says which.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
     while (handle := _try(path)) is None:
@@ -61,7 +64,7 @@ def held(path: Path, patience: float) -> Iterator[None]:
                 f"{path}: {path.read_text(encoding='utf-8').strip() or 'another process'} works on the same run; wait "
                 "for it, or end it, and run again"
             )
-        time.sleep(min(1.0, patience / 10))
+        time.sleep(POLL_SECONDS)
     try:
         yield
     finally:

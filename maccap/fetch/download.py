@@ -14,7 +14,8 @@ from urllib.parse import quote
 from ..core.artifacts import disguised, link_or_copy, require_space
 from ..core.artifacts import sha256 as digest_of
 from ..core.errors import DataError
-from .lock import AssetLock, exclusive
+from ..core.holding import held
+from .lock import AssetLock
 from .registry import REGISTRY, FileAsset
 from .transfer import PATIENT, Part, Patience, Refused, download
 
@@ -71,7 +72,7 @@ def fetch(asset: FileAsset, folder: Path | str, options: Options, local: Path | 
     """
     target = Path(folder) / asset.file
     mirror = options.mirror
-    with exclusive(f"{target}.lock"):
+    with held(f"{target}.lock"):
         expected = Expected(asset.size, asset.sha256 or options.lock.entry(asset.name).get("sha256"))
         digest, fault = None, asset.name
         if target.is_file():

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import require_space, sha256, stays_inside, write_json
 from ..core.errors import ConfigError, DataError, EnvironmentProblem
+from ..core.holding import held
 from .download import MIRROR_VARIABLE, Expected, Options, Unobtainable, fill_mirror, mirrored, obtain
-from .lock import exclusive
 from .registry import UNPINNED, HubAsset
 from .transfer import SOCKS, WORTH_A_RETRY, Part
 
@@ -42,7 +42,7 @@ def fetch_model(asset: HubAsset, folder: Path | str, options: Options) -> Path:
         EnvironmentProblem: the disk is too small.
     """
     folder, lock = Path(folder), options.lock
-    with exclusive(f"{folder}.lock"):
+    with held(f"{folder}.lock"):
         entry = lock.entry(asset.name)
         for what, wanted in (("hub", asset.hub), ("commit", asset.revision)):
             if wanted and entry.get(what) not in (None, wanted):

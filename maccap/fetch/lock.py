@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from ..core.artifacts import read_json, write_json
 from ..core.errors import DataError
-
-
-@contextmanager
-def exclusive(path: Path | str) -> Iterator[None]:
-    """Hold a lock on a file that exists only meanwhile; wait for another thread or process that holds it."""
-    path = Path(path)
-    lock = FileLock(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock.acquire(poll_interval=0.02)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)  # while it is held; who opened it before sees that it is gone and tries again
-        lock.release()
+from ..core.holding import held
 
 
 class AssetLock:
@@ -47,7 +30,7 @@ class AssetLock:
         Raises:
             DataError: the lock file is damaged, or has something else recorded.
         """
-        with exclusive(f"{self.path}.lock"):
+        with held(f"{self.path}.lock"):
             entries = self._read()
             merged = self._merged(name, entries.get(name, {}), entry)
             if merged != entries.get(name):
