@@ -42,8 +42,9 @@ def caption(images: int, draws: int, beams: int) -> dict[str, float]:
     generation = GENERATION.model_copy(update={"batch_size": 40, "beams": beams})
     selection = SELECTION.model_copy(update={"draws": draws})
     captioner = Captioner(encoder, lm, method, method.adaptor(encoder.dim, lm.dim).eval(), generation, draws, 0)
-    tokens = F.normalize(torch.randn(images, 37, encoder.dim), dim=-1)
-    features = ImageFeatures(torch.arange(images), tokens[:, 0], tokens, torch.rand(images, 37, 37).softmax(-1))
+    count = len(encoder.model.visual.positional_embedding)
+    tokens = F.normalize(torch.randn(images, count, encoder.dim), dim=-1)
+    features = ImageFeatures(torch.arange(images), tokens[:, 0], tokens, torch.rand(images, count, count).softmax(-1))
     captioner.caption(features.rows(slice(2)), selection)
     return measured(lambda: replace(captioner).caption(features, selection), 1)
 

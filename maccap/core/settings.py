@@ -303,6 +303,7 @@ KINDS: dict[str, tuple[str, ...]] = {  # of tables, with the keys that each need
     "gap_repairs": (),
     "instruments": (),
 }
+ONE_PAIR = ("comparison", "sweep")  # whose rows are told apart by what was changed alone
 FINDINGS = tuple(kind for kind, keys in KINDS.items() if not keys)  # about encoder and language model, without a run
 
 
@@ -330,6 +331,8 @@ class TableSettings(Settings):
         for name in KINDS[self.kind]:
             if getattr(self, name) is None:
                 raise ValueError(f"a table of kind `{self.kind}` needs the key `{name}`")
+        if self.kind in ONE_PAIR and self.pairs and len(self.pairs) > 1:
+            raise ValueError(f"a table of kind `{self.kind}` shows one of `pairs`; make a table for each")
         return self
 
 
