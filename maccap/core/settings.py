@@ -59,7 +59,9 @@ class TrainingSettings(Settings):
     )
     count_padding: bool = setting(True, "As released: the loss averages over padding, too.")
     precision: Literal["auto", "bf16", "fp16", "no"] = setting(
-        "auto", "Of training on a GPU; `auto` is bf16 where the GPU has it, else fp16."
+        "auto",
+        "Of training and of the frozen language model. On a GPU `auto` is bf16, or else fp16; on a CPU both `auto` and "
+        "`fp16` are `no`.",
     )
     log_every: int = setting(100, "Between lines of the training log.", "steps", ge=1)
     validate_every: int = setting(5000, "Between measurements of the validation loss.", "steps", ge=1)

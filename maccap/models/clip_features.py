@@ -55,7 +55,7 @@ def image_tokens_and_attention(
 
 def embed_patches(visual: Any, images: torch.Tensor) -> torch.Tensor:
     """What the first block of an open_clip ViT reads: class token and patches with positions, [B, T, width]."""
-    patches = visual.conv1(images).flatten(2).transpose(1, 2)
+    patches = visual.conv1(images.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
     class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
     x = torch.cat([class_token, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
     return visual.ln_pre(visual.patch_dropout(x))

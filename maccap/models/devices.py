@@ -40,11 +40,11 @@ def pick_device(gpus: int) -> torch.device:
 
 
 def mixed_precision(device: torch.device, wanted: str) -> str:
-    """accelerate's name of the precision: `no` on the CPU; on a GPU as wanted; `auto` is bf16, else fp16."""
+    """accelerate's name of the precision; `auto` is bf16 or else fp16 on a GPU, and `no` on the CPU, as is fp16."""
     import torch
 
     if device.type == "cpu":
-        return "no"
+        return "bf16" if wanted == "bf16" else "no"
     if wanted != "auto":
         return wanted
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -54,7 +54,7 @@ def _single_threads() -> Iterator[ThreadPoolExecutor]:
 
 @torch.inference_mode()
 def _encode(encoder: Encoder, blocks: list[Any] | None, images: list, each: Callable = map) -> list[torch.Tensor]:
-    ready = torch.stack(list(each(encoder.transform, images))).to(encoder.device)
+    ready = torch.stack(list(each(encoder.transform, images)))
     global_, tokens, attention = image_tokens_and_attention(encoder.model, ready, blocks)
     return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
 

@@ -76,6 +76,8 @@ class Trainer:
         self.noise = torch.Generator().manual_seed(seed)
         adaptor = method.adaptor(train.features.dim, lm.dim)
         torch.manual_seed(seed + self.accelerator.process_index)
+        on_gpu = lm.device.type == "cuda"
+        self.dropout = torch.cuda.default_generators[lm.device.index] if on_gpu else torch.default_generator
         optimizer = torch.optim.AdamW(
             adaptor.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -89,8 +91,9 @@ class Trainer:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that decides the run, so that a state of another run is never resumed."""
-        options = self.method.name, self.method.options
-        decisive = (self.settings, self.seed, options, self.about, self.train.digest, self.val.digest)
+        options, of = (self.method.name, self.method.options), self.accelerator
+        machine = of.device.type, of.mixed_precision, of.num_processes
+        decisive = (self.settings, self.seed, options, self.about, self.train.digest, self.val.digest, machine)
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     def run(self) -> None:
@@ -185,6 +188,9 @@ class Trainer:
         self.log.append(line)
 
     def checkpoint(self) -> None:
+        from accelerate.utils import gather_object
+
+        dropout = gather_object([self.dropout.get_state()])
         if not self.accelerator.is_main_process:
             return
         self._write_log()
@@ -193,7 +199,7 @@ class Trainer:
             "adaptor": self.accelerator.unwrap_model(self.adaptor).state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
-            "noise": self.noise.get_state(), "dropout": torch.get_rng_state(),
+            "noise": self.noise.get_state(), "dropout": dropout,
         }  # fmt: skip
         with atomic(self.state_path) as part:
             torch.save(state, part)
@@ -213,7 +219,7 @@ class Trainer:
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.noise.set_state(state["noise"])
-        torch.set_rng_state(state["dropout"])
+        self.dropout.set_state(state["dropout"][self.accelerator.process_index])
         self.step, self.log = state["step"], state["log"]
         print(f"{self.folder}: resuming at step {self.step} of {self.steps}", file=sys.stderr)
 

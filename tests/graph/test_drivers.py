@@ -3,6 +3,7 @@
 The first tests only plan. `make test-drivers` runs all of them (marker `drivers`; about a quarter of an hour).
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -11,10 +12,11 @@ import signal
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from maccap.graph.pipeline import _own_folders
 from tests.helpers import ROOT
@@ -203,6 +205,42 @@ def test_a_clone_that_pulled_has_nothing_to_do(built, tmp_path, link):
     clone = built.clone(tmp_path / "clone", link=link)
     agree_on_nothing(clone)
     assert clone.dvc_run() == set()
+    assert clone("git", "status", "--porcelain") == ""
+
+
+@pytest.fixture
+def bucket(monkeypatch) -> Iterator[str]:
+    """The address of a bucket `results` of an S3 server on this machine."""
+    wanted = ("dvc_s3", "flask_cors", "moto", "py_partiql_parser")
+    if missing := [name for name in wanted if not importlib.util.find_spec(name)]:
+        pytest.skip(f"no {', '.join(missing)}: pip install --requirement requirements.lock")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        assert requests.put(f"{url}/results", timeout=10).ok
+        yield url
+    finally:
+        server.stop()
+
+
+@pytest.mark.drivers
+def test_a_clone_that_pulled_from_an_object_store_has_nothing_to_do(built, tmp_path, bucket):
+    made = built.clone(tmp_path / "made")
+    made("dvc", "remote", "add", "--default", "store", "s3://results/maccap")
+    made("dvc", "remote", "modify", "store", "endpointurl", bucket)
+    made.commit("the store")
+    made("dvc", "push", "--quiet")
+    assert "files/md5" in requests.get(f"{bucket}/results", timeout=10).text
+    clone = made.clone(tmp_path / "clone")
+    agree_on_nothing(clone)
+    assert clone.dvc_run() == set()
+    assert "all is as the records say" in clone("python", "-m", "maccap", "verify")
+    assert clone.data_hashes() == built.data_hashes()
     assert clone("git", "status", "--porcelain") == ""
 
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from maccap import load_run
 from maccap.core.errors import DataError, EncoderError
-from maccap.inference.run import Caption
+from maccap.inference.run import SHIPPED, Caption
 from maccap.methods.registry import needs
+from maccap.world.drawing import draw
+from maccap.world.scenes import scenes
 from tests.helpers import ROOT
 from tests.helpers.tiny import GENERATION, SELECTION, TRAINING
 from tests.helpers.trained import ANSWERING, RUNS, SEED, describe, make_project
@@ -192,3 +195,20 @@ def test_weights_and_a_log_that_do_not_belong_together_are_not_described(
     damage(folder)
     with pytest.raises(DataError, match=message):
         describe(folder, [], Path("none"), **{"generation.beams": 7})
+
+
+def test_a_run_that_asks_for_bf16_captions_much_as_in_float32_on_a_cpu(elsewhere):
+    """Of its candidates for 40 scenes 81 % were the same texts, and the chosen ones' mean cosine differed by 0.007."""
+    found = []
+    drawn = [draw(scene, rng) for scene, rng in scenes("daylight", "test", 12, 2401)]
+    for precision, dtype in (("auto", torch.float32), ("bf16", torch.bfloat16)):
+        shutil.copytree(SHIPPED / "daylight", precision)
+        about = json.loads((SHIPPED / "daylight/run.json").read_text())
+        rewrite(Path(precision), training=about["training"] | {"precision": precision})
+        run = load_run(precision)
+        assert run.captioner.lm.model.dtype == dtype
+        found.append(run.caption(drawn))
+    pairs = [pair for full, half in zip(*found) for pair in zip(full.candidates, half.candidates)]
+    assert sum(full == half for full, half in pairs) > 0.65 * len(pairs)
+    full, half = (np.mean([max(caption.scores) for caption in captions]) for captions in found)
+    assert half == pytest.approx(full, abs=0.03)

@@ -175,7 +175,8 @@ def test_without_a_gpu_the_cpu_is_used_with_a_warning(monkeypatch, capsys):
     ("device", "bf16", "wanted", "name", "dtype"),
     [
         ("cpu", True, "auto", "no", torch.float32),
-        ("cpu", True, "bf16", "no", torch.float32),
+        ("cpu", True, "bf16", "bf16", torch.bfloat16),
+        ("cpu", True, "fp16", "no", torch.float32),
         ("cuda", True, "auto", "bf16", torch.bfloat16),
         ("cuda", False, "auto", "fp16", torch.float16),
         ("cuda", True, "fp16", "fp16", torch.float16),

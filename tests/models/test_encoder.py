@@ -19,7 +19,10 @@ from maccap.core.errors import DataError, EncoderError
 from maccap.core.job import Job
 from maccap.models.clip_features import image_tokens_and_attention
 from maccap.models.encoder import load_encoder, save_encoder
+from maccap.models.image_features import encode_images
 from maccap.steps import encoder as step
+from maccap.world.drawing import draw
+from maccap.world.scenes import scenes
 from tests.helpers.tiny import SHIPPED
 
 VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 2, "head_width": 16}
@@ -394,3 +397,16 @@ def test_a_folder_without_its_files_is_refused(tmp_path):
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
     with pytest.raises(EncoderError, match="could not be loaded"):
         load_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize(("dtype", "nearness"), [(torch.bfloat16, 0.999), (torch.float16, 0.9999)], ids=str)
+def test_features_in_half_precision_are_near_those_in_float32(dtype, nearness):
+    """Cosines of texts, images and tokens, and probabilities of attention."""
+    images = [draw(scene, rng) for scene, rng in scenes("daylight", "test", 6, 1)]
+    found = []
+    for encoder in (load_encoder(str(SHIPPED / "clip-scenes")), load_encoder(str(SHIPPED / "clip-scenes"))):
+        encoder.model.to(dtype if found else torch.float32)
+        found.append((encoder.text_features(CAPTIONS), *encode_images(encoder, images)))
+    for full, half in list(zip(*found))[:3]:
+        assert F.cosine_similarity(full, half, dim=-1).min() > nearness
+    assert (found[0][3] - found[1][3]).abs().max() < 0.005

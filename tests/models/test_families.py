@@ -106,6 +106,16 @@ def test_a_batch_gives_each_row_the_text_of_transformers_own_search(family, toke
     assert lm.generate(prefix, PROMPTS, beams=4, max_new_tokens=6) == expected
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("family", BEAM_CACHE)
+def test_in_half_precision_the_texts_are_those_of_transformers_own_search(family, dtype, tokenizer):
+    lm = LanguageModel(build(*BEAM_CACHE[family]).to(dtype), tokenizer)
+    prefix = soft_tokens(lm).to(dtype)
+    expected = own_texts(lm, prefix)
+    assert len(set(expected)) > 3
+    assert lm.generate(prefix.float(), PROMPTS, beams=4, max_new_tokens=6) == expected
+
+
 @pytest.mark.parametrize("family", PLAIN)
 def test_the_training_loss_of_a_padded_batch_is_the_mean_over_its_rows(family, tokenizer):
     lm = LanguageModel(build(*PLAIN[family]), tokenizer)

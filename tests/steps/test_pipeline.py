@@ -4,12 +4,14 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from maccap import caption_scores, load_run
 from maccap.core.errors import DataError
@@ -25,9 +27,11 @@ from maccap.metrics.instruments import nats_per_token
 from maccap.metrics.metric_files import read_metrics
 from maccap.models.language_model import load_language_model
 from maccap.steps import answer, evaluate, image_features, predict
+from maccap.steps.runner import run_jobs
 from maccap.tables.table import read_table
 from maccap.world.scenes import COLOURS
-from tests.helpers.in_process import job_of, make_project, run_all, small_profile
+from tests.helpers.in_process import as_job, job_of, make_project, run_all, small_profile
+from tests.helpers.second_device import second_device
 from tests.helpers.tiny import GENERATION, SELECTION, make_models
 
 SEEDS = (11, 12)
@@ -108,6 +112,35 @@ def test_two_runs_give_the_same_bytes(world):
     assert len(files_of(one)) > 60
     for path in files_of(one):
         assert path.read_bytes() == (other / path.relative_to(one)).read_bytes(), path
+
+
+STEPS = "text_features image_features predict baselines answer measure_gap measure_instruments"
+
+
+@pytest.mark.parametrize("step", STEPS.split())
+def test_on_another_device_nothing_stays_on_the_cpu_and_the_numbers_are_the_same(world, first, tmp_path, step):
+    job = as_job(next(job for job in world[2].jobs if job.step == step))
+    made = [tmp_path / path.name for path in job.outputs]
+    with second_device():
+        run_jobs(step, [replace(job, outputs=made, settings=job.settings | {"gpus": 1})])
+    for expected, path in zip(job.outputs, made, strict=True):
+        assert near(content(path), content(expected)), path.name
+
+
+def content(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return {name: value.tolist() for name, value in load_file(path).items()}
+    text = path.read_text()
+    return list(map(json.loads, text.splitlines())) if path.suffix == ".jsonl" else json.loads(text)
+
+
+def near(a: Any, b: Any) -> bool:
+    """Equal, but for the rounding of numbers to float16."""
+    if isinstance(a, float):
+        return a == pytest.approx(b, rel=2e-3, abs=1e-3)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and near(list(a.values()), list(b.values()))
+    return len(a) == len(b) and all(map(near, a, b)) if isinstance(a, list) else a == b
 
 
 def test_every_job_has_one_record_with_true_hashes_and_a_short_command(first):
