@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import disguised
+from ..core.dotted import leaves
 from ..core.errors import ConfigError
 from ..data.folders import KNOWN, folder_hash
 from ..data.vocabulary import read_vocabulary
@@ -56,8 +57,9 @@ class Files:
         used_assets: names of the assets that the rules have asked for.
 
     Raises:
-        ConfigError: `local` names an asset that the registry does not have, a file or folder that is not there (models
-            need a folder), or a file that is empty, a pointer of Git LFS or an HTML page.
+        ConfigError: a file of the user's own is gone after results were made; or `local` names an asset that the
+            registry does not have, a file or folder that is not there (models need a folder), or a file that is empty,
+            a pointer of Git LFS or an HTML page.
         DataError: a run's vocabulary cannot be read.
     """
 
@@ -70,6 +72,9 @@ class Files:
         for run in self.config["runs"].values():
             if "vocabulary" in needs(run["method"]):
                 read_vocabulary(run["options"]["vocabulary"])
+        for key, path in leaves("", self.config).items():  # what was once made of it, Snakemake would keep in silence
+            if key.endswith(".file") and not Path(path).exists() and Path(self.artifacts).exists():
+                raise ConfigError(f"{key}: {path}: no such file or folder; correct it")
         for name, path in self.local.items():
             if name not in assets:
                 raise ConfigError(f"local.{name}: there is no asset {name!r}; known: {', '.join(assets)}")
