@@ -6,6 +6,7 @@ import codecs
 import json
 import os
 import signal
+import stat
 import sys
 
 from .cli.main import FAILED, INTERRUPTED, main
@@ -26,9 +27,9 @@ def run() -> None:
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
-        os._exit(1)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+            os._exit(1)  # whoever read the output, such as `head`, has read enough
         print(f"maccap: the output: {refusal(error)}", file=sys.stderr)
         code = FAILED
     except Exception:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import disguised
-from ..core.dotted import leaves
 from ..core.errors import ConfigError
+from ..core.project import gone
 from ..data.folders import KNOWN, folder_hash
 from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, looks_like_a_path, slug
@@ -72,9 +72,8 @@ class Files:
         for run in self.config["runs"].values():
             if "vocabulary" in needs(run["method"]):
                 read_vocabulary(run["options"]["vocabulary"])
-        for key, path in leaves("", self.config).items():  # what was once made of it, Snakemake would keep in silence
-            if key.endswith(".file") and not Path(path).exists() and Path(self.artifacts).exists():
-                raise ConfigError(f"{key}: {path}: no such file or folder; correct it")
+        if (told := gone(self.config)) and Path(self.artifacts).exists():
+            raise ConfigError(told[0])  # Snakemake would keep what was once made of it in silence
         for name, path in self.local.items():
             if name not in assets:
                 raise ConfigError(f"local.{name}: there is no asset {name!r}; known: {', '.join(assets)}")

@@ -59,7 +59,7 @@ def needs(method: str) -> tuple[str, ...]:
             if not set(found) <= set(RESOURCES):
                 known = ", ".join(RESOURCES)
                 raise ConfigError(f"maccap/methods/{method}.py: `{ast.unparse(node)}`; what it may name: {known}")
-            return tuple(found)
+            return tuple(map(str, found))
     raise ConfigError(f"maccap/methods/{method}.py says nothing of what it needs: add the constant NEEDS")
 
 
