@@ -5,11 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import signal
+import stat
 import sys
 
-from .cli.main import FAILED, main
+from .cli.main import FAILED, INTERRUPTED, main
 from .core.errors import refusal
 
+interrupts: list[int] = []
 PLAIN = dict(zip("─│├└·±→“”…", ("-", "|", "|", "`", "-", "+-", "->", '"', '"', "..."), strict=True))
 
 
@@ -19,18 +22,31 @@ def run() -> None:
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="plain")  # type: ignore[union-attr]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output, such as `head`, has read enough
-        os._exit(1)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+            os._exit(1)  # whoever read the output, such as `head`, has read enough
         print(f"maccap: the output: {refusal(error)}", file=sys.stderr)
         code = FAILED
+    except Exception:
+        if not interrupts:
+            raise
+        print(f"maccap {sys.argv[1]}: interrupted", file=sys.stderr)
+        code = INTERRUPTED
     sys.stderr.flush()
     if "RANK" in os.environ:  # torch.distributed: several processes say goodbye to each other
         sys.exit(code)
     os._exit(code)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """As Python's own, and noted: a library that is being imported may end with another error."""
+    interrupts.append(number)
+    raise KeyboardInterrupt
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

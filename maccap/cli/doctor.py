@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
-from ..core.project import default_profile, profiles
+from ..core.project import default_profile, gone, profiles
 from ..core.records import Records
 from ..fetch.download import fill_mirror
 from ..fetch.mirror import in_mirror
 from ..fetch.registry import looks_like_a_path
 from ..graph.estimate import ASSUMED, Estimate
-from ..metrics.java import SPICE_VERSIONS
+from ..metrics.java import NO_PLACE, SPICE_VERSIONS, spice_folder, spice_has_place
 from .costs import costs, gigabytes, job_hours
 from .machine import Machine, examine
 
@@ -102,7 +102,7 @@ def needs(name: str, machine: Machine, records: Records) -> list[Finding]:
     except ConfigError as error:
         return [Finding(False, str(error))]
     config, expected = needed.config, needed.expected
-    findings = list(_models(config))
+    findings = [*_models(config), *(Finding(False, told) for told in gone(config))]
     findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in needed.to_ask.items()]
     if expected:
         findings.append(_gpus(config["gpus"], machine, expected))
@@ -122,6 +122,7 @@ def needs(name: str, machine: Machine, records: Records) -> list[Finding]:
         if machine.java_version not in SPICE_VERSIONS:
             advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
             findings.append(Finding(False, f"Java 8 or 11 for SPICE: {advice}"))
+        findings += [] if spice_has_place() else [Finding(False, f"SPICE's jars in {spice_folder()}: {NO_PLACE}")]
         advice = "use a larger machine, or remove `spice` from the profile"
         what = f"{gigabytes(SPICE_MEMORY)} of memory for SPICE"
         findings.append(_needed(machine.memory >= SPICE_MEMORY, what, advice))

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from .dotted import leaves
 from .errors import ConfigError, EnvironmentProblem, flat
 from .settings import complete
 
@@ -27,6 +28,15 @@ def located(value: Any) -> Any:
     if isinstance(value, list):
         return [located(part) for part in value]
     return own(value) if isinstance(value, str) and "/" in value else value
+
+
+def gone(config: dict[str, Any]) -> list[str]:
+    """`key: path: fault` of each file or folder of the user's own that a config names and that is not there."""
+    return [
+        f"{key}: {path}: no such file or folder; correct it"
+        for key, path in leaves("", config).items()
+        if key.endswith(".file") and not Path(path).exists()
+    ]
 
 
 def default_profile(root: Path = Path()) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..core.errors import DataError
 from .archives import expecting, read_member_json
 from .captions import Caption, check_captions
-from .checks import check_unique
+from .checks import check_text, check_unique
 
 FORMAT = {
     "description": "captions in COCO's format",
@@ -49,6 +49,7 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
                     f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
                     "list every image or remove the annotation"
                 )
+            check_text(row["caption"], f"caption {row['id']}", path)
             caption = " ".join(row["caption"].split())
             captions.append(Caption(row["image_id"], names[row["image_id"]], split, row["id"], caption))
     return check_captions(captions, path)

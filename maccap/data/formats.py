@@ -61,7 +61,7 @@ def formats() -> dict[str, Format]:
     for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         text = path.read_text(encoding="utf-8")
         if "\nFORMAT = " in text:
-            nodes = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+            nodes = [node for node in ast.parse(text, str(path)).body if isinstance(node, ast.Assign)]
             (value,) = [node.value for node in nodes if ast.unparse(node.targets[0]) == "FORMAT"]
             found[path.stem] = Format(path.stem, **ast.literal_eval(value))
     return found

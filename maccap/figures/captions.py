@@ -40,16 +40,19 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
 
 
 def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:
-    means = {}
+    means, right = {}, 1.0
     for row, results in enumerate(own):
         experiment = results.about["experiment"]
+        if not results.by_seed:  # `human`, where no image has a second caption
+            continue
         low, high = interval(METRIC, aligned_statistics(results.by_seed, METRIC), seed=cfg["seed"])
         mean = means[experiment] = float(results.whole[METRIC].mean())
+        right = max(right, 1.05 * high, 1.45 * mean)  # room for the words beside the lines
         ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]
         colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
         axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)
     axes.set_yticks(range(len(own)), [cfg[f"experiments.{results.about['experiment']}.label"] for results in own])
-    axes.set_xlim(0, 1.45 * max(means.values()))  # room for the words beside the lines
+    axes.set_xlim(0, right)
     shown = {ends: part for ends, part in PARTS.items() if means.keys() >= set(ends)}
     for row, ((begin, end), part) in enumerate(shown.items(), start=len(own)):
         axes.plot([means[begin], means[end]], [row, row], "|-", color="0.4", lw=1)

@@ -64,17 +64,16 @@ SWEPT = ("CIDEr", "METEOR", "CLIPScore")
 
 def sweep_figure(table: Table, outputs: list[Path]) -> None:
     """Caption metrics over the values of one setting, mean and standard deviation over seeds, values evenly spaced."""
-    values = [row.labels[0] for row in table.rows]
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, len(SWEPT), figsize=(10, 3.2))
         for axes, metric, colour in zip(panels, SWEPT, COLOURS, strict=False):
-            cells = [row.cells[table.columns.index(metric)] for row in table.rows]
-            found = [cell for cell in cells if isinstance(cell, Cell)]
-            spread = [math.nan if cell.sd is None else cell.sd for cell in found]  # one seed has none, not one of 0
-            axes.errorbar(values, [cell.value for cell in found], spread, fmt="o-", capsize=3, color=colour)
+            cells = ((row.labels[0], dict(zip(table.columns, row.cells)).get(metric)) for row in table.rows)
+            found = {value: cell for value, cell in cells if isinstance(cell, Cell)}
+            spread = [math.nan if cell.sd is None else cell.sd for cell in found.values()]  # one seed has none, not 0
+            axes.errorbar([*found], [cell.value for cell in found.values()], spread, fmt="o-", capsize=3, color=colour)
             axes.set_title(metric)
             axes.set_xlabel(table.headers[0])
-            axes.set_ylim(0, 1.08 * max(cell.value + (cell.sd or 0.0) for cell in found))
+            axes.set_ylim(0, 1.08 * max((cell.value + (cell.sd or 0.0) for cell in found.values()), default=0) or 1)
         figure.suptitle(table.title, fontweight="bold")
         figure.supxlabel("mean over seeds; with several, ± standard deviation", fontsize=8)
         figure.tight_layout()

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.artifacts import disguised
 from ..core.errors import ConfigError
+from ..core.project import gone
 from ..data.folders import KNOWN, folder_hash
 from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, looks_like_a_path, slug
@@ -56,8 +57,9 @@ class Files:
         used_assets: names of the assets that the rules have asked for.
 
     Raises:
-        ConfigError: `local` names an asset that the registry does not have, a file or folder that is not there (models
-            need a folder), or a file that is empty, a pointer of Git LFS or an HTML page.
+        ConfigError: a file of the user's own is gone after results were made; or `local` names an asset that the
+            registry does not have, a file or folder that is not there (models need a folder), or a file that is empty,
+            a pointer of Git LFS or an HTML page.
         DataError: a run's vocabulary cannot be read.
     """
 
@@ -70,6 +72,8 @@ class Files:
         for run in self.config["runs"].values():
             if "vocabulary" in needs(run["method"]):
                 read_vocabulary(run["options"]["vocabulary"])
+        if (told := gone(self.config)) and Path(self.artifacts).exists():
+            raise ConfigError(told[0])  # Snakemake would keep what was once made of it in silence
         for name, path in self.local.items():
             if name not in assets:
                 raise ConfigError(f"local.{name}: there is no asset {name!r}; known: {', '.join(assets)}")

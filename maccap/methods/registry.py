@@ -54,13 +54,12 @@ def needs(method: str) -> tuple[str, ...]:
         ConfigError: there is no such method, or its file has no such constant.
     """
     for node in _source(method).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["NEEDS"]:
-            found = tuple(ast.literal_eval(node.value))
-            if wrong := sorted(set(found).difference(RESOURCES)):
-                raise ConfigError(
-                    f"maccap/methods/{method}.py: NEEDS names {wrong[0]!r}; known: {', '.join(RESOURCES)}"
-                )
-            return found
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and ast.unparse(node).startswith(("NEEDS =", "NEEDS:")):
+            found = [getattr(part, "value", None) for part in getattr(node.value, "elts", [node.value])]
+            if not set(found) <= set(RESOURCES):
+                known = ", ".join(RESOURCES)
+                raise ConfigError(f"maccap/methods/{method}.py: `{ast.unparse(node)}`; what it may name: {known}")
+            return tuple(map(str, found))
     raise ConfigError(f"maccap/methods/{method}.py says nothing of what it needs: add the constant NEEDS")
 
 
@@ -112,4 +111,8 @@ def _type(annotation: ast.expr) -> Any:
 def _source(method: str) -> ast.Module:
     if method not in names():
         raise ConfigError(f"there is no method {method!r}; known: {', '.join(names())}")
-    return ast.parse((METHODS / f"{method}.py").read_text(encoding="utf-8"))
+    path = METHODS / f"{method}.py"
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"maccap/methods/{method}.py: is not Python: {error}") from error

@@ -9,12 +9,19 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 from ..core.errors import EnvironmentProblem
 
 START_SECONDS = 60
 OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")  # variables that every Java obeys
+NO_PLACE = (
+    "you may not write there, and SPICE takes Stanford CoreNLP's jars from nowhere else; make an environment of your "
+    "own, let this one's owner put them there, or remove `spice` from the profile"
+)
 SPICE_VERSIONS = range(8, 12)
+JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")  # which SPICE looks for beside its own
 
 
 @contextmanager
@@ -67,14 +74,26 @@ def java_version() -> int | None:
     return int(found[1]) if found else None
 
 
-def require_java_for_spice() -> None:
-    """Raise EnvironmentProblem unless plain `java` is one that SPICE's libraries run on."""
+def require_what_spice_needs() -> None:
+    """Raise EnvironmentProblem unless plain `java` is one that SPICE's libraries run on, and its jars have a place."""
     version = java_version()
     if version not in SPICE_VERSIONS:
         raise EnvironmentProblem(
             f"SPICE runs on Java 8 or 11, and `java` here is {version or 'unknown'}. Put such a Java first "
             "on PATH (conda: openjdk=11), or remove `spice` from the profile to score without SPICE."
         )
+    if not spice_has_place():
+        raise EnvironmentProblem(f"SPICE: {spice_folder()}: {NO_PLACE}")
+
+
+def spice_folder() -> Path:
+    """Where SPICE's own jars lie, in the environment."""
+    return Path(*find_spec("pycocoevalcap").submodule_search_locations, "spice", "lib")  # type: ignore[union-attr,misc]
+
+
+def spice_has_place() -> bool:
+    """Whether Stanford CoreNLP's jars lie beside SPICE, or may be put there."""
+    return all((spice_folder() / name).is_file() for name in JARS) or os.access(spice_folder(), os.W_OK)
 
 
 def _runs(java: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..core.errors import DataError
+from ..data.archives import expecting
 from ..data.checks import check_text
 from ..data.vqa import VqaQuestion, check_answers
 
@@ -56,8 +57,9 @@ def vqa_accuracy(annotations: Mapping[str, Any], results: Sequence[Mapping[str, 
     or not at all, an answer belongs to no question, an entry lacks a field, a question has other than ten answers of
     people, or an answer is no text.
     """
-    questions = _by_question(annotations.get("annotations", []), QUESTION_FIELDS, "VQA annotations")
-    answers = _by_question(results, ANSWER_FIELDS, "VQA results")
+    with expecting("VQA annotations and results", "VQA v2's official objects"):
+        questions = _by_question(annotations.get("annotations", []), QUESTION_FIELDS, "VQA annotations")
+        answers = _by_question(results, ANSWER_FIELDS, "VQA results")
     _check_same(questions, answers)
     accuracy = {id_: _accuracy(question, answers[id_]["answer"]) for id_, question in questions.items()}
     return {

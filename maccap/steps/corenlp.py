@@ -1,15 +1,15 @@
-"""Stanford CoreNLP's archive -> the two jars that SPICE needs; a Java that SPICE cannot use is named now, not later."""
+"""Stanford CoreNLP's archive -> the two jars that SPICE needs; what SPICE lacks is named now, not later."""
 
 import tempfile
 from pathlib import Path
 
 from ..core.job import Job
 from ..data.archives import unpack
-from ..metrics.java import require_java_for_spice
+from ..metrics.java import require_what_spice_needs
 
 
 def run(job: Job) -> None:
-    require_java_for_spice()
+    require_what_spice_needs()
     job.outputs[0].parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=job.outputs[0].parent) as folder:
         found = {

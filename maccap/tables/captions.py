@@ -76,6 +76,7 @@ def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     notes += seed_notes([f"{name} {value:g}" for value in by_value], by_value.values(), compared=bool(own))
     if own:
         notes.append(f"Δ: difference to {cfg[key]:g}, the profile's value, with the 95 % interval of a {RESAMPLING}.")
+    notes += _coverage_notes(found, cfg)
     return Table(title, [f"{name} ({where})"], [*metric_names(), *DELTA], rows, notes)
 
 

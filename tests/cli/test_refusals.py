@@ -165,6 +165,29 @@ def shell(command: str, code: int, **environment: str) -> str:
     return run.stdout + run.stderr
 
 
+def test_an_interrupt_that_a_library_turns_into_another_error_is_one_word(tmp_path):
+    Image.new("RGB", (8, 8)).save(image := tmp_path / "x.png")
+    (tmp_path / "torch.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    raise ImportError('initialization failed')\n"
+    )
+    said = shell(f"$PYTHON -m maccap caption {image} --run daylight", 130, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert said == "maccap caption: interrupted\n"
+
+
+def test_a_pipe_that_breaks_elsewhere_than_at_the_output_is_named(tmp_path):
+    program = tmp_path / "broken.py"
+    program.write_text(
+        "from maccap import __main__ as maccap\n"
+        "def main():\n    raise BrokenPipeError(32, 'Broken pipe')\n"
+        "maccap.main = main\nmaccap.run()\n"
+    )
+    command = f"$PYTHON {program}"
+    assert "Broken" in shell(f"{command} > {tmp_path / 'log'}", 2)
+    assert shell(f"{command} | cat; exit ${{PIPESTATUS[0]}}", 1) == ""
+
+
 def test_odd_terminals_get_plain_characters(project):
     trace = f"$PYTHON -m maccap trace {TABLE}"
     said = shell(trace, 0, PYTHONIOENCODING="ascii", COLUMNS="60")

@@ -126,9 +126,21 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
         needs("silent")
     with pytest.raises(ConfigError, match=r"silent\.py: add the class `Method`"):
         check_options("silent", {})
-    (tmp_path / "greedy.py").write_text('NEEDS = ("adaptor", "money")\n')
-    with pytest.raises(ConfigError, match="NEEDS names 'money'; known: adaptor, memory, pairs, vocabulary"):
-        needs("greedy")
+    refused = {
+        'NEEDS = ("adaptor", "money")': "money",
+        "NEEDS = adaptor": "adaptor",
+        "NEEDS = (": "is not Python",
+        "\0": "",
+    }
+    for number, (text, said) in enumerate(refused.items()):
+        (tmp_path / f"greedy{number}.py").write_text(text)
+        with pytest.raises(ConfigError, match=rf"greedy{number}\.py: .*{said}"):
+            needs(f"greedy{number}")
+    for number, text in enumerate(
+        ('NEEDS = "adaptor"', 'NEEDS: tuple[str, ...] = ("adaptor",)', 'NEEDS = ["adaptor"]')
+    ):
+        (tmp_path / f"plain{number}.py").write_text(text)
+        assert needs(f"plain{number}") == ("adaptor",)
 
 
 def test_the_paper_trains_on_all_three_texts_and_tests_on_both_sets():

@@ -147,13 +147,18 @@ def test_bad_ids(references: dict, predictions: dict, words: str) -> None:
         caption_scores(references, predictions)
 
 
-def test_spice_is_reported_when_its_jars_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Spice:
-        def compute_score(self, truth: dict, candidates: dict) -> tuple[float, list]:
-            return float("nan"), [{"All": {"f": 0.5}}, {"All": {"f": float("nan")}}]
-
-    monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Spice)
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
+def test_spice_reads_what_its_program_writes_and_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
+    scores = [{"image_id": i, "scores": {"All": {"f": value}}} for i, value in enumerate((0.5, None))]
+    (tmp_path / "java").write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/said\necho '{json.dumps(scores)}' > $8\n")
+    (tmp_path / "java").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("pycocoevalcap.spice.spice.get_stanford_models", lambda: None)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert scored_by("SPICE", [["a"], ["b"]], ["a", ""]).scores == {"SPICE": (25.0, [50.0, 0.0])}
+    read, _, cache, _, written = (tmp_path / "said").read_text().split()[3:8]
+    assert {Path(path).parent.parent for path in (read, written)} == {Path(cache).parent} == {tmp_path}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["java", "said"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")

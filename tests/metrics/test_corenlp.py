@@ -1,5 +1,6 @@
 """The step that lays out Stanford CoreNLP for SPICE."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -43,3 +44,16 @@ def test_a_java_that_spice_cannot_use_is_named_before_anything_is_unpacked(job, 
     with pytest.raises(EnvironmentProblem, match=r"SPICE runs on Java 8 or 11, and `java` here is 17"):
         corenlp.run(job)
     assert not (tmp_path / "spice").exists()
+
+
+def test_an_environment_of_another_user_is_named_before_anything_is_unpacked(job, tmp_path, monkeypatch):
+    use_java(monkeypatch, tmp_path, "11.0.22")
+    monkeypatch.setattr(java, "spice_folder", lambda: tmp_path / "lib")
+    monkeypatch.setattr(os, "access", lambda place, mode: (place, mode) != (tmp_path / "lib", os.W_OK))
+    with pytest.raises(EnvironmentProblem, match=r"lib: you may not write there"):
+        corenlp.run(job)
+    assert not (tmp_path / "spice").exists()
+    (tmp_path / "lib").mkdir()
+    for name in JARS:
+        (tmp_path / "lib" / name).touch()
+    corenlp.run(job)

@@ -120,6 +120,8 @@ ONE, TWO = {"question_id": 1, "answer": "yes"}, {"question_id": 2, "answer": ""}
         (ANNOTATIONS, [ONE, {"question_id": 2, "answer": 2}], "the answer to question 2 is 2, not a text"),
         ({"annotations": []}, [], "there are none"),
         ({}, [], "there are none"),
+        ({"annotations": [question(1, []) | {"answers": ["yes"] * 10}]}, [ONE], "not VQA v2's official objects"),
+        ([], {}, "not VQA v2's official objects"),
     ],
 )
 def test_bad_input(annotations: dict, results: list[dict], words: str) -> None:

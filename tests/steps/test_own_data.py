@@ -81,6 +81,11 @@ def test_an_image_that_is_replaced_is_packed_again_under_both_drivers(checkout: 
     checkout("snakemake", "--cores", "2", archive, *mine)
     images[0].with_name("new.jpg").write_bytes(images[0].read_bytes())
     assert checkout.snakemake_plan(archive, *mine) == {"pack-images-remote"}
+    for gone in ("images", "val.json"):
+        (path := checkout.folder / "data/remote" / gone).rename(kept := path.with_name("kept"))
+        told = f"data/remote/{gone}: no such file or folder"
+        assert told in checkout("snakemake", "--dry-run", archive, *mine, fails=True)
+        kept.rename(path)
 
 
 def test_any_path_will_do_and_half_an_image_is_named_where_it_lies_until_it_is_mended(checkout: Checkout) -> None:
