@@ -1,7 +1,6 @@
 """Seeds as jobs of their own, as schedulers run them, make the same bytes as all of them in one process."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
