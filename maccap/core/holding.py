@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .allocation import slurm_job
@@ -54,13 +54,15 @@ def held(path: Path, patience: float) -> Iterator[None]:
         EnvironmentProblem: another process still holds it; the message says which.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + patience
+    deadline, told, owner = time.monotonic() + patience, False, "another process"
     while (handle := _try(path)) is None:
+        with suppress(FileNotFoundError):
+            owner = path.read_text(encoding="utf-8").strip() or owner
         if time.monotonic() > deadline:
-            raise EnvironmentProblem(
-                f"{path}: {path.read_text(encoding='utf-8').strip() or 'another process'} works on the same run; wait "
-                "for it, or end it, and run again"
-            )
+            raise EnvironmentProblem(f"{path}: {owner} works on the same run; wait for it, or end it, and run again")
+        if not told:
+            print(f"{path}: waits up to {patience:.0f} s for {owner}, which works on the same run", file=sys.stderr)
+        told = True
         time.sleep(min(1.0, patience / 10))
     try:
         yield
