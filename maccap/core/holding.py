@@ -10,13 +10,13 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .allocation import slurm_job
 from .errors import EnvironmentProblem
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.1
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
@@ -57,13 +57,15 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + patience
+    deadline, told, owner = time.monotonic() + patience, False, "another process"
     while (handle := _try(path)) is None:
+        with suppress(FileNotFoundError):
+            owner = path.read_text(encoding="utf-8").strip() or owner
         if time.monotonic() > deadline:
-            raise EnvironmentProblem(
-                f"{path}: {path.read_text(encoding='utf-8').strip() or 'another process'} works on the same run; wait "
-                "for it, or end it, and run again"
-            )
+            raise EnvironmentProblem(f"{path}: {owner} works on the same run; wait for it, or end it, and run again")
+        if not told:
+            print(f"{path}: waits for {owner}, which holds it", file=sys.stderr, flush=True)
+        told = True
         time.sleep(POLL_SECONDS)
     try:
         yield
@@ -78,9 +80,12 @@ def _try(path: Path) -> int | None:
     try:
         if not locked(handle):
             return None
-        if not path.exists() or os.fstat(handle).st_ino != path.stat().st_ino:
+        if not os.path.samestat(os.fstat(handle), path.stat()):
             os.close(handle)
             return None
+    except FileNotFoundError:  # whoever held it has removed it
+        os.close(handle)
+        return None
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,10 +20,6 @@ from ..models.devices import claim_gpus
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
 PATIENCE = 300.0  # seconds for the lock on a run: a job that is being ended, or whose node died, still has it
-ENDED = (
-    "Slurm ends this job: its time is up, or it was cancelled. The next try has more time, and training goes on from "
-    "its last checkpoint; `--set-resources RULE:runtime=MINUTES` asks for more."
-)
 READERS = {"encoder": "open_clip", "language_model": "transformers.modeling_utils"}  # of inputs of these names
 
 
@@ -48,8 +43,9 @@ def run_step(
         if os.environ.get(DISTRIBUTED, "0") == "0":
             write_record(name, job, started)
             if name == "train":
-                for kind in ("state.pt", "lock"):
-                    beside(outputs[0].parent, kind).unlink(missing_ok=True)
+                beside(outputs[0].parent, "state.pt").unlink(missing_ok=True)
+                if fellow:  # whose launcher holds the lock, and is replaced before it can remove it
+                    beside(outputs[0].parent, "lock").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -64,11 +60,10 @@ def _alone(name: str, job: Job, fellow: bool) -> Iterator[None]:
 
 @contextmanager
 def _on_slurm() -> Iterator[None]:
-    """Under Slurm, say so in the log when the job is ended, and keep that of a failed try beside that of the next."""
+    """Under Slurm, name the job in the log, and keep the log of a failed try beside that of the next."""
     if not (own := slurm_job()):
         yield
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
     print(f"Slurm: {', '.join(map(' '.join, own.items()))}", file=sys.stderr)
     log, kept = Path("/proc/self/fd/2").resolve(), None
     if log.suffix == ".log":  # Snakemake removes it before the next try

@@ -8,6 +8,7 @@ set -euo pipefail
 state=$(mkdir -p "$2" && cd "$2" && pwd)
 host=$(hostname -s)
 nodes="cpu1 cpu2 gpu1"
+cores=$(($(nproc) > 4 ? $(nproc) : 4)) # of each node, so many as a rule asks for; pretended on a smaller machine
 memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
 export SLURM_CONF=$state/slurm.conf
 munge=$state/munge/socket
@@ -101,7 +102,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 ReturnToService=2
 SlurmdTimeout=15
-KillWait=30
+KillWait=2
+SlurmdParameters=config_overrides
 MinJobAge=300
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
@@ -111,7 +113,7 @@ AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
 AccountingStorageEnforce=associations,limits
 GresTypes=gpu
-NodeName=DEFAULT CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
+NodeName=DEFAULT CPUs=$cores RealMemory=$memory State=UNKNOWN
 NodeName=cpu1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001
 NodeName=cpu2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002
 NodeName=gpu1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17003 Gres=gpu:2
@@ -119,7 +121,7 @@ PartitionName=cpu Nodes=cpu1,cpu2 Default=YES MaxTime=1-00:00:00 DefaultTime=00:
 PartitionName=gpu Nodes=gpu1 MaxTime=1-00:00:00 DefaultTime=00:10:00
 CONF
 echo "NodeName=gpu1 Name=gpu File=/dev/tty[0-1]" >"$state/gres.conf"
-printf '%s\n' CgroupAutomount=no ConstrainCores=yes ConstrainRAMSpace=yes ConstrainSwapSpace=no >"$state/cgroup.conf"
+printf '%s\n' CgroupAutomount=no ConstrainCores=$([ "$cores" = "$(nproc)" ] && echo yes || echo no) ConstrainRAMSpace=yes ConstrainSwapSpace=no >"$state/cgroup.conf"
 [ ! -d /sys/fs/cgroup/memory ] || echo "CgroupPlugin=cgroup/v1" >>"$state/cgroup.conf"
 
 touch "$state/slurmdbd.pid" "$state/slurmctld.pid" && chown slurm "$state/slurmdbd.pid" "$state/slurmctld.pid"

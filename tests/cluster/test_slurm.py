@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -23,8 +24,9 @@ from tests.helpers.checkout import Checkout, make_checkout
 pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).with_name("slurm.sh")
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
-RUN = ("snakemake", "--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "5")
+RUN = ("snakemake", "--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
 TRAINED = Path("artifacts/tiny/runs/daylight/maccap/s2401")
+STATE = TRAINED.with_name("s2401.state.pt")
 PATIENCE = 240.0  # seconds for any one thing to happen
 
 
@@ -56,7 +58,7 @@ def plain(cluster, tmp_path_factory) -> Checkout:
     """A checkout in which one machine has made everything."""
     checkout = make_checkout(tmp_path_factory.mktemp("plain") / "project")
     profile = yaml.safe_load(checkout.text("config/tiny.yaml"))
-    profile["training"]["epochs"] = 40  # long enough for something to happen
+    profile["training"]["epochs"] = 12  # long enough for something to happen
     (checkout.folder / "config/tiny.yaml").write_text(yaml.safe_dump(profile, sort_keys=False))
     checkout.sync()
     checkout.commit()
@@ -70,8 +72,14 @@ def results(checkout: Checkout) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files if not path.name.endswith((".prov.json", ".tex"))}
 
 
+def listed(checkout: Checkout) -> list[str]:
+    """The files that the last job lists with their hashes."""
+    return [line.split(maxsplit=1)[1] for line in checkout.text("results/tiny/files.sha256").splitlines()]
+
+
 def same(checkout: Checkout, plain: Checkout) -> None:
     assert results(checkout) == results(plain)
+    assert listed(checkout) == listed(plain)
     assert "records" in checkout("python", "-m", "maccap", "verify", "--profile", "tiny")
     assert not list(checkout.folder.rglob("s2401.lock"))
     assert not list(checkout.folder.rglob("s2401.state.pt"))
@@ -96,7 +104,9 @@ def on_cluster(folder: Path) -> Checkout:
 
 
 class Driver:
-    """Snakemake in the background; what it says is in a file."""
+    """Snakemake in the background, until the test ends; what it says is in a file."""
+
+    running: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(self, checkout: Checkout, *arguments: str) -> None:
         self.checkout, self.log = checkout, checkout.folder.parent / "said.txt"
@@ -104,12 +114,24 @@ class Driver:
             self.process = subprocess.Popen(
                 [*RUN, *arguments], cwd=checkout.folder, env=checkout.environment, stdout=said, stderr=said
             )
+        self.running.append(self.process)
 
     def said(self) -> str:
         return self.log.read_text()
 
     def ends(self, code: int = 0) -> None:
         assert self.process.wait(PATIENCE * 2) == code, self.said()
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on():
+    yield
+    while Driver.running:
+        process = Driver.running.pop()
+        process.kill()
+        process.wait()
+    if shutil.which("scancel"):
+        subprocess.run(["scancel", "--user=root"], check=False)
 
 
 def wait_for(happens: Callable[[], object], why: Callable[[], str] = str) -> None:
@@ -125,10 +147,20 @@ def slurm(*command: str) -> str:
 
 def training(checkout: Checkout, driver: Driver) -> str:
     """The number of the Slurm job that trains, once it has a state to resume from."""
-    wait_for((checkout.folder / TRAINED.with_name("s2401.state.pt")).is_file, driver.said)
-    jobs = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines()
-    (number,) = (job.split()[0] for job in jobs if "rule_train" in job)
+    wait_for((checkout.folder / STATE).is_file, driver.said)
+    (number,) = training_jobs()
     return number
+
+
+def training_jobs() -> list[str]:
+    """The numbers of Slurm's jobs that train."""
+    jobs = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines()
+    return [job.split()[0] for job in jobs if "rule_train" in job]
+
+
+def state(checkout: Checkout) -> bytes:
+    """From which training resumes."""
+    return (checkout.folder / STATE).read_bytes()
 
 
 def test_everything_through_slurm_gives_the_same(plain, tmp_path):
@@ -147,25 +179,44 @@ def test_a_cancelled_training_is_noticed_and_goes_on(half, plain):
     driver.ends()
     assert f"'{number}' failed, SLURM status is: 'CANCELLED'" in driver.said()
     kept = half.folder / f"logs/tiny/train/daylight-maccap-2401.slurm-{number}.log"
-    assert "Slurm ends this job" in kept.read_text()
+    assert f"Slurm: job {number}" in kept.read_text()
     assert "resuming at step" in half.text("logs/tiny/train/daylight-maccap-2401.log")
     same(half, plain)
 
 
-def test_a_node_that_goes_down_is_left(half, plain):
+def test_a_node_that_dies_is_left(half, plain, cluster):
     driver = Driver(half)
     number = training(half, driver)
     node = slurm("squeue", "--noheader", f"--jobs={number}", "--format=%N")
-    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    os.kill(int((cluster / f"slurmd-{node}.pid").read_text()), signal.SIGKILL)
+    for process in on_node(number):
+        os.kill(process, signal.SIGKILL)
+    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")  # known at once, not in a minute
     driver.ends()
     assert f"SLURM-job '{number}' failed due to a node failure" in driver.said()
     assert "resuming at step" in half.text("logs/tiny/train/daylight-maccap-2401.log")
     same(half, plain)
+    subprocess.run([SCRIPT, "up", cluster], check=True)
+
+
+def on_node(number: str) -> list[int]:
+    """The processes of a Slurm job, Slurm's own first, which would tell of the others' end."""
+    own = [path for path in Path("/proc").glob("[0-9]*") if holds(path / "cmdline", f"slurmstepd: [{number}.")]
+    others = [path for path in Path("/proc").glob("[0-9]*") if holds(path / "environ", f"SLURM_JOB_ID={number}\0")]
+    return [int(path.name) for path in (*own, *others)]
+
+
+def holds(path: Path, text: str) -> bool:
+    try:
+        return text.encode() in path.read_bytes()
+    except OSError:
+        return False
 
 
 def test_a_time_limit_is_named_and_more_time_ends_it(half, plain):
     driver = Driver(half, "--retries", "0")
-    slurm("scontrol", "update", f"jobid={training(half, driver)}", "timelimit=00:00:01")
+    slurm("scancel", "--signal=STOP", number := training(half, driver))  # Slurm looks at limits twice a minute
+    slurm("scontrol", "update", f"jobid={number}", "timelimit=00:00:01")
     driver.ends(1)
     assert "TIMEOUT: a job met its time limit" in driver.said()
     Driver(half).ends()
@@ -182,12 +233,18 @@ def test_too_little_memory_is_named_and_asked_for_again(half, plain):
 
 def test_two_trainings_after_a_kill_do_not_write_at_once(half, plain):
     driver = Driver(half)
-    number = training(half, driver)
-    driver.process.send_signal(signal.SIGKILL)
+    first = training(half, driver)
+    driver.process.kill()
     driver.process.wait()
+    slurm("scancel", "--signal=STOP", first)  # it keeps its lock, and does not end before the second starts
+    before = state(half)
     half("snakemake", "--unlock")
     again = Driver(half)
-    lock = half.folder / TRAINED.with_name("s2401.lock")
-    assert f"Slurm job {number}," in lock.read_text()
+    log = half.folder / "logs/tiny/train/daylight-maccap-2401.log"
+    wait_for(lambda: log.is_file() and f"Slurm job {first}, process" in log.read_text(), again.said)
+    assert len(training_jobs()) == 2
+    assert state(half) == before
+    slurm("scancel", "--signal=CONT", first)
     again.ends()
+    assert f"'{first}'" not in again.said()
     same(half, plain)

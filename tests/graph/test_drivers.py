@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from maccap.graph.pipeline import _own_folders
+from maccap.lineage.snakemake_records import snakemake_record
 from tests.helpers import ROOT
 from tests.helpers.checkout import Checkout, make_checkout, ran, restored
 
@@ -430,6 +431,35 @@ def test_experiments_here_and_elsewhere(built, tmp_path):
     assert ran(clone("dvc", "exp", "run", "-S", f"{label}=Here")) == LABELLED
     agree_on_nothing(clone)
     assert "Here" in clone.text("results/tiny/tables/in_domain.md")
+
+
+@pytest.mark.drivers
+def test_a_job_that_outlived_snakemake_is_not_recorded_but_made_again(built, tmp_path):
+    clone = built.clone(tmp_path / "clone")
+    table = "results/tiny/tables/nearness.json"
+    record = clone.folder / f"{table}.prov.json"
+    (clone.folder / table).unlink()
+    record.unlink()
+    (clone.folder / snakemake_record(table)).unlink()
+    process = subprocess.Popen(["snakemake", "--cores", "1", "--", table], cwd=clone.folder, env=clone.environment)
+    wait_for(lambda: list((clone.folder / "logs/tiny/table").glob("nearness.*")))
+    process.kill()  # and not its job
+    process.wait()
+    assert not record.exists(), "it ended before Snakemake could be killed"
+    wait_for(record.exists)
+    told = clone.record(fails=True)
+    assert "nearness.json: its job ended without Snakemake, which does not know of it; delete it, run" in told
+    clone("snakemake", "--unlock")
+    assert "table-nearness" in clone.snakemake_run()
+    clone.record()
+    agree_on_nothing(clone)
+
+
+def wait_for(happens: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 300
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.drivers
