@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def run(parsed: argparse.Namespace) -> None:
         "models": [Path(name) for name in (model, parsed.pretrained) if name and Path(name).exists()],
     }  # fmt: skip
     made = [out / "gap.json", *_tables_and_figures(out, label)]
-    write_record("gap", Job(inputs, made, vars(settings)), started)
+    write_record("gap", Job(inputs, made, vars(settings)), started, shlex.join(["maccap", *parsed.arguments]))
     print(f"{out}: tables, figures and gap.json of {label}", file=sys.stderr)
 
 

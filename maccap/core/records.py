@@ -37,6 +37,8 @@ RECORDED_PACKAGES = (
     "dvc",
 )  # fmt: skip
 
+OWN_CONFIG = "?? config/"  # how git reports a profile that it does not know
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -52,7 +54,7 @@ class OutputFile(_Strict):
 
 
 class Code(_Strict):
-    """The package's version and, in a git checkout, the commit and whether tracked files differed from it."""
+    """The package's version and, in a git checkout, the commit and whether the code differed from it."""
 
     package: str
     commit: str | None
@@ -117,8 +119,12 @@ def record_path(first_output: Path | str) -> Path:
     return Path(f"{first_output}{RECORD_SUFFIX}")
 
 
-def write_record(step: str, job: Job, started: datetime) -> Path:
-    """Write the record of a job that has just ended, beside its first output; returns the record's path."""
+def write_record(step: str, job: Job, started: datetime, command: str | None = None) -> Path:
+    """Write the record of a job that has just ended, beside its first output; returns the record's path.
+
+    Args:
+        command: what does it again, if `maccap step` does not.
+    """
     path = record_path(job.outputs[0])
     hashes = {source: sha256(source) for source in {source for paths in job.inputs.values() for source in paths}}
     record = Record(
@@ -126,7 +132,7 @@ def write_record(step: str, job: Job, started: datetime) -> Path:
         outputs={str(out): OutputFile(sha256=sha256(out), size=size_of(out)) for out in job.outputs},
         inputs={name: {str(source): hashes[source] for source in paths} for name, paths in job.inputs.items() if paths},
         settings=job.settings,
-        command=f"maccap step --again {path}",
+        command=command or f"maccap step --again {path}",
         code=code_version(),
         python=platform.python_version(),
         packages=package_versions(),
@@ -244,8 +250,9 @@ def code_version() -> Code:
 
     commit = git("rev-parse", "HEAD") if git("ls-files", Path(__file__).name) else None
     code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
-    dirty = bool(git("status", "--porcelain", "--untracked-files=no", *code)) if commit else None
-    return Code(package=__version__, commit=commit or None, dirty=dirty)
+    changes = git("status", "--porcelain", "--untracked-files=all", *code).splitlines() if commit else []
+    changes = [line for line in changes if not line.startswith(OWN_CONFIG)]  # the record has its settings itself
+    return Code(package=__version__, commit=commit or None, dirty=bool(changes) if commit else None)
 
 
 def package_versions() -> dict[str, str]:

@@ -535,6 +535,12 @@ def labels(cfg: dict[str, Any], kind: str) -> dict[str, str]:
     }
 
 
+def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
+    """The value of a setting, such as `training.noise_variance`, in an experiment."""
+    run = cfg[f"experiments.{experiment}.run"]
+    return float(cfg.get(f"experiments.{experiment}.{key}", cfg.get(f"runs.{run}.{key}", cfg[key])))
+
+
 def settings(kind: type[S], cfg: dict[str, Any], *sections: str) -> S:
     """Build a settings object from dotted keys; a later section overrides an earlier one.
 

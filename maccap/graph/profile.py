@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.dotted import leaves
 from ..core.errors import ConfigError
-from ..core.settings import FINDINGS, no_wildcard
+from ..core.settings import FINDINGS, no_wildcard, swept
 from ..data.formats import format_of
 from ..methods.registry import check_options, names, needs
 
@@ -128,8 +128,23 @@ class Profile:
             self._known(about["reference"], rows, f"{key}.reference")
             for name in rows if about["kind"] == "comparison" else ():
                 self._known(self.experiments[name].get("against", name), rows, f"experiments.{name}.against, in {key}")
-        if "key" in about and about["key"] not in leaves("", self.config):
-            raise ConfigError(f"{key}.key: there is no setting {about['key']!r}; docs/config.md lists them")
+        if "key" in about:
+            self._check_sweep(key, about)
+
+    def _check_sweep(self, key: str, about: dict[str, Any]) -> None:
+        known, varied = leaves("", self.config), about["key"]
+        if varied not in known:
+            raise ConfigError(f"{key}.key: there is no setting {varied!r}; docs/config.md lists them")
+        if own := [name for name in self.datasets if f"datasets.{name}.{varied}" in known]:
+            raise ConfigError(f"{key}.key: datasets.{own[0]} sets {varied} for itself; let runs of the sweep set it")
+        rows: dict[float, str] = {}
+        for name in about["experiments"]:
+            try:
+                value = swept(known, name, varied)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ConfigError(f"{key}.experiments: {name} has no run, or {varied} is no number") from error
+            if (other := rows.setdefault(value, name)) != name:
+                raise ConfigError(f"{key}.experiments: {other} and {name} both have {varied} {value:g}; leave one out")
 
     @staticmethod
     def _known(name: str, known: dict[str, Any], key: str) -> None:

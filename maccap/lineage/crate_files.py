@@ -106,8 +106,8 @@ def _jobs(profile: str) -> list[Record]:
     for path, fault in records.damaged.items():
         if path.startswith((f"artifacts/{profile}/", f"results/{profile}/", f"{DOWNLOADS}/")):
             raise DataError(fault)
-    if not results:
-        raise DataError(f"results/{profile}: no results; run `snakemake --cores all` first")
+    if f"results/{profile}/files.sha256" not in results:
+        raise DataError(f"results/{profile}: the results are not finished; run `snakemake --cores all` first")
     for path, record in records.by_path.items():
         if path != record.path and record.path.startswith((f"artifacts/{profile}/", f"results/{profile}/")):
             raise DataError(f"{path}: is the record of another file; run the rule that makes {path}")

@@ -8,7 +8,7 @@ import re
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -44,7 +44,8 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     """
     metrics, tables = Outcome("metrics"), Outcome("tables")
     lots = [list(_calls(project, steps, metrics)) for steps in (CAPTIONS, OTHERS)]
-    calls = list(_calls(project, TABLES, tables))
+    again = {str(out) for lot in lots for _, job in lot for out in job.outputs}
+    calls = list(_calls(project, TABLES, tables, there=again))
     with tempfile.TemporaryDirectory() as folder, workers(2) as submit:
         for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
             parts = [submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
@@ -82,7 +83,7 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
 
 @contextmanager
 def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
-    """`submit` of some processes, which an interrupt ends without a word: this one says it.
+    """The function `submit` of a pool of processes. An interrupt ends them silently; only this process reports it.
 
     Raises:
         EnvironmentProblem: one of them was ended from elsewhere.
@@ -107,7 +108,7 @@ def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
 
 @contextmanager
 def _interrupts_put_off() -> Iterator[None]:
-    """Until the end of the block; a process that starts in it starts without them: Python's start would tell of one."""
+    """Hold interrupts back until the end of the block, so that a process that starts in it prints no traceback."""
     come: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: come.append(number))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -125,16 +126,20 @@ def _end_at_once() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _calls(project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None) -> Iterator[Call]:
+def _calls(
+    project: Project, steps: Sequence[str], outcome: Outcome, only: str | None = None, there: Collection[str] = ()
+) -> Iterator[Call]:
     """The jobs of some steps, or `only` that of one record, as far as they write nowhere but into the project.
 
-    Those whose inputs need not be here, or as they were, and are not, are only counted.
+    Those whose inputs need not be here, or as they were, and are not, are only counted; `there` are inputs that other
+    jobs make again before.
     """
     left: Counter[str] = Counter()
     for path, record in project.jobs.items():
         if record.step not in steps or only not in (None, path):
             continue
-        if any(_rightly_lacks(project, path, *source) for source in record.sources.items()):
+        needed = {name: digest for name, digest in record.sources.items() if name not in there}
+        if any(_rightly_lacks(project, path, *source) for source in needed.items()):
             left[record.step] += 1
         elif all(map(stays_inside, record.outputs)):
             outcome.files |= set(record.outputs)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.settings import labels, section
+from ..core.settings import labels, section, swept
 from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from ..metrics.registry import metric_names, metrics
 from .results import Results, on_common_seeds, read_results, seed_notes
@@ -90,12 +90,6 @@ def _shared_note(experiments: list[str], key: str, cfg: dict[str, Any]) -> list[
     shared = set.intersection(*differing)
     told = sorted(f"{name.split('.')[1].replace('_', ' ')} {value}" for name, value in shared if name != key)
     return [f"In every row: {', '.join(told)}."] if told else []
-
-
-def swept(cfg: dict[str, Any], experiment: str, key: str) -> float:
-    """The value of a setting, such as `training.noise_variance`, in an experiment."""
-    run = cfg[f"experiments.{experiment}.run"]
-    return float(cfg.get(f"experiments.{experiment}.{key}", cfg.get(f"runs.{run}.{key}", cfg[key])))
 
 
 def _cells(results: Results) -> list[Cell | None]:

@@ -149,8 +149,13 @@ def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_chan
     clean = {"package": __version__, "commit": start(checkout), "dirty": False}
     assert version(checkout) == clean
     checkout.append("notes.txt", " of others")
-    (checkout.folder / "maccap/untracked.txt").write_text("x")
-    assert version(checkout) == clean
+    (checkout.folder / "config").mkdir()
+    (checkout.folder / "config/mine.yaml").write_text("profile: mine\n")
+    assert version(checkout) == clean, "a record has its settings itself"
+    method = checkout.folder / "maccap/mine.py"
+    method.write_text("")
+    assert version(checkout) == clean | {"dirty": True}, "code that the commit lacks"
+    method.unlink()
     checkout.append("maccap/core/errors.py", "# changed\n")
     assert version(checkout) == clean | {"dirty": True}
 

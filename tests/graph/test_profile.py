@@ -76,6 +76,10 @@ def paper() -> dict:
             "training.noise",
             "tables.noise_curve.key: there is no setting 'training.noise'",
         ),
+        (("tables", "noise_curve", "key"), "training.precision", "training.precision is no number"),
+        (("tables", "noise_curve", "experiments"), ["blind"], "experiments: blind has no run"),
+        (("tables", "draws_curve", "experiments"), ["maccap", "whole-caption"], "maccap and whole-caption both have"),
+        (("datasets", "coco", "training"), {"noise_variance": 0.1}, "datasets.coco sets training.noise_variance"),
     ],
 )
 def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, told):

@@ -205,7 +205,7 @@ def test_a_download_has_its_licence_citation_and_addresses(copy):
     ("spoil", "message"),
     [
         (lambda: Path(TABLES["ablation"]).write_text("90 %"), r"ablation\.json: changed since its job wrote it"),
-        (lambda: shutil.rmtree("results"), r"results/small: no results; run `snakemake"),
+        (lambda: shutil.rmtree("results"), r"results/small: the results are not finished; run `snakemake"),
         (lambda: shutil.rmtree(".git"), r"is not in this checkout"),
         (
             lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),

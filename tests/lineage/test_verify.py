@@ -381,6 +381,17 @@ def test_nothing_is_wrong_with_a_fresh_clone_and_what_is_absent_is_mentioned(fre
     assert sum("same bytes" in note for note in again.notes) == 5, "2 evaluate, 2 table, 1 baselines"
 
 
+def test_tables_are_made_again_from_metrics_that_git_does_not_have(fresh):
+    Checkout(fresh)("git", "rm", "-q", METRICS["daylight"])
+    metrics, tables = numbers(small(), run_jobs)
+    assert metrics.findings == tables.findings == []
+    assert not any("not made again" in note for note in tables.notes)
+    assert len(tables.files) == 12
+    table = Path(TABLES["ablation"])
+    table.write_text(table.read_text().replace('"value": 3', '"value": 4', 1))
+    assert [finding.file for finding in numbers(small(), run_jobs)[1].findings] == [str(table)]
+
+
 def test_every_flipped_byte_of_what_is_committed_is_found(fresh):
     by_suffix: dict[str, list[str]] = {}
     for name in committed(fresh):

@@ -8,10 +8,11 @@ import pytest
 from matplotlib.axes import Axes
 
 from maccap.core.errors import DataError
+from maccap.core.settings import swept
 from maccap.figures.figures import sweep_figure
 from maccap.metrics.bootstrap import difference_interval, resampled
 from maccap.tables.build import build
-from maccap.tables.captions import MARK, captions, comparable, comparison, sweep, swept
+from maccap.tables.captions import MARK, captions, comparable, comparison, sweep
 from maccap.tables.results import on_common_seeds, read_results
 from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
 from tests.helpers.small_project import write_lines
