@@ -67,14 +67,14 @@ def json_list(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
 
         def add(row: dict[str, Any]) -> None:
             nonlocal rows
-            print(",\n" if rows else "[\n", json.dumps(row, ensure_ascii=False), sep="", end="", file=out, flush=True)
+            print("," if rows else "[", json.dumps(row, ensure_ascii=False), sep="", file=out, flush=True)
             rows += 1
 
         try:
             try:
                 yield add
             finally:
-                print("\n]" if rows else "[]", file=out, flush=True)
+                print("]" if rows else "[]", file=out, flush=True)
         except OSError as error:
             error.filename = error.filename or path
             raise

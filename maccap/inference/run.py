@@ -53,6 +53,9 @@ class Run:
     about: RunFile
     captioner: Captioner
 
+    def __repr__(self) -> str:
+        return f"<run {self.about.run} of {self.about.trained}, seed {self.about.seed}>"
+
     def caption(self, images: Sequence[Path | str | Image.Image]) -> list[Caption]:
         """Captions of image files or PIL images, decoded with the run's own settings.
 

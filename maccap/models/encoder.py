@@ -146,7 +146,7 @@ def load_encoder(
         tokenizer = open_clip.get_tokenizer(source)
     except LOAD_ERRORS as error:
         raise EncoderError(
-            f"encoder {name!r} ({weights or pretrained}): {reason(error)}; see `encoder` in the config"
+            f"encoder {name!r} ({weights or pretrained}): {reason(error)}; name another model or other weights"
         ) from error
     return Encoder(model.eval().requires_grad_(False), tokenizer, transform, architecture)
 

@@ -151,7 +151,7 @@ def read_run(folder: Path) -> RunFile:
     """
     path = folder / FILE
     if not path.is_file():
-        raise DataError(f"{folder}: no trained run there (no {FILE}); run `snakemake --cores all` first")
+        raise DataError(f"{folder}: no trained run there (no {FILE}); name the folder of one, or `daylight` or `chalk`")
     try:
         return RunFile.model_validate_json(json.dumps(read_json(path)))
     except ValidationError as error:

@@ -99,7 +99,7 @@ def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypat
         (["none.jpg"], "none.jpg: no such file or folder"),
         (["empty"], "empty: no images in it"),
         (["broken.jpg", "--run", "RUN"], "broken.jpg: cannot be read as an image"),
-        (["images/gray.jpg", "--run", "nowhere"], "nowhere: no trained run there (no run.json); run `snakemake"),
+        (["images/gray.jpg", "--run", "nowhere"], "nowhere: no trained run there (no run.json); name the folder"),
     ],
 )
 def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arguments, message):

@@ -162,7 +162,7 @@ def test_describing_runs_loads_no_torch():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "run.json").unlink(), "no trained run there .* run `snakemake --cores all` first"),
+        (lambda folder: (folder / "run.json").unlink(), "no trained run there .* name the folder of one"),
         (lambda folder: (folder / "run.json").write_text("{}"), "run.json: method: Field required"),
         (lambda folder: (folder / "run.json").write_text("{"), "run.json: not valid JSON"),
     ],
