@@ -23,7 +23,8 @@ machine, less what is there already. `maccap docs` writes this page.
 
 """
 COLUMNS = (
-    "profile", "download", "disk", "GPU hours, so on one H100 (estimate)", "on four H100 (estimate)", "jobs (measured)",
+    "profile", "download", "disk", "GPU hours, as many as hours on one GPU (estimate)", "hours on four GPUs (estimate)",
+    "hours of all jobs (measured)",
 )  # fmt: skip
 FOOT = f"""
 GPU hours are estimated from operation counts, assuming {ASSUMED}:

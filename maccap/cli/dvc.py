@@ -24,7 +24,8 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.action == "record":
         record(profile, default)
     else:
-        (check if parsed.check else sync)(read_graph(profile), profile, default)
+        act = check if parsed.check else sync
+        act(read_graph(profile), profile, default)
 
 
 def sync(graph: Graph, profile: str, default: str) -> None:

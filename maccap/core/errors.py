@@ -46,4 +46,4 @@ def refusal(error: OSError | UnicodeError) -> str:
         place = error.filename or f"the folder of the output, or of temporary files ({tempfile.gettempdir()})"
         return f"{place}: {fault}; free space there, or set TMPDIR to a larger folder, and run again"
     place = f"{name}: " if (name := error.filename2 or error.filename) else ""
-    return f"{place}{fault}; {REMEDIES.get(error.errno or 0, 'mend that and run again')}"
+    return f"{place}{fault}; {REMEDIES.get(error.errno or 0, 'correct it and run again')}"

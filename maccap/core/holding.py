@@ -44,7 +44,7 @@ def beside(folder: Path, kind: str) -> Path:
 
 @contextmanager
 def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
-    """Hold a lock on a file that exists only meanwhile; a process that `exec` puts in this one's place holds it on.
+    """Hold a lock on a file that exists only meanwhile; it outlasts an `exec` of this process.
 
     The kernel frees it however the process ends. Over NFS all clients see it, and the server frees that of a node that
     died after a lease of 90 seconds or so. Where the file system knows no locks, a warning is all there is.
@@ -70,7 +70,7 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: who opened it before sees that it is gone
+        path.unlink(missing_ok=True)  # while it is held: a process that waits for this file sees that it is gone
         os.close(handle)
 
 

@@ -30,7 +30,7 @@ class Settings(BaseModel):
 
 
 def changes(kind: type[Settings]) -> type[Settings]:
-    """The same keys, each of them optional: what an entry of its own says in place of the profile's section."""
+    """The same keys, each of them optional: what an entry, such as a run, sets in place of the profile's section."""
     fields: dict[str, Any] = {
         name: (field.rebuild_annotation() | None, Field(None, description=field.description))
         for name, field in kind.model_fields.items()
@@ -417,7 +417,7 @@ class EncoderEstimate(Settings):
 
 
 class EstimateSettings(Settings):
-    """What the estimate that planning prints assumes; nothing else reads it."""
+    """What the estimate that planning prints, and the resources that jobs ask of a cluster, assume."""
 
     language_model_parameters: float = setting(REQUIRED, "Size of the language model.", "parameters", gt=0)
     caption_tokens: float = setting(REQUIRED, "Of a caption, begin and end included.", "tokens", gt=0)

@@ -1,6 +1,7 @@
 """Where the files of a profile lie, and which of them each job reads: what the rules of the workflow ask.
 
-Methods that take `wildcards` are input functions of rules. A path is only a place: what a file is about stands in it.
+Methods that take `wildcards` are input functions of rules. Nothing is read off a path: what a file is about stands in
+the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a profile asks for: which cells its tables show, what must be trained and answered for them, in which shards.
 
-A cell is (trained on, experiment, tested on). Everything here is read off the configuration; nothing is imported that
-takes long, because every call of Snakemake reads this.
+A cell is here the row (trained on, experiment, tested on) of a table. Everything here is read off the configuration;
+nothing is imported that takes long, because every call of Snakemake reads this.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXTENDED = "+extended"  # at the end of the name of a file that only the target 
 
 @dataclass(frozen=True)
 class PredictionGroup:
-    """What one job decodes together: all experiments of a run, one experiment, or the two ends of the scale.
+    """What one job decodes together: all experiments of a run, one experiment, or `blind` and `human`.
 
     Attributes:
         name: of the run or the experiment, by the setting `predictions`; or BASELINES_NAME.
@@ -159,7 +159,7 @@ class Profile:
         return int(self.config["runs"].get(run, {}).get("repeats", self.config["repeats"]))
 
     def repeats(self, *experiments: str) -> int:
-        """How many seeds an experiment has, the first ones of its run; of several, that with most."""
+        """How many seeds an experiment has, the first ones of its run; of several experiments, the largest number."""
         found = (self.experiments.get(name, {}) for name in experiments)
         return max(int(about.get("repeats", self.run_repeats(about.get("run")))) for about in found)
 

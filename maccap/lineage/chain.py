@@ -205,7 +205,8 @@ class _Builder:
                 if for_others or (only is not None and path not in only):
                     job.left_out.append(path)
                     continue
-                job.reads += [path] * (path not in job.reads)
+                if path not in job.reads:
+                    job.reads.append(path)
                 self.add(path, digest, job)
                 if maker:
                     todo.append((maker, None if selection is None else own, None))

@@ -110,7 +110,8 @@ def title(job: Step) -> str:
 
 
 def seeds_text(job: Step) -> str:
-    return f"seed{'s'[: len(job.seeds) > 1]} {', '.join(map(str, job.seeds))}" if job.seeds else ""
+    word = "seeds" if len(job.seeds) > 1 else "seed"
+    return f"{word} {', '.join(map(str, job.seeds))}" if job.seeds else ""
 
 
 def folders(paths: Iterable[str]) -> dict[str, list[str]]:

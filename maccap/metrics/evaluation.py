@@ -28,7 +28,7 @@ class TestSet:
     @classmethod
     def read(cls, captions: Path, scenes: Sequence[Path] = ()) -> TestSet:
         """Read captions and a file of drawn scenes, where there is one."""
-        return cls(references(read_captions(captions)), *map(read_contents, scenes))
+        return cls(references(read_captions(captions)), read_contents(scenes[0]) if scenes else None)
 
 
 @dataclass(frozen=True)

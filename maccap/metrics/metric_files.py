@@ -21,7 +21,9 @@ def write_metrics(pair: Sequence[Path], rows: Iterable[dict[str, Any]]) -> None:
         parts = [stack.enter_context(atomic(path)) for path in pair]
         files = [stack.enter_context(part.open("w", encoding="utf-8", newline="\n")) for part in parts]
         for row in rows:
-            files[row["image_id"] is not None].write(json.dumps(row, ensure_ascii=False) + "\n")
+            whole, items = files
+            file = whole if row["image_id"] is None else items
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def read_metrics(paths: Iterable[Path | str]) -> pd.DataFrame:

@@ -181,7 +181,7 @@ def _weights_of_name(
     options["quick_gelu"] = tag.get("quick_gelu", False)
     if file is None:
         return None, options | {"pretrained": pretrained}
-    file = Path(*model_files(file))
+    (file,) = map(Path, model_files(file))
     from_openai = _is_torchscript(file)
     if tag and from_openai and not tag.get("quick_gelu"):
         raise EncoderError(f"{file} is an archive as OpenAI publishes them, not the weights of the tag {pretrained!r}")

@@ -1,4 +1,4 @@
-"""The two ends of the scale on one test set, as predictions: `blind` and `human`.
+"""What captions can be held against on one test set, as predictions: `blind` and `human`.
 
 `blind` is the language model alone, beam search from its begin token: the same text for every image and seed.
 `human` is reference i of each image for seed number i; evaluation leaves it out of the references, so an image with a

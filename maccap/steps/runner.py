@@ -91,7 +91,7 @@ def run_jobs(name: str, jobs: list[Job]) -> None:
 def step_module(name: str, inputs: dict[str, list[Path]]) -> ModuleType:
     """The module of a step, with the libraries that read its models.
 
-    They make a million objects that stay: Python's collector waits for all of them, and then leaves them out.
+    Importing them makes a million objects that stay. Python's garbage collector is off meanwhile, and leaves them out.
     """
     gc.disable()
     try:

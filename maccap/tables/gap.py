@@ -91,7 +91,8 @@ LITTLE = {"distance_to_normal": 0.01, "mardia_kurtosis": 0.1, "effective_dimensi
 def _reports(files: list[Path], cfg: dict[str, Any]) -> list[tuple[str, Path, dict[str, Any]]]:
     """The label of the data set, the file and its content, of each file."""
     names = labels(cfg, "datasets")
-    return [(names[report["dataset"]], path, report) for path in files for report in [read_json(path)]]
+    reports = [(path, read_json(path)) for path in files]
+    return [(names[report["dataset"]], path, report) for path, report in reports]
 
 
 def nearness(files: list[Path], cfg: dict[str, Any], title: str) -> Table:

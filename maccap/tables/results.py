@@ -112,7 +112,9 @@ def seed_notes(names: Iterable[str], found: Iterable[Results], *, compared: bool
     fewer = sorted(set(counts.values()))[:-1]
     named = {n: ", ".join(name for name, count in counts.items() if count == n) for n in fewer}
     told = (f"{'One seed' if n == 1 else f'{n} seeds'}: {of}" for n, of in named.items())
-    return [f"{'; '.join(told)}{'; differences are on the seeds that both have' * compared}."] if fewer else []
+    if not fewer:
+        return []
+    return ["; ".join([*told, *(["differences are on the seeds that both have"] if compared else [])]) + "."]
 
 
 def _plain(value: Any) -> Any:

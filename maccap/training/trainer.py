@@ -107,7 +107,7 @@ class Trainer:
                 self._add_to_log(loss, norm, validate=last or self.step % self.settings.validate_every == 0)
             if self.step % self.settings.checkpoint_every == 0 or last:
                 self.checkpoint()
-        self.accelerator.wait_for_everyone()  # which have all read the state
+        self.accelerator.wait_for_everyone()  # so that all have read the state before it is removed
         if self.accelerator.is_main_process:
             self._finish()
 
@@ -224,7 +224,7 @@ class Trainer:
         print(f"{self.folder}: resuming at step {self.step} of {self.steps}", file=sys.stderr)
 
     def _finish(self) -> None:
-        self._write_log()  # which may be gone: before it runs a job again, its driver removes what it had written
+        self._write_log()  # again: a driver removes a job's outputs, this log with them, before it repeats the job
         weights = self.accelerator.unwrap_model(self.adaptor).state_dict()
         header = self.identity | self.about | {
             "method": self.method.name, "options": asdict(self.method.options), "training": self.settings.model_dump(),

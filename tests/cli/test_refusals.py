@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,10 @@ def test_a_full_disk_without_a_name_is_told_by_the_temporary_folder(tmp_path, mo
 def shell(command: str, code: int, **environment: str) -> str:
     """What a shell's command prints, both streams together."""
     own = os.environ | {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable} | environment
-    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=own, check=False)
+    run = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env=own, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # workers of pytest-xdist ignore it
+    )  # fmt: skip
     assert run.returncode == code, run.stderr
     assert "Traceback" not in run.stderr
     return run.stdout + run.stderr

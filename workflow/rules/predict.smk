@@ -29,7 +29,7 @@ rule predict:
         code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
         cfg=pick(
             KEYS,
-            FILES.decoding_keys,
+            optional=FILES.decoding_keys,
             about="trained",
             repeats=lambda wildcards: PROFILE.repeats(*FILES.group(wildcards).names),
             fewer_repeats=lambda wildcards: FILES.fewer_repeats(FILES.group(wildcards).names),
@@ -134,7 +134,7 @@ rule answer:
         code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
         cfg=pick(
             f"{KEYS} answering vqa_methods.{{vqa_method}}.context",
-            FILES.own_answering_keys,
+            optional=FILES.own_answering_keys,
             about="trained tested vqa_method",
             repeats=lambda wildcards: PROFILE.repeats(FILES.answering_experiment(wildcards)),
             run=FILES.answering_run,

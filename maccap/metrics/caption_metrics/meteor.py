@@ -1,4 +1,4 @@
-"""METEOR 1.5 (Denkowski and Lavie, 2014), asked of its Java program, and its score from added-up statistics."""
+"""METEOR 1.5 (Denkowski and Lavie, 2014), computed by its Java program, and its score from summed statistics."""
 
 from __future__ import annotations
 
