@@ -198,7 +198,7 @@ WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
         (lambda c: c["annotations"][0].pop("id"), ["no id", "'id'", "COCO captions"]),
         (lambda c: c.update(annotations=[]), ["no captions", "check"]),
         (lambda c: c.update(images=["a.jpg"]), ["not a COCO captions file", "check"]),
-        (lambda c: c["annotations"][0].update(caption=3), ["caption 48 is 3, not a text"]),
+        (lambda c: c["annotations"][0].update(caption=3), ["caption 48 of image 384029 is 3, not a text"]),
         (lambda c: c["annotations"][0].update(id="x"), ["'x'", "not an integer", "number the"]),
     ],
     "VQA v2 questions": [
