@@ -40,7 +40,7 @@ class File:
 
 
 @dataclass
-class Step:
+class ChainJob:
     """One job of the chain.
 
     Attributes:
@@ -83,10 +83,10 @@ class Chain:
 
     roots: list[str]
     files: dict[str, File] = field(default_factory=dict)
-    jobs: list[Step] = field(default_factory=list)
+    jobs: list[ChainJob] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def makers(self, job: Step) -> list[Step]:
+    def makers(self, job: ChainJob) -> list[ChainJob]:
         """The jobs that made what a job read, each once."""
         numbers = dict.fromkeys(self.files[name].job for name in job.reads)
         return [self.jobs[number - 1] for number in numbers if number is not None]
@@ -182,7 +182,7 @@ class _Builder:
 
     def __init__(self, chain: Chain, records: Records, hashing: bool) -> None:
         self.chain, self.records, self.hashing = chain, records, hashing
-        self.jobs: dict[str, Step] = {}
+        self.jobs: dict[str, ChainJob] = {}
         self.followed: set[Any] = set()
 
     def follow(self, record: Record, selection: Selection | None, only: set[str] | None) -> None:
@@ -211,7 +211,7 @@ class _Builder:
                 if maker:
                     todo.append((maker, None if selection is None else own, None))
 
-    def job(self, record: Record) -> Step:
+    def job(self, record: Record) -> ChainJob:
         """The job of a record.
 
         Raises:
@@ -220,11 +220,11 @@ class _Builder:
         if self.records.by_path.get(record.path) is not record:
             raise DataError(f"{record.path}: another record names the outputs of this job; run `maccap verify`")
         if record.path not in self.jobs:
-            self.jobs[record.path] = Step(len(self.jobs) + 1, record)
+            self.jobs[record.path] = ChainJob(len(self.jobs) + 1, record)
             self.chain.jobs.append(self.jobs[record.path])
         return self.jobs[record.path]
 
-    def add(self, path: str, digest: str, reader: Step | None) -> None:
+    def add(self, path: str, digest: str, reader: ChainJob | None) -> None:
         """Add a root, or a file that a job read as bytes with this hash."""
         fault = self.chain.fault
         if path not in self.chain.files:

@@ -12,7 +12,7 @@ from ..core.errors import ConfigError
 from ..core.records import Records
 from ..tables.table import Cell, read_table
 from .cells import MetricFiles, Number, find, resolve
-from .chain import CHANGED, MISSING, Chain, Step, chain_of, project_of
+from .chain import CHANGED, MISSING, Chain, ChainJob, chain_of, project_of
 from .trace_text import describe, folders, heading, seeds_text
 
 
@@ -93,7 +93,7 @@ def _number(found: Number) -> dict[str, Any]:
     return labels | own | {"recomputed": again, "agrees": found.agrees}
 
 
-def _job(job: Step) -> dict[str, Any]:
+def _job(job: ChainJob) -> dict[str, Any]:
     own = {"number": job.number, "step": job.record.step, "record": job.record.path, "seeds": job.seeds}
     chain = {"made": job.made, "reads": job.reads, "read_for_other_rows": job.left_out, "settings": job.settings}
     return own | chain | job.record.model_dump(mode="json", exclude={"outputs", "inputs", "step", "settings"})

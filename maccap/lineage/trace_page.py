@@ -11,7 +11,7 @@ from ..report.template import render
 from ..tables.anchors import artifact_anchor, cell_anchor
 from ..tables.table import read_table
 from .cells import MetricFiles, Number
-from .chain import Step, chain_of
+from .chain import ChainJob, chain_of
 from .trace_text import circumstances, common_circumstances, heading, origin_text, row_text, settings_text, title
 
 
@@ -28,7 +28,7 @@ def trace_page(tables: list[str], profile: str, report: str = "report.html") -> 
     for path in tables:
         table = read_table(path)
         shown.append((Path(path).stem, table.title, list(_cells(files.numbers(path, table), records))))
-    readers: dict[str, list[Step]] = {}
+    readers: dict[str, list[ChainJob]] = {}
     jobs = []
     for job in chain.jobs:
         own = {key: text for key, text in circumstances(job).items() if text != common[key]}
@@ -51,7 +51,7 @@ def trace_page(tables: list[str], profile: str, report: str = "report.html") -> 
 
 def _cells(numbers: Iterator[Number], records: Records) -> Iterator[dict[str, Any]]:
     """What is shown of each number; numbers of the same rows share their jobs, the last of which come first."""
-    behind: dict[str, list[Step]] = {}
+    behind: dict[str, list[ChainJob]] = {}
     for found in numbers:
         sources = found.cell.sources
         rows = repr([(source.file, source.row) for source in sources])

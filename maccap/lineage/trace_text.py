@@ -11,7 +11,7 @@ from typing import Any
 
 from ..tables.table import Source
 from .cells import Number
-from .chain import ABSENT, CHANGED, MISSING, Chain, Step
+from .chain import ABSENT, CHANGED, MISSING, Chain, ChainJob
 
 WIDTH = 100
 DIGITS, LONGEST = 12, 80  # of a sha256, and characters of a setting; --json has all
@@ -80,7 +80,7 @@ def common_circumstances(chain: Chain) -> dict[str, str]:
     return {key: max(texts, key=texts.count) for key, texts in listed.items()}
 
 
-def circumstances(job: Step) -> dict[str, str]:
+def circumstances(job: ChainJob) -> dict[str, str]:
     """What jobs usually have in common."""
     code, record = job.record.code, job.record
     state = {True: " with uncommitted changes", False: ", clean", None: ""}[code.dirty]
@@ -102,14 +102,14 @@ def settings_text(settings: dict[str, Any]) -> str:
     return "; ".join((f"{section}: " if section else "") + ", ".join(pairs) for section, pairs in sections.items())
 
 
-def title(job: Step) -> str:
+def title(job: ChainJob) -> str:
     """Number, step, seeds, when it started, and how long it took."""
     start, seconds = job.record.started, (job.record.ended - job.record.started).total_seconds()
     parts = f"[{job.number}] {job.record.step}", seeds_text(job), f"{start:%Y-%m-%d %H:%M:%S %Z}, {seconds:.1f} s"
     return " · ".join(filter(None, parts))
 
 
-def seeds_text(job: Step) -> str:
+def seeds_text(job: ChainJob) -> str:
     word = "seeds" if len(job.seeds) > 1 else "seed"
     return f"{word} {', '.join(map(str, job.seeds))}" if job.seeds else ""
 
@@ -135,7 +135,7 @@ class _Tree:
         self.jobs: set[int] = set()
         self.first: dict[str, int] = {}  # a source or the text of some settings -> the job that it was printed with
 
-    def lines(self, job: Step, first: str, rest: str) -> Iterator[str]:
+    def lines(self, job: ChainJob, first: str, rest: str) -> Iterator[str]:
         """A job and all before it; `first` starts its first line, `rest` every other."""
         if job.number in self.jobs:
             yield f"{first}[{job.number}] {job.record.step}, above"
@@ -150,7 +150,7 @@ class _Tree:
             last = maker is makers[-1]
             yield from self.lines(maker, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
 
-    def _sources(self, job: Step) -> Iterator[str]:
+    def _sources(self, job: ChainJob) -> Iterator[str]:
         """What it read that no job made."""
         sources = [name for name in job.reads if self.chain.files[name].job is None]
         yield from self._files(
@@ -166,7 +166,7 @@ class _Tree:
             for file in (self.chain.files[path] for path in names):
                 yield f"  {'':11}{PurePath(file.path).name:{width}}  {file.sha256[:DIGITS]}  {file.state}"
 
-    def _facts(self, job: Step) -> Iterator[tuple[str, str]]:
+    def _facts(self, job: ChainJob) -> Iterator[tuple[str, str]]:
         """What is to be said of a job: its settings, what it does not share with the others, what else it read."""
         if text := settings_text(job.settings):
             first = self.first.setdefault(text, job.number)

@@ -13,6 +13,8 @@ from maccap import load_run
 from maccap.cli.caption import drawing_names, json_list
 from maccap.cli.main import main
 from maccap.data.images import read_image
+from maccap.world.scenes import NOUNS
+from tests.helpers import ROOT
 from tests.helpers.tiny import SELECTION
 from tests.helpers.trained import SEED, make_project
 
@@ -121,3 +123,10 @@ def test_without_a_trained_run_the_packages_own_one_captions(here, capsys, proje
     said = capsys.readouterr()
     assert "the package's own run, which knows only drawn scenes" in said.err
     assert json.loads(said.out)[0]["caption"] == load_run("daylight").caption([image])[0].text
+
+
+@pytest.mark.parametrize("domain", ["daylight", "chalk"])
+def test_the_scenes_of_the_guide_have_captions_in_the_words_of_their_domain(domain, capsys):
+    assert main(["caption", "--run", domain, str(ROOT / f"docs/scenes/{domain}.jpg")]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert set(row["caption"].lower().split()) & set(NOUNS)
