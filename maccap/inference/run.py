@@ -12,7 +12,6 @@ from PIL import Image
 
 from ..core.errors import DataError
 from ..core.project import CONFIG, PACKAGE
-from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
 from ..data.features import ImageFeatures
 from ..data.images import read_image, upright
 from ..data.vqa import VqaQuestion
@@ -75,8 +74,7 @@ class Run:
         """
         features = self.features(image)
         asked = [VqaQuestion(0, int(features.ids[0]), question)]
-        answering = AnsweringSettings(**self.about.answering)
-        return answer_questions(self.captioner.lm, asked, answering, (self.captioner, features))[0]["answer"]
+        return answer_questions(self.captioner.lm, asked, self.about.answering, (self.captioner, features))[0]["answer"]
 
     def features(self, image: Path | str | Image.Image) -> ImageFeatures:
         """What the encoder sees in an image."""
@@ -86,7 +84,7 @@ class Run:
     def caption_features(self, features: ImageFeatures) -> Caption:
         """The caption of an image whose features are at hand."""
         candidates, fresh = self.captioner.candidates(features), EncodedOnce(self.captioner.encoder)
-        [row] = choose(fresh, features, candidates, SelectionSettings(**self.about.selection))
+        [row] = choose(fresh, features, candidates, self.about.selection)
         return Caption(row["caption"], row["candidates"], row["scores"])
 
 
@@ -108,18 +106,16 @@ def load_run(folder: Path | str | None = None, device: torch.device | str = "cpu
     if not folder.exists() and (SHIPPED / folder).exists():
         folder = SHIPPED / folder
     about = read_run(folder)
-    training = TrainingSettings(**about.training)
     here = _model_folder(about.encoder, folder)
     pretrained = None if here else getattr(about.encoder, "pretrained", None)
     encoder = load_encoder(str(here or about.encoder.name), pretrained, device)
     here = _model_folder(about.language_model, folder)
-    dtype = frozen_dtype(torch.device(device), training.precision)
+    dtype = frozen_dtype(torch.device(device), about.training.precision)
     lm = load_language_model(str(here or about.language_model.name), device, dtype)
-    method = load_method(about.method, training, about.options, _resources(about.resources, folder))
+    method = load_method(about.method, about.training, about.options, _resources(about.resources, folder))
     assert isinstance(method, TrainedMethod), "others leave no run folder"
     adaptor = load_adaptor(method, folder / WEIGHTS, about.feature_dim, lm.dim)
-    generation, draws = GenerationSettings(**about.generation), SelectionSettings(**about.selection).draws
-    return Run(about, Captioner(encoder, lm, method, adaptor, generation, draws, about.seed))
+    return Run(about, Captioner(encoder, lm, method, adaptor, about.generation, about.selection.draws, about.seed))
 
 
 def _model_folder(model: Frozen, folder: Path) -> Path | None:

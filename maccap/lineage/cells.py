@@ -64,7 +64,10 @@ class MetricFiles:
         Raises:
             DataError: a metric file is missing or damaged, or lacks a value.
         """
-        values = [float(self.value_at(source)) for source in cell.sources]
+        try:
+            values = [float(self.value_at(source)) for source in cell.sources]
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{cell.sources[0].file}: {column}: {error}; run the rule that makes it") from error
         return Number(path, row, column, cell, cell.text(table.digits), values)
 
     def numbers(self, path: str, table: Table) -> Iterator[Number]:
@@ -101,8 +104,8 @@ class MetricFiles:
                 return self._contents[file]
             try:
                 lines = path.read_text(encoding="utf-8").splitlines()
-                self._contents[file] = [json.loads(line) for line in lines if not OF_ITEM.search(line)]
-            except (OSError, ValueError) as error:
+                self._contents[file] = [dict(json.loads(line)) for line in lines if not OF_ITEM.search(line)]
+            except (OSError, ValueError, TypeError) as error:
                 raise DataError(f"{path}: not valid JSON Lines ({error}); run the rule that makes it") from error
         return self._contents[file]
 

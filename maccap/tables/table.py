@@ -13,8 +13,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from ..core.artifacts import read_json, write_json, write_text
-from ..core.errors import DataError
+from ..core.errors import DataError, flat
 from . import latex
 from .anchors import cell_anchor
 from .html import page
@@ -262,16 +264,9 @@ def read_table(path: Path | str) -> Table:
     Raises:
         DataError: missing, damaged, or something else.
     """
-    content = read_json(path)
     try:
-        rows = [
-            Row(row["labels"], [_read_cell(cell) if isinstance(cell, dict) else cell for cell in row["cells"]])
-            for row in content.pop("rows")
-        ]
-        return Table(rows=rows, **content)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a table of this version ({error}); run the rule that makes it") from error
-
-
-def _read_cell(content: dict[str, Any]) -> Cell:
-    return Cell(**content | {"sources": [Source(**source) for source in content["sources"]]})
+        table = TypeAdapter(Table).validate_python(read_json(path))
+        list(table.cells())
+    except ValueError as error:
+        raise DataError(f"{path}: not a table of this version ({flat(error)}); run the rule that makes it") from error
+    return table

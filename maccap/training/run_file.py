@@ -11,11 +11,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from ..core.artifacts import read_json, write_json
 from ..core.errors import DataError
+from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
 from ..methods.registry import needs
 
 FILE, WEIGHTS, LOG = "run.json", "adaptor.safetensors", "log.jsonl"
@@ -69,14 +70,14 @@ class RunFile(_Strict):
     trained: str
     run: str
     steps: int
-    training: dict[str, Any]
-    generation: dict[str, Any]
-    selection: dict[str, Any]
-    answering: dict[str, Any]
+    training: TrainingSettings
+    generation: GenerationSettings
+    selection: SelectionSettings
+    answering: AnsweringSettings
     encoder: Frozen
     language_model: Frozen
-    feature_dim: int
-    lm_dim: int
+    feature_dim: PositiveInt
+    lm_dim: PositiveInt
     trainable_parameters: int
     final: dict[str, int | float]
     resources: ResourceFiles

@@ -69,6 +69,7 @@ def test_another_user_than_the_owner_of_the_environment_without_a_home(of_nobody
         assert f"{disk}" in said, said
         assert "TMPDIR" in said, said
         assert said.count("\n") == 1, said
+    assert f"{disk}: is full; free space there, or set TMPDIR" in checkout("snakemake", "--dry-run", fails=True)
 
 
 def small_disk(folder: Path) -> list[str]:

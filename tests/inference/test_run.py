@@ -159,12 +159,26 @@ def test_describing_runs_loads_no_torch():
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "[]"
 
 
+def set_in(folder: Path, section: str, key: str, value: object) -> None:
+    content = json.loads((folder / "run.json").read_text())
+    content[section][key] = value
+    (folder / "run.json").write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / "run.json").unlink(), "no trained run there .* name the folder of one"),
         (lambda folder: (folder / "run.json").write_text("{}"), "run.json: method: Field required"),
         (lambda folder: (folder / "run.json").write_text("{"), "run.json: not valid JSON"),
+        (
+            lambda folder: set_in(folder, "training", "epochs", "x"),
+            "run.json: training.epochs: Input",
+        ),
+        (
+            lambda folder: set_in(folder, "generation", "beams", 0),
+            "run.json: generation.beams: Input",
+        ),
     ],
 )
 def test_a_folder_that_is_no_whole_run_is_refused(copy, damage, message):

@@ -231,8 +231,18 @@ def test_a_row_that_is_gone_or_there_twice_is_an_error(copy, capsys):
     for text, fault in ((before * 2, "2 rows with trained daylight"), ("", "0 rows with trained daylight")):
         path.write_text(text)
         assert fault in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
-    path.write_text(before[:-9])
-    assert "not valid JSON Lines" in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
+    for text in (before[:-9], "null\n", "[1]\n"):
+        path.write_text(text)
+        assert "not valid JSON Lines" in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
+    path.write_text(re.sub(r'"CIDEr": [^,}]*', '"CIDEr": "x"', before))
+    assert "CIDEr: could not convert" in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
+
+
+@pytest.mark.parametrize("wrong", [{"columns": None}, {"columns": []}, {"digits": "x"}, {"rows": [1]}, {"title": {}}])
+def test_a_table_of_another_form_is_named(copy, capsys, wrong):
+    table = Path(IN_DOMAIN).with_suffix(".json")
+    table.write_text(json.dumps(json.loads(table.read_text()) | wrong))
+    assert "not a table of this version" in trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr", fails=2)
 
 
 def test_a_file_made_again_without_what_follows_is_named(copy, capsys):
