@@ -154,7 +154,7 @@ def training(checkout: Checkout, driver: Driver) -> str:
 
 def training_jobs() -> list[str]:
     """The numbers of Slurm's jobs that train."""
-    jobs = slurm("squeue", "--noheader", "--states=RUNNING", "--format=%i %k").splitlines()
+    jobs = slurm("squeue", "--noheader", "--states=RUNNING,STOPPED", "--format=%i %k").splitlines()
     return [job.split()[0] for job in jobs if "rule_train" in job]
 
 
