@@ -61,7 +61,7 @@ def down(*first: str) -> set[str]:
     return found
 
 
-LABELLED = down("table-in-domain", "captions-figure-in-domain", "reported", "samples")
+LABELLED = down("table-in-domain", "captions-figure-in-domain", "reported", "samples", "training-figure")
 DECODED = down("predict-daylight-maccap-1")
 DESCRIBED = down("describe-run-daylight-maccap-2401")
 TRAINED = down("train-daylight-maccap-2401")
