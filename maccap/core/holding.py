@@ -16,7 +16,7 @@ from pathlib import Path
 from .allocation import slurm_job
 from .errors import EnvironmentProblem
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.02
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 

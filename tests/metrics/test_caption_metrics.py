@@ -161,6 +161,7 @@ def test_spice_reads_what_its_program_writes_and_leaves_nothing_behind(tmp_path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["java", "said"]
 
 
+@pytest.mark.environments
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
 def test_locale_and_java_options_of_the_user_change_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
     references = {1: ["a red boat on the water", "a boat"], 2: ["a dog runs", "the dog is running"]}

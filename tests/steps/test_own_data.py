@@ -62,6 +62,7 @@ def test_the_example_plans(checkout: Checkout) -> None:
     assert not any("vqa" in job or "reported" in job for job in planned)
 
 
+@pytest.mark.drivers
 def test_an_image_that_is_replaced_is_packed_again_under_both_drivers(checkout: Checkout) -> None:
     mine = ("--configfile", "config/mine.yaml")
     archive = "artifacts/mine/data/remote/images.zip"

@@ -213,6 +213,7 @@ trainer(folder / "half", epochs=1, batch_size=15).run()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one(tmp_path):
     """On the CPU; 44 captions in batches of 15 leave 14, so that shares differ in size. Each draws dropout of its own,
     also when it resumes."""
