@@ -54,7 +54,10 @@ def no_paraphrases(tmp_path: Path) -> list[str]:
     return ["-a", str(tmp_path / "none.gz")]
 
 
-@pytest.mark.parametrize(("texts", "processes"), [(PLAIN, 2), (PLAIN + PUNCTUATED, 1)], ids=["plain", "punctuated"])
+@pytest.mark.parametrize(
+    ("texts", "processes"),
+    [pytest.param(PLAIN, 2, marks=pytest.mark.slow, id="plain"), pytest.param(PLAIN + PUNCTUATED, 1, id="punctuated")],
+)
 def test_scores_are_those_of_pycocoevalcap(
     texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_an_image_that_is_replaced_is_packed_again_under_both_drivers(checkout: 
         kept.rename(path)
 
 
+@pytest.mark.drivers
 def test_any_path_will_do_and_half_an_image_is_named_where_it_lies_until_it_is_mended(checkout: Checkout) -> None:
     place = "data/my pictures [1]/it's -x, 50% ü $HOME"
     (checkout.folder / place).parent.mkdir()

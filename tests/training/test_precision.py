@@ -57,7 +57,9 @@ def stop(run: Trainer, at: int) -> None:
         run.run()
 
 
-@pytest.mark.parametrize(("device", "precision"), [("cpu", "bf16"), ("cuda", "bf16"), ("cuda", "fp16")])
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cpu", "bf16"), pytest.param("cuda", "bf16", marks=pytest.mark.slow), ("cuda", "fp16")]
+)
 def test_a_stopped_training_ends_with_the_same_bits_and_near_float32_s_losses(tmp_path, device, precision):
     trainer(tmp_path / "float32", **SHORT).run()
     AcceleratorState._reset_state(True)
