@@ -214,6 +214,7 @@ def test_any_encoder_is_measured_with_tables_and_figures_in_any_folder(own, tmp_
     assert {*record.inputs} == {"captions", "images", "memory", "models"}
 
 
+@pytest.mark.slow
 def test_an_encoder_without_tokens_is_measured_as_far_as_it_goes(own, tmp_path, monkeypatch):
     config = open_clip.get_model_config("RN50") | {"embed_dim": 16}
     config["vision_cfg"] = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}

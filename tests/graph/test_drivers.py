@@ -141,6 +141,7 @@ def test_jobs_that_are_stale_together_are_one_stage(planned):
     assert not set(report["deps"]) & set(report["outs"])
 
 
+@pytest.mark.drivers
 def test_the_pipeline_is_deterministic_and_its_check_sees_drift(planned):
     text = planned.text("dvc.yaml")
     planned.sync("--check", "--profile", "tiny")

@@ -44,9 +44,13 @@ for names in json.loads(sys.argv[1]):
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, set[str]]:
-    """What Python itself loads from the package for each step (behind the runner) and for each module alone."""
-    tasks = [["maccap.steps.runner", f"maccap.steps.{step}"] for step in STEPS]
-    tasks += [[name] for name in MODULES if name != "maccap.__main__"]
+    """What Python itself loads from the package for each step (behind the runner) and for each method alone."""
+    steps = [["maccap.steps.runner", f"maccap.steps.{step}"] for step in STEPS]
+    return load_each([*steps, *([f"maccap.methods.{method}"] for method in METHODS)])
+
+
+def load_each(tasks: list[list[str]]) -> dict[str, set[str]]:
+    """The files that Python loads from the package for some modules, one after the other, from nothing."""
     run = subprocess.run(
         [sys.executable, "-c", LOAD_EACH_ALONE, json.dumps(tasks)],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
@@ -136,10 +140,12 @@ def test_there_is_no_import_cycle() -> None:
     assert order.index("maccap.core.errors") < order.index("maccap.core.artifacts") < order.index("maccap.cli.dvc")
 
 
-def test_every_module_can_be_imported_first(loaded: dict[str, set[str]]) -> None:
-    for name, file in MODULES.items():
-        if name != "maccap.__main__":
-            assert str(file) in loaded[name]
+@pytest.mark.slow
+def test_every_module_can_be_imported_first() -> None:
+    files = {name: file for name, file in MODULES.items() if name != "maccap.__main__"}
+    loaded = load_each([[name] for name in files])
+    for name, file in files.items():
+        assert str(file) in loaded[name]
 
 
 def test_nothing_in_the_package_imports_the_workflow_or_the_tests() -> None:
