@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from ..core.errors import DataError, EncoderError
+from ..core.artifacts import reading
+from ..core.errors import EncoderError
 from ..core.progress import progress
 from ..core.settings import GenerationSettings, SelectionSettings
 from ..data.features import ImageFeatures
@@ -40,10 +40,10 @@ def load_adaptor(method: TrainedMethod, weights: Path | str, feature_dim: int, l
         DataError: they are missing or damaged.
     """
     adaptor = method.adaptor(feature_dim, lm_dim)
+    with reading(weights, "cannot be read as weights", "copy or train the run again"):
+        state = load_file(weights)
     try:
-        adaptor.load_state_dict(load_file(weights))
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{weights}: cannot be read as weights ({error}); copy or train the run again") from error
+        adaptor.load_state_dict(state)
     except RuntimeError as error:
         raise EncoderError(
             f"{weights}: does not fit features of dimension {feature_dim} and a language model of width {lm_dim}; "

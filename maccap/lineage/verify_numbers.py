@@ -138,8 +138,8 @@ def _calls(
     for path, record in project.jobs.items():
         if record.step not in steps or only not in (None, path):
             continue
-        needed = {name: digest for name, digest in record.sources.items() if name not in there}
-        if any(_rightly_lacks(project, path, *source) for source in needed.items()):
+        needed = (source for source in record.sources.items() if source[0] not in there)
+        if any(_rightly_lacks(project, path, *source) for source in needed):
             left[record.step] += 1
         elif all(map(stays_inside, record.outputs)):
             outcome.files |= set(record.outputs)

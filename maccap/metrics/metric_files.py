@@ -19,9 +19,8 @@ def write_metrics(pair: Sequence[Path], rows: Iterable[dict[str, Any]]) -> None:
     """Write a pair of files, the rows as they come: those about whole sets, and those about a single image."""
     with ExitStack() as stack:
         parts = [stack.enter_context(atomic(path)) for path in pair]
-        files = [stack.enter_context(part.open("w", encoding="utf-8", newline="\n")) for part in parts]
+        whole, items = (stack.enter_context(part.open("w", encoding="utf-8", newline="\n")) for part in parts)
         for row in rows:
-            whole, items = files
             file = whole if row["image_id"] is None else items
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

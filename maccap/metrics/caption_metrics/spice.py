@@ -12,13 +12,13 @@ import numpy as np
 
 from ...core.artifacts import atomic
 from ...core.errors import EnvironmentProblem
-from ..java import JARS, spice_folder
+from ..java import JARS, spice_folder, spice_has_jars
 from ..registry import CaptionSet, Metric, SetScores
 
 
 def spice_available() -> bool:
     """Whether SPICE's Stanford CoreNLP jars lie beside it."""
-    return all((spice_folder() / name).is_file() for name in JARS)
+    return spice_has_jars()
 
 
 def supply_spice(jars: Sequence[Path]) -> None:
