@@ -3,9 +3,11 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 PROFILE ?= world
+# Data sets whose questions were answered.
+ASKED = $(filter-out %.items,$(basename $(notdir $(wildcard results/$(PROFILE)/metrics/vqa/*.jsonl))))
 # What git keeps of a profile's artifacts: records, and what people read and `maccap verify` computes metrics from.
-KEPT := **/*.prov.json predictions/**/*.jsonl answers/**/*.jsonl runs/**/run.json runs/**/log.jsonl samples.json \
-  data/*/contents.test.json data/*/captions.test.jsonl data/*/vqa_*.test.json
+KEPT := **/*.prov.json predictions/**/*.jsonl.gz answers/**/*.jsonl.gz runs/**/run.json runs/**/log.jsonl samples.json \
+  data/*/contents.test.json data/*/captions.test.jsonl $(ASKED:%=data/%/vqa_*.test.json)
 
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
 SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json

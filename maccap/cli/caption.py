@@ -11,10 +11,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json
-from ..core.errors import DataError, EnvironmentProblem
+from ..core.errors import DataError
 from ..core.progress import progress
-from ..core.project import default_profile
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
@@ -28,14 +26,13 @@ def run(parsed: argparse.Namespace) -> None:
     """
     files = image_files(parsed.paths)
     drawings = drawing_names(files)
-    folder = parsed.run or default_run()
-    if not folder:
+    if not parsed.run:
         print("captions by the package's own run, which knows only drawn scenes; --run names another", file=sys.stderr)
     from ..data.images import read_image
     from ..figures.subregions import draw_subregions
     from ..inference.run import load_run
 
-    trained = load_run(folder)
+    trained = load_run(parsed.run)
     unread = []
     if parsed.explain:
         parsed.explain.mkdir(parents=True, exist_ok=True)
@@ -108,12 +105,3 @@ def drawing_names(files: list[Path]) -> dict[Path, str]:
         if len({*names.values()}) == len(names):
             break
     return names
-
-
-def default_run() -> Path | None:
-    """The first trained run of MacCap in the default profile; None outside a project, or where nothing is trained."""
-    try:
-        runs = Path("artifacts", default_profile(), "runs").rglob("run.json")
-    except EnvironmentProblem:
-        return None
-    return next((path.parent for path in sorted(runs) if read_json(path)["run"] == "maccap"), None)

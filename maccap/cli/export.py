@@ -37,7 +37,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _files(profile: str) -> list[Path]:
     folder = Path("artifacts", profile)
-    found = sorted(path for kind in ("predictions", "answers") for path in (folder / kind).rglob("*.jsonl"))
+    found = sorted(path for kind in ("predictions", "answers") for path in (folder / kind).rglob("*.jsonl.gz"))
     if not found:
         raise DataError(f"{folder}: no predictions; run `snakemake --cores all` first, or name files")
     return found

@@ -75,8 +75,7 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         "--run",
         type=Path,
         metavar="FOLDER",
-        help="a trained run, or `daylight` or `chalk`, which come with the package "
-        "(default: the default profile's first of MacCap, or else `daylight`)",
+        help="a trained run, or `daylight` (the default) or `chalk`, which come with the package",
     )
     caption.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
     caption.add_argument("--explain", type=Path, metavar="FOLDER", help="save each image with its subregions here")
@@ -113,7 +112,7 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         description="Write captions as COCO results [{image_id, caption}] and answers as VQA results "
         "[{question_id, answer}], one file for each run, test set and seed.",
     )
-    predictions.add_argument("files", nargs="*", type=Path, metavar="FILE", help="predictions or answers (.jsonl)")
+    predictions.add_argument("files", nargs="*", type=Path, metavar="FILE", help="predictions or answers")
     predictions.add_argument("--profile", help="all that this profile made (default without FILE: the default profile)")
     for name in FILTERS:
         metavar, kind = ("NUMBER", int) if name == "seed" else ("NAME", str)

@@ -1,5 +1,7 @@
 """Predicted captions and answers as JSON Lines: each row says what it is about, so a file's name says nothing.
 
+A file named `.gz` is packed by gzip (pandas reads it as it stands).
+
 A row of predictions has the columns `trained`, `experiment`, `tested`, `seed` (null for what others published),
 `image_id` and `caption`; what is scored here has `image_cosine`, CLIP's cosine of caption and image, and
 `reference_cosine`, that of the caption and the nearest of the references that it is scored against; where they apply
@@ -10,10 +12,12 @@ and `answer`.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
@@ -104,13 +108,20 @@ def official_results(frame: pd.DataFrame) -> dict[tuple[Any, ...], list[dict[str
 def _write(
     path: Path | str, rows: Iterable[dict[str, Any]], columns: Sequence[str], extras: Sequence[str] = ()
 ) -> None:
-    with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic(path) as part, part.open("wb") as plain, _packed(path, plain) as file:
         for row in rows:
             _check(row, columns, path)
             if unknown := sorted(row.keys() - {*columns, *extras}):
                 raise DataError(f"{path}: a row has the unknown column {unknown[0]}")
             ordered = {name: row[name] for name in (*columns, *extras) if name in row}
-            file.write(json.dumps(ordered, ensure_ascii=False) + "\n")
+            file.write((json.dumps(ordered, ensure_ascii=False) + "\n").encode())
+
+
+def _packed(path: Path | str, file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """What writes into a file, without name and time, so that equal rows have equal bytes."""
+    if Path(path).suffix != ".gz":
+        return nullcontext(file)
+    return cast(IO[bytes], gzip.GzipFile("", "wb", fileobj=file, mtime=0))
 
 
 def _read(paths: Iterable[Path | str], columns: Sequence[str], extras: Sequence[str] = ()) -> pd.DataFrame:
@@ -134,7 +145,8 @@ def _read(paths: Iterable[Path | str], columns: Sequence[str], extras: Sequence[
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with reading(path):
-        lines = path.read_bytes().splitlines()
+        data = path.read_bytes()
+        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()
     for number, line in enumerate(lines, start=1):
         with reading(f"{path}: line {number}", "damaged", "delete the file and run again"):
             row = json.loads(line)

@@ -28,9 +28,10 @@ LEGENDS = {
     "gap_normality": Legend(
         "Four panels: quantiles of single dimensions, skewness and kurtosis over dimensions, quantiles of Mahalanobis "
         "distances, each against Gaussian samples.",
-        "Is the gap Gaussian? Grey and dashed: Gaussian samples with as many vectors and the same covariance. Top "
-        "left: between the lines of one colour lie 90 % of the dimensions. Bottom right: squared Mahalanobis distances "
-        "in the leading directions, per direction; above the diagonal there are more extreme gaps than a Gaussian has.",
+        "Is the gap Gaussian? Dashed: Gaussian samples with as many vectors and the same covariance. Top left: between "
+        "the lines of one colour lie 90 % of the dimensions, in the shaded band those of the samples. Bottom right: "
+        "squared Mahalanobis distances in the leading directions, per direction; above the diagonal there are more "
+        "extreme gaps than a Gaussian has.",
     ),
     "gap_spectrum": Legend(
         "Two panels per data set: share of the gap's variance in each principal direction, and the shares added up.",

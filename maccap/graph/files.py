@@ -396,7 +396,7 @@ class Files:
 
     def _of_group(self, group: PredictionGroup, shards: Iterable[int | str]) -> list[str]:
         folder = f"{self.artifacts}/predictions/{group.trained}"
-        return [f"{folder}/{group.name}{group.tier}.{shard}.jsonl" for shard in shards]
+        return [f"{folder}/{group.name}{group.tier}.{shard}.jsonl.gz" for shard in shards]
 
     # --- answers and metrics ---------------------------------------------------------------------------------------
     def answering_experiment(self, wildcards: Wildcards) -> str:
@@ -434,7 +434,7 @@ class Files:
     def answers(self, tested: str, tiers: Iterable[str]) -> list[str]:
         """Files with answers about a data set that some targets ask for."""
         return [
-            f"{self.artifacts}/answers/{trained}/{dataset}/{vqa_method}.{shard}.jsonl"
+            f"{self.artifacts}/answers/{trained}/{dataset}/{vqa_method}.{shard}.jsonl.gz"
             for tier in tiers
             for trained, dataset, vqa_method in self.profile.answered(extended=tier == EXTENDED)
             if dataset == tested

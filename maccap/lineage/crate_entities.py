@@ -29,9 +29,10 @@ PROFILES = {
 BIOSCHEMAS = "https://bioschemas.org/profiles"
 TERMS = {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}
 MEDIA_TYPES = {
-    ".cff": "application/yaml", ".csv": "text/csv", ".jsonl": "application/jsonl", ".lock": "text/plain",
-    ".md": "text/markdown", ".py": "text/x-python", ".smk": "text/x-python", ".tex": "text/x-tex",
-    ".toml": "application/toml", ".yaml": "application/yaml", ".yml": "application/yaml", "": "text/plain",
+    ".cff": "application/yaml", ".csv": "text/csv", ".gz": "application/gzip", ".jsonl": "application/jsonl",
+    ".lock": "text/plain", ".md": "text/markdown", ".py": "text/x-python", ".smk": "text/x-python",
+    ".tex": "text/x-tex", ".toml": "application/toml", ".yaml": "application/yaml", ".yml": "application/yaml",
+    "": "text/plain",
 }  # fmt: skip
 WORKFLOW = "Snakefile"
 LANGUAGE = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"

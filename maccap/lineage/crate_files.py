@@ -20,7 +20,7 @@ from ..fetch.registry import DOWNLOADS
 
 LIST, METADATA = "crate.sha256", "ro-crate-metadata.json"
 LARGEST = 16 * 2**20  # bytes of an artifact that is put into the crate
-READABLE = (".json", ".jsonl")  # tables of captions, questions, predictions, answers, runs and logs
+READABLE = (".json", ".jsonl", ".jsonl.gz")  # tables of captions, questions, predictions, answers, runs and logs
 SOURCES = (
     "Snakefile", "maccap", "workflow", "config", "docs", "README.md", "LICENSE", "CITATION.cff", "pyproject.toml",
     "requirements.lock", "environment.yml",

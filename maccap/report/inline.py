@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-INLINE_SVG = 300_000  # bytes; a larger drawing goes onto the page as its bitmap
+INLINE_SVG = 100_000  # bytes; a larger drawing goes onto the page as its bitmap
 
 
 def data_uri(kind: str, data: bytes) -> str:

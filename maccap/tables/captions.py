@@ -11,7 +11,7 @@ from ..core.settings import labels, section, swept
 from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from ..metrics.registry import metric_names, metrics
 from .results import Results, on_common_seeds, read_results, seed_notes
-from .table import BOUND, DIFFERENCE, Cell, Row, Table, cell
+from .table import BOUND, DIFFERENCE, MINUS, Cell, Row, Table, cell
 
 MARK = "*"
 DELTA = ("ΔCIDEr", "Δ 95 % low", "Δ 95 % high")
@@ -56,7 +56,8 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
             difference = _difference(results, found[against[experiment]], cfg["seed"])
             for key, sign in (("lowers", -1), ("raises", 1)):
                 if (claim := cfg.get(f"experiments.{experiment}.{key}")) and difference[0]:
-                    notes.append(f"Claim “{claim}”: {_verdict(difference, sign)} here ({label}).")
+                    other = cfg[f"experiments.{against[experiment]}.label"]
+                    notes.append(f"Claim “{claim}”: {_verdict(difference, sign, f'{label} against {other}')}.")
         rows.append(Row([label], [*_cells(results), *difference]))
     notes += seed_notes([row.labels[-1] for row in rows], found.values(), compared=True)
     notes = [*_metric_notes(rows), *notes, *_method_notes(found.values(), cfg), *_coverage_notes(found.values(), cfg)]
@@ -147,13 +148,14 @@ def _difference(ours: Results, base: Results, seed: int) -> list[Cell | None]:
     return [delta, *(replace(delta, value=end, sd=None, kind=BOUND) for end in ends)]
 
 
-def _verdict(difference: list[Cell | None], sign: int) -> str:
+def _verdict(difference: list[Cell | None], sign: int, compared: str) -> str:
     """A claim holds when the interval of CIDEr's difference lies on its side of 0."""
-    delta, low, high = (cell.value for cell in difference if cell)
-    shown = f"CIDEr {delta:+.1f} [{low:+.1f}, {high:+.1f}]"
-    if not _leaves_out_zero((low, high)):
-        return f"is undecided, {shown}, which contains 0,"
-    return f"{'holds' if sign * low > 0 else 'does not hold'}, {shown},"
+    delta, low, high = (cell for cell in difference if cell)
+    seeds = "1 seed" if delta.n == 1 else f"{delta.n} seeds"
+    held = "holds" if sign * low.value > 0 else "does not hold"
+    verdict = held if _leaves_out_zero((low.value, high.value)) else "is undecided"
+    shown = f"{delta.value:+.1f} [{low.value:+.1f}, {high.value:+.1f}]".replace("-", MINUS)
+    return f"{verdict} here on {seeds}: {compared}, CIDEr {shown}"
 
 
 def _metric_notes(rows: list[Row]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 LONG = 40  # rows; more do not fit on a page
+STACK, NEXT = ", ", ",\\\\"  # between the parts of a column's head: in a text, in LaTeX
 COLUMN = 55  # letters of \small on a line of one of two columns
 ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -49,12 +50,19 @@ def latex_table(name: str, title: str, notes: list[str], heads: list[str], block
         lines += [rf"\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{escape(above)}}}}} \\"] if above else []
         lines += [" & ".join(row) + r" \\" for row in rows]
     cells = [row for _, rows in blocks for row in rows]
-    shown, head = [_breakable(note) for note in notes], " & ".join(map(escape, heads)) + r" \\"
+    shown, head = [_breakable(note) for note in notes], " & ".join(map(_stacked, heads)) + r" \\"
     caption = rf"\caption{{{escape(title)}}}\label{{tab:{name}}}"
     if len(cells) > LONG:
         return _long(caption, r"\par ".join(shown), columns, head, lines)
-    letters = sum(max(len(COMMAND.sub("", text)) for text in column) + 2 for column in zip(heads, *cells, strict=True))
+    widest = [max(head.split(STACK), key=len) for head in heads]
+    letters = sum(max(len(COMMAND.sub("", text)) for text in column) + 2 for column in zip(widest, *cells, strict=True))
     return _floating(caption, " ".join(shown), columns, head, lines, wide=letters > COLUMN)
+
+
+def _stacked(head: str) -> str:
+    """A column's head, on one line below the other where it has a comma."""
+    lines = escape(head).split(STACK)
+    return rf"\shortstack[r]{{{NEXT.join(lines)}}}" if len(lines) > 1 else lines[0]
 
 
 def _breakable(note: str) -> str:

@@ -24,6 +24,7 @@ from .html import page
 if TYPE_CHECKING:
     import pandas as pd
 
+MINUS = "\u2212"  # as numbers are printed
 MEAN, DIFFERENCE, BOUND = "mean", "difference", "bound"
 BOUNDS = (" low", " high")  # how columns end that hold the ends of the interval of the column before them
 
@@ -62,7 +63,7 @@ class Cell:
 
     def text(self, digits: int) -> str:
         spread = "" if self.sd is None else f" ± {self.sd:.{digits}f}"
-        return f"{self.value:.{digits}f}{spread}"
+        return f"{self.value:z.{digits}f}{spread}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def frame(table: Table) -> pd.DataFrame:
 
 
 def _text(cell: Cell | str | None, digits: int) -> str:
-    return cell.text(digits) + cell.mark if isinstance(cell, Cell) else cell or ""
+    return cell.text(digits).replace("-", MINUS) + cell.mark if isinstance(cell, Cell) else cell or ""
 
 
 def tidy(table: Table) -> pd.DataFrame:
@@ -247,7 +248,7 @@ def write_table(
         if path.name.endswith(".metrics.json"):
             write_json(path, to_metrics(table))
         elif path.suffix == ".json":
-            write_json(path, asdict(table))
+            write_json(path, asdict(table), indent=None)
         elif path.suffix == ".csv":
             write_text(path, tidy(table).to_csv(index=False, float_format="%.6g"))
         elif path.suffix == ".html":

@@ -112,12 +112,7 @@ def test_what_cannot_be_captioned_is_said_in_one_line(project, here, capsys, arg
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("project_here", [False, True])
-def test_without_a_trained_run_the_packages_own_one_captions(here, capsys, project_here):
-    if project_here:
-        Path("config").mkdir()
-        Path("config/config.yaml").write_text("profile: mini\n")
-        Path("Snakefile").write_text("")
+def test_where_no_run_is_named_the_packages_own_captions(here, capsys):
     image = read_image("images/colour.png")
     assert main(["caption", "images/colour.png"]) == 0
     said = capsys.readouterr()

@@ -29,9 +29,9 @@ def project(tmp_path, monkeypatch) -> Path:
             for experiment, seed in about
             for image_id in range(shard * 3, shard * 3 + 3)
         ]
-        write_predictions(f"artifacts/small/predictions/coco.{shard}.jsonl", rows)
+        write_predictions(f"artifacts/small/predictions/coco.{shard}.jsonl.gz", rows)
     write_answers(
-        "artifacts/small/answers/coco.jsonl",
+        "artifacts/small/answers/coco.jsonl.gz",
         [
             {"trained": "coco", "vqa_method": "prefix", "tested": "coco", "seed": 1, "question_id": n, "answer": "yes"}
             for n in (40, 41)
@@ -85,7 +85,7 @@ def test_filters_choose(project, filters, names):
 
 
 def test_one_result_goes_to_a_file_of_any_name(project):
-    shards = [f"artifacts/small/predictions/coco.{n}.jsonl" for n in (0, 1)]
+    shards = [f"artifacts/small/predictions/coco.{n}.jsonl.gz" for n in (0, 1)]
     chosen = ["--experiment", "maccap", "--seed", "1", "--output", "deep/er.json"]
     assert main(["export", "predictions", *shards, *chosen]) == 0
     assert len(json.loads(Path("deep/er.json").read_text())) == 6

@@ -40,16 +40,17 @@ def test_columns_stand_in_one_order_whatever_the_order_of_the_row(tmp_path):
     assert json.loads(line) == row
 
 
-def test_what_was_written_is_read_back_by_pandas_itself_and_by_us(tmp_path):
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz"])
+def test_what_was_written_is_read_back_by_pandas_itself_and_by_us(tmp_path, ending):
     rows = [
         prediction(2**53 + 1, caption="2014"),
         prediction(5, caption="NaN", seed=None),
         prediction(6, caption="ö\u2028"),
     ]
     rows[0] |= {"candidates": ["2014", "null"], "scores": [0.1234567, -0.5]}
-    write_predictions(tmp_path / "a.jsonl", rows[:2])
-    write_predictions(tmp_path / "b.jsonl", rows[2:])
-    frame = read_predictions([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
+    write_predictions(tmp_path / f"a{ending}", rows[:2])
+    write_predictions(tmp_path / f"b{ending}", rows[2:])
+    frame = read_predictions([tmp_path / f"a{ending}", tmp_path / f"b{ending}"])
     assert frame["caption"].tolist() == ["2014", "NaN", "ö\u2028"], "text stays text"
     assert frame["image_id"].tolist() == [2**53 + 1, 5, 6]
     assert (frame["seed"].dtype, frame["image_id"].dtype) == ("Int64", "int64")
@@ -57,8 +58,20 @@ def test_what_was_written_is_read_back_by_pandas_itself_and_by_us(tmp_path):
     assert (frame["candidates"][0], frame["scores"][0]) == (["2014", "null"], [0.1234567, -0.5])
     assert frame["candidates"][1] is None
     assert frame["published"].isna().all()
-    plain = pd.read_json(tmp_path / "a.jsonl", lines=True, dtype=False, precise_float=True)
+    plain = pd.read_json(tmp_path / f"a{ending}", lines=True, dtype=False, precise_float=True)
     assert plain["caption"].tolist() == ["2014", "NaN"]
+
+
+def test_packed_rows_have_the_same_bytes_at_any_time_under_any_name(tmp_path, monkeypatch):
+    write_predictions(tmp_path / "a.jsonl.gz", [prediction(1), prediction(2)])
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    write_predictions(tmp_path / "b.jsonl.gz", [prediction(1), prediction(2)])
+    packed = (tmp_path / "a.jsonl.gz").read_bytes()
+    assert packed == (tmp_path / "b.jsonl.gz").read_bytes()
+    for damaged in (packed[:-9], b"no gzip"):
+        (tmp_path / "b.jsonl.gz").write_bytes(damaged)
+        with pytest.raises(DataError, match=r"b\.jsonl\.gz: "):
+            read_predictions([tmp_path / "b.jsonl.gz"])
 
 
 def test_answers_go_the_same_way(tmp_path):

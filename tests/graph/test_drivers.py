@@ -111,7 +111,7 @@ def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
     ]
     assert _own_folders(jobs) == {"own": {"own/a", "own/b"}}
     stages = planned.stages()
-    predictions = "artifacts/tiny/predictions/daylight/maccap.1.jsonl"
+    predictions = "artifacts/tiny/predictions/daylight/maccap.1.jsonl.gz"
     assert stages["predict-daylight-maccap-1"]["outs"][0] == predictions
     assert predictions in stages["evaluate-daylight"]["deps"]
     table = "results/tiny/tables/in_domain.json"
@@ -469,7 +469,7 @@ def test_after_a_kill_finished_work_is_kept(built, learned, tmp_path, tool):
     clone = built.clone(tmp_path / "clone")
     CHANGES["a training parameter"][0](clone)
     adaptor = clone.folder / "artifacts/tiny/runs/daylight/maccap/s2401/adaptor.safetensors"
-    predictions = clone.folder / "artifacts/tiny/predictions/daylight/maccap.1.jsonl"
+    predictions = clone.folder / "artifacts/tiny/predictions/daylight/maccap.1.jsonl.gz"
     before = adaptor.stat().st_mtime
     process = subprocess.Popen(tool.split(), cwd=clone.folder, env=clone.environment, start_new_session=True)
     deadline = time.monotonic() + 300

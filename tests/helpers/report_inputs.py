@@ -111,7 +111,7 @@ def questions(folder: Path, dataset: str) -> dict[str, list[Path]]:
     said, scores = {}, []
     for name in ("prefix", "majority"):
         about = {"trained": dataset, "vqa_method": name, "tested": dataset, "seed": SEED}
-        said[answers / f"{name}.1.jsonl"] = [about | {"question_id": q, "answer": f"{name} says {q}"} for q in ids]
+        said[answers / f"{name}.1.jsonl.gz"] = [about | {"question_id": q, "answer": f"{name} says {q}"} for q in ids]
         scores.append(about | {"question_id": None, "image_id": None, "accuracy": 65.0})
         scores += [about | {"question_id": q, "image_id": q, "accuracy": 100.0 if q % 2 else 30.0} for q in ids]
     for path, rows in said.items():
@@ -138,7 +138,7 @@ def add_captions(
     if experiment != "human":
         rows = [row | {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]} for row in rows]
     scores = [about | {"image_id": i, "CIDEr": cider_of(experiment, i)} for i in images]
-    predictions = folder / f"artifacts/mini/predictions/{dataset}/{experiment}.1.jsonl"
+    predictions = folder / f"artifacts/mini/predictions/{dataset}/{experiment}.1.jsonl.gz"
     metrics = [folder / f"results/mini/metrics/captions/{dataset}.{experiment}{ending}" for ending in METRIC_FILES]
     write_predictions(predictions, rows)
     write_metrics(metrics, [about | {"image_id": None, "CIDEr": 50.0}, *scores])

@@ -42,7 +42,7 @@ SEEDS, DATASETS, EXPERIMENTS = (5, 6), ("daylight", "chalk"), ("maccap", "light"
 DATA, FEATURES, RUNS, RESULTS = (
     "artifacts/small/data", "artifacts/small/features", "artifacts/small/runs", "results/small",
 )  # fmt: skip
-PREDICTIONS, BASELINES = "artifacts/small/predictions/maccap.jsonl", "artifacts/small/predictions/baselines.jsonl"
+PREDICTIONS, BASELINES = "artifacts/small/predictions/maccap.jsonl.gz", "artifacts/small/predictions/baselines.jsonl.gz"
 METRICS = {dataset: f"{RESULTS}/metrics/{dataset}.jsonl" for dataset in DATASETS}
 GAP = f"{RESULTS}/metrics/gap/daylight.json"
 TABLES = {name: f"{RESULTS}/tables/{name}.json" for name in ("in_domain", "ablation")}

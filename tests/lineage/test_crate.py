@@ -211,7 +211,7 @@ def test_a_download_has_its_licence_citation_and_addresses(copy):
             lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),
             r"daylight\.jsonl\.prov\.json: is the record of another file",
         ),
-        (lambda: Path(f"{PREDICTIONS}.prov.json").write_text("{}"), r"maccap\.jsonl\.prov\.json: not a record"),
+        (lambda: Path(f"{PREDICTIONS}.prov.json").write_text("{}"), r"maccap\.jsonl\.gz\.prov\.json: not a record"),
     ],
 )  # fmt: skip
 def test_what_is_not_whole_is_named_and_nothing_is_written(copy, spoil, message):
@@ -225,7 +225,7 @@ def test_jobs_that_read_different_bytes_of_one_file_are_named(copy):
     record = read_record(f"{PREDICTIONS}.prov.json")
     other = {PREDICTIONS: OutputFile(sha256="0" * 64, size=1)}
     Path(record.path).write_text(record.model_copy(update={"outputs": other}).text())
-    with pytest.raises(DataError, match=r"maccap\.jsonl: changed after the job of \S+ ran"):
+    with pytest.raises(DataError, match=r"maccap\.jsonl\.gz: changed after the job of \S+ ran"):
         write_crate("small", Path("crate.zip"))
 
 

@@ -100,7 +100,7 @@ def site(tmp_path_factory, anchor) -> Path:
 
 def shown(results: Path) -> str:
     """The anchor of a file of captions that both pages show."""
-    captions = results.parents[1] / "artifacts/mini/predictions/daylight/maccap.1.jsonl"
+    captions = results.parents[1] / "artifacts/mini/predictions/daylight/maccap.1.jsonl.gz"
     return artifact_anchor(str(captions))
 
 

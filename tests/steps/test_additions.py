@@ -107,13 +107,13 @@ def test_a_metric_is_a_column_of_every_table_with_its_direction(project):
 
 
 def predictions(project: Path) -> pd.DataFrame:
-    files = (project / "artifacts/more/predictions/daylight").glob("*.jsonl")
+    files = (project / "artifacts/more/predictions/daylight").glob("*.jsonl.gz")
     return pd.concat(pd.read_json(path, lines=True).assign(file=path.name) for path in files)
 
 
 def test_a_row_is_only_config_and_shares_its_run(project):
     found = predictions(project)
-    assert set(found[found.file == "ours.1.jsonl"].experiment) == {"ours", "row"}
+    assert set(found[found.file == "ours.1.jsonl.gz"].experiment) == {"ours", "row"}
     assert sorted(path.parent.name for path in (project / "artifacts/more/runs").rglob("s3")) == ["ours", "scaled"]
 
 

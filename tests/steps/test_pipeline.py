@@ -1,5 +1,6 @@
 """Every job of a miniature profile, with the workflow's own rules: formats, records, equal bytes, own images."""
 
+import gzip
 import hashlib
 import json
 from dataclasses import asdict, replace
@@ -130,8 +131,9 @@ def test_on_another_device_nothing_stays_on_the_cpu_and_the_numbers_are_the_same
 def content(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return {name: value.tolist() for name, value in load_file(path).items()}
-    text = path.read_text()
-    return list(map(json.loads, text.splitlines())) if path.suffix == ".jsonl" else json.loads(text)
+    if path.suffix == ".gz":
+        return list(map(json.loads, gzip.decompress(path.read_bytes()).splitlines()))
+    return json.loads(path.read_text())
 
 
 def near(a: Any, b: Any) -> bool:
@@ -156,7 +158,7 @@ def test_every_job_has_one_record_with_true_hashes_and_a_short_command(first):
 
 
 def test_a_prediction_is_the_best_of_its_candidates(first):
-    rows = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl")))
+    rows = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl.gz")))
     own = rows[(rows.experiment == "maccap") & (rows.seed == SEEDS[0])]
     assert len(own) == own.image_id.nunique() == 6
     assert all(row.caption == row.candidates[int(np.argmax(row.scores))] for row in own.itertuples())
@@ -261,7 +263,7 @@ def test_soft_tokens_before_a_question_are_made_with_the_experiments_own_setting
 
 
 def test_human_leaves_its_own_reference_out(first):
-    rows = read_predictions([Path("artifacts/small/predictions/daylight/baselines.1.jsonl")])
+    rows = read_predictions([Path("artifacts/small/predictions/daylight/baselines.1.jsonl.gz")])
     human = rows[(rows.experiment == "human") & (rows.seed == SEEDS[1])]
     assert set(human.left_out_reference) == {1}
     metrics = read_metrics(["results/small/metrics/captions/daylight.jsonl"])
@@ -270,7 +272,7 @@ def test_human_leaves_its_own_reference_out(first):
 
 
 def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_others(first):
-    rows = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl")))
+    rows = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl.gz")))
     ceiling = rows[(rows.experiment == "ceiling") & (rows.seed == SEEDS[1])]
     assert ceiling.left_out_reference.tolist() == [1] * 6
 
@@ -295,7 +297,7 @@ def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_othe
 
 
 def test_every_question_is_answered_once_by_each_way_and_seed(first):
-    rows = read_answers(sorted(Path("artifacts/small/answers/daylight/daylight").glob("*.jsonl")))
+    rows = read_answers(sorted(Path("artifacts/small/answers/daylight/daylight").glob("*.jsonl.gz")))
     assert rows.groupby(["vqa_method", "seed"]).question_id.nunique().tolist() == [12] * 5
 
 
@@ -324,9 +326,9 @@ def test_figures_are_images(first):
 
 def test_a_missing_prediction_is_named_with_its_experiment(world, first, tmp_path):
     job = job_of(world[2], "evaluate")
-    shard = next(path for path in job.inputs["predictions"] if path.name == "maccap.2.jsonl")
-    kept = tmp_path / "maccap.2.jsonl"
-    kept.write_text("".join(shard.read_text().splitlines(keepends=True)[1:]))
+    shard = next(path for path in job.inputs["predictions"] if path.name == "maccap.2.jsonl.gz")
+    kept = tmp_path / "maccap.2.jsonl.gz"
+    kept.write_bytes(gzip.compress(gzip.decompress(shard.read_bytes()).split(b"\n", 1)[1]))
     swap = {shard: kept}
     inputs = {name: [swap.get(path, path) for path in paths] for name, paths in job.inputs.items()}
     out = tmp_path / "daylight.jsonl"
@@ -343,7 +345,7 @@ def test_captions_do_not_depend_on_the_shards(world, first, tmp_path):
     job = job_of(world[2], "predict")
     predict.run(replace(job, inputs=job.inputs | {"images": [store]}, outputs=[table]))
     whole = read_predictions([table])
-    sharded = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl")))
+    sharded = read_predictions(sorted(Path("artifacts/small/predictions/daylight").glob("maccap.*.jsonl.gz")))
     key = ["experiment", "seed", "image_id"]
     for column in ("caption", "candidates"):
         one, many = (rows.sort_values(key)[column].tolist() for rows in (whole, sharded))

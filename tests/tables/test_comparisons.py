@@ -154,8 +154,9 @@ def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(
 
     told = f"{'One seed' if count == 1 else '2 seeds'}: {fewer.title()}"
     assert f"{told}; differences are on the seeds that both have." in table.notes
-    found = f"CIDEr {delta.value:+.1f} [{low.value:+.1f}, {high.value:+.1f}]"
-    assert f"Claim “it helps”: holds, {found}, here (Better)." in table.notes
+    found = f"{delta.value:+.1f} [{low.value:+.1f}, {high.value:+.1f}]".replace("-", "−")
+    seeds = f"{count} seed{'s' * (count > 1)}"
+    assert f"Claim “it helps”: holds here on {seeds}: Better against Base, CIDEr {found}." in table.notes
     marked = captions(metrics, CFG, "T")
     assert by_column(marked.rows[1], marked.columns)["CIDEr"].mark == MARK
     alone = {key: value for key, value in CFG.items() if key != "tables.t.reference"}
@@ -227,7 +228,7 @@ def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: lis
     assert delta.sources == low.sources == sources("better", "base")
     assert table.rows[0].cells[-3:] == [None, None, None]
     told = "\n".join(table.notes)
-    assert "Claim “it helps”: holds, CIDEr +" in told
+    assert "Claim “it helps”: holds here on 3 seeds: Better against Base, CIDEr +" in told
     assert "Claim “nothing helps”: is undecided" in told
 
 

@@ -15,7 +15,7 @@ rule predict:
         captions=lambda wildcards: FILES.references(FILES.captioned(wildcards)),
         caption_features=lambda wildcards: FILES.reference_features(FILES.captioned(wildcards)),
     output:
-        f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}.jsonl",
+        f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.{{shard}}.jsonl.gz",
     log:
         f"{LOGS}/predict/{{trained}}-{{group}}{{tier}}.{{shard}}.log",
     wildcard_constraints:
@@ -52,7 +52,7 @@ rule baselines:
         captions=lambda wildcards: FILES.references([wildcards.tested]),
         caption_features=lambda wildcards: FILES.reference_features([wildcards.tested]),
     output:
-        f"{ARTIFACTS}/predictions/{{tested}}/baselines.1.jsonl",
+        f"{ARTIFACTS}/predictions/{{tested}}/baselines.1.jsonl.gz",
     log:
         f"{LOGS}/baselines/{{tested}}.log",
     priority: 50
@@ -84,7 +84,7 @@ rule published:
         caption_features=lambda wildcards: FILES.reference_features(FILES.tests(wildcards)),
         published=FILES.published,
     output:
-        f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.1.jsonl",
+        f"{ARTIFACTS}/predictions/{{trained}}/{{group}}{{tier}}.1.jsonl.gz",
     log:
         f"{LOGS}/published/{{trained}}-{{group}}{{tier}}.log",
     wildcard_constraints:
@@ -121,7 +121,7 @@ rule answer:
         images=lambda wildcards: FILES.image_shard(wildcards.tested, wildcards.shard),
         predictions=FILES.context,
     output:
-        f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.{{shard}}.jsonl",
+        f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.{{shard}}.jsonl.gz",
     log:
         f"{LOGS}/answer/{{trained}}-{{tested}}-{{vqa_method}}.{{shard}}.log",
     wildcard_constraints:
@@ -151,7 +151,7 @@ rule majority:
         train_questions=FILES.questions("questions", "train"),
         train_annotations=FILES.questions("annotations", "train"),
     output:
-        f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.1.jsonl",
+        f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.1.jsonl.gz",
     log:
         f"{LOGS}/majority/{{trained}}-{{tested}}-{{vqa_method}}.log",
     wildcard_constraints:
