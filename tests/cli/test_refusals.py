@@ -196,12 +196,17 @@ def test_an_interrupt_that_a_library_turns_into_another_error_is_one_word(tmp_pa
     assert said == "maccap caption: interrupted\n"
 
 
+def test_an_interrupt_while_maccap_is_imported_is_one_word(tmp_path):
+    (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    assert shell("$PYTHON -m maccap doctor", 130, PYTHONPATH=f"{tmp_path}:{ROOT}") == "maccap doctor: interrupted\n"
+
+
 def test_a_pipe_that_breaks_elsewhere_than_at_the_output_is_named(tmp_path):
     program = tmp_path / "broken.py"
     program.write_text(
-        "from maccap import __main__ as maccap\n"
+        "from maccap import __main__ as maccap\nfrom maccap.cli import main as commands\n"
         "def main():\n    raise BrokenPipeError(32, 'Broken pipe')\n"
-        "maccap.main = main\nmaccap.run()\n"
+        "commands.main = main\nmaccap.run()\n"
     )
     command = f"$PYTHON {program}"
     assert "Broken" in shell(f"{command} > {tmp_path / 'log'}", 2)
