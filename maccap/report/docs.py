@@ -40,7 +40,8 @@ def filled(text: str, root: Path) -> str:
         if not found or not close or close[0] != END:
             wrong = close[0] if found and close else begin[0]
             raise DataError(
-                f"the mark {flat(wrong)}: unknown or without its partner; a part begins with table or notes and has {END}"
+                f"the mark {flat(wrong)}: unknown or without its partner; a part begins with table or notes "
+                f"and has {END}"
             )
         if found["notes"]:
             part = _notes(root / found["notes"], found["beginning"] or "")
