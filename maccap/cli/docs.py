@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..core.artifacts import write_text
+from ..core.artifacts import decoded, write_text
 from ..core.errors import ConfigError, DataError
 from ..core.project import default_profile
 from ..report.api import api_page
@@ -25,7 +25,7 @@ def run(parsed: argparse.Namespace) -> None:
     """
     default_profile()
     for path in (Path("README.md"), *sorted({*Path("docs").glob("*.md"), *WRITTEN})):
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = decoded(path.read_bytes(), path) if path.exists() or path not in WRITTEN else ""
         try:
             now = WRITTEN[path]() if path in WRITTEN else filled(text, Path())
         except DataError as error:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
-from ..core.errors import MaccapError, refusal
+from ..core.errors import ConfigError, MaccapError, refusal
 
 FAILED, INTERRUPTED = 2, 130
 FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `maccap export predictions`
@@ -28,6 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked = arguments[0] if arguments else ""
     try:
+        for place, word in enumerate(arguments):
+            if not word or (word.startswith("--") and word.endswith("=")):  # as a path, it would be the current folder
+                before = " ".join(["maccap", *arguments[:place], word]).strip()
+                raise ConfigError(f"nothing stands behind `{before}`; name something there, or leave it out")
         parsed = parser(asked).parse_args(arguments)
         parsed.arguments = arguments
         return _run(parsed) or 0
@@ -57,6 +61,12 @@ def _run(parsed: argparse.Namespace) -> int | None:
         return verify.run(parsed, run_jobs)
     place = "..lineage" if parsed.command in ("crate", "trace") else ""
     return import_module(f"{place}.{parsed.command}", __package__).run(parsed)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: no number of jobs")
+    return int(text)
 
 
 def parser(asked: str = "") -> argparse.ArgumentParser:
@@ -155,7 +165,7 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         "place", nargs="?", type=Path, default=Path(), metavar="ROOT|CRATE.zip", help="default: this folder"
     )
     verify.add_argument("--profile", help="default: the one of config/config.yaml, or of the crate")
-    verify.add_argument("--rerun", type=int, default=0, metavar="N", help="also run N jobs again and compare")
+    verify.add_argument("--rerun", type=_count, default=0, metavar="N", help="also run N jobs again and compare")
     verify.add_argument("--seed", type=int, default=0, help="draws the jobs to rerun (default: %(default)s)")
     verify.add_argument("--json", action="store_true", help="print JSON")
 

@@ -6,6 +6,7 @@ import argparse
 import ast
 import os
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import ConfigError
 from ..core.records import THREADS, read_record
@@ -28,8 +29,18 @@ def add_arguments(step: argparse.ArgumentParser) -> None:
     step.add_argument("name", nargs="?", metavar="NAME", help="one of the steps below")
     step.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"), help="named inputs")
     step.add_argument("--output", nargs="+", type=Path, default=[], metavar="PATH", help="in the order of the rule")
-    step.add_argument("--cfg", type=ast.literal_eval, default={}, help="dotted config keys as a Python dict")
+    step.add_argument("--cfg", type=_settings, default={}, help="dotted config keys as a Python dict")
     step.add_argument("--again", type=Path, metavar="RECORD", help="do the job of this record again, with this code")
+
+
+def _settings(text: str) -> dict[str, Any]:
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        found = None
+    if isinstance(found, dict) and all(isinstance(key, str) for key in found):
+        return found
+    raise argparse.ArgumentTypeError(f"{text[:80]!r}: no Python dict of dotted config keys")
 
 
 def run(parsed: argparse.Namespace) -> None:

@@ -30,9 +30,8 @@ def build_mirror(
         DataError: some assets could not be fetched; all others are there.
         EnvironmentProblem: the disk is too small for what is missing.
     """
-    folder, lock = Path(folder), AssetLock(Path(registry).with_suffix(".lock.json"))
-    options = Options(lock, None, patience, registry)
-    assets = read_registry(registry)
+    folder, assets = Path(folder), read_registry(registry)
+    options = Options(AssetLock(Path(registry).with_suffix(".lock.json")), None, patience, registry)
     if unknown := sorted(set(names) - set(assets)):
         raise ConfigError(f"{registry}: has no asset {unknown[0]}; known: {', '.join(assets)}")
     wanted = [asset for name, asset in assets.items() if not names or name in names]

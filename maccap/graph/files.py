@@ -28,6 +28,7 @@ TIERS = ("", EXTENDED)  # at the end of names: of the target `all`, and of what 
 RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
 DECODING = ("generation", "selection")  # settings that an experiment may override
 STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
+WEIGHTS = {".bin", ".safetensors"}  # of a model's folder
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
 DRAWN = ("captions", "sweep")  # kinds of tables that have a figure
 REPORT = ("report{}.html", "trace{}.html", "tables/numbers{}.tex")  # with the tier in their names
@@ -59,8 +60,8 @@ class Files:
 
     Raises:
         ConfigError: a file of the user's own is gone after results were made; or `local` names an asset that the
-            registry does not have, a file or folder that is not there (models need a folder), or a file that is empty,
-            a pointer of Git LFS or an HTML page.
+            registry does not have, a file or folder that is not there, a folder where only a file will do, a model's
+            folder without weights, or a file that is empty, of another size, a pointer of Git LFS or an HTML page.
         DataError: a run's vocabulary cannot be read.
     """
 
@@ -76,15 +77,29 @@ class Files:
         if (told := gone(self.config)) and Path(self.artifacts).exists():
             raise ConfigError(told[0])  # Snakemake would keep what was once made of it in silence
         for name, path in self.local.items():
-            if name not in assets:
-                raise ConfigError(f"local.{name}: there is no asset {name!r}; known: {', '.join(assets)}")
-            model = isinstance(assets[name], HubAsset)
-            if not (Path(path).is_dir() if model else Path(path).exists()):
-                raise ConfigError(
-                    f"local.{name}: {path}: no such {'folder' if model else 'file or folder'}; correct it"
-                )
-            if what := disguised(path):
-                raise ConfigError(f"local.{name}: {path}: {what}")
+            if fault := self._unfit(name, path):
+                raise ConfigError(f"local.{name}: {fault}")
+
+    def _unfit(self, name: str, path: str) -> str | None:
+        """Why the user's own file or folder cannot stand for an asset; None where it can."""
+        asset, folder = self.assets.get(name), path != "" and Path(path).is_dir()
+        if asset is None:
+            return f"there is no asset {name!r}; known: {', '.join(self.assets)}"
+        if isinstance(asset, HubAsset):
+            if not folder:
+                return f"{path}: no such folder; correct it"
+            kinds = {Path(own).suffix for own in self.own_model(asset)}
+            return None if kinds & WEIGHTS else f"{path}: holds no weights ({', '.join(sorted(WEIGHTS))}); correct it"
+        if folder:
+            images = (about.get("images", {}).get("asset") for about in self.config["datasets"].values())
+            return None if name in images else f"{path}: it is a folder; name the file, as it is downloaded"
+        if path == "" or not Path(path).exists():
+            return f"{path}: no such file or folder; correct it"
+        if what := disguised(path):
+            return f"{path}: {what}"
+        if asset.size not in (None, size := Path(path).stat().st_size):
+            return f"{path}: it has {size:,} bytes instead of {asset.size:,}; copy or download it again"
+        return None
 
     # --- data ------------------------------------------------------------------------------------------------------
     def asset(self, name: str) -> str:
@@ -191,20 +206,26 @@ class Files:
         return {key: self.config[key] for key in ("registry", "lock") if key in self.config}
 
     def model_source(self, wildcards: Wildcards) -> list[str]:
-        """The user's own .gguf file, the model's files in the user's own folder, or the index of the downloaded ones.
-
-        Raises:
-            ConfigError: the user's own folder has none of the files that would be downloaded.
-        """
+        """The user's own .gguf file or folder of a model, by its files; or the index of the downloaded ones."""
         name, asset = self.named_models[wildcards.model], self.hub_asset(wildcards.model)
         if Path(name).is_file():
             return [name]
-        if not (local := self.local.get(asset.name)):
-            return [f"{DOWNLOADS}/models/{wildcards.model}/index.json"]
-        own = [path for path in model_files(local) if any(fnmatch(Path(path).name, like) for like in asset.patterns)]
-        if not own:
-            raise ConfigError(f"local.{asset.name}: {local}: holds none of {', '.join(asset.patterns)}; correct it")
-        return own
+        if asset.name in self.local:
+            return self.own_model(asset)
+        return [f"{DOWNLOADS}/models/{wildcards.model}/index.json"]
+
+    def own_model(self, asset: HubAsset) -> list[str]:
+        """The files of a model in the user's own folder that are downloaded elsewhere, and its weights in other forms.
+
+        Raises:
+            DataError: one of them is empty, a pointer of Git LFS or an HTML page.
+        """
+        likes = (*asset.patterns, *STANDARD_FILES)
+        return [
+            path
+            for path in model_files(self.local[asset.name])
+            if any(fnmatch(Path(path).name, like) for like in likes)
+        ]
 
     @property
     def own_weights(self) -> str | None:

@@ -106,6 +106,11 @@ def load_run(folder: Path | str | None = None, device: torch.device | str = "cpu
     if not folder.exists() and (SHIPPED / folder).exists():
         folder = SHIPPED / folder
     about = read_run(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise DataError(
+            f"{folder}: its {WEIGHTS} is not there (crates and git leave trained weights out); copy it from the "
+            "checkout that trained the run, or train it again there: `snakemake --cores all`"
+        )
     here = _model_folder(about.encoder, folder)
     pretrained = None if here else getattr(about.encoder, "pretrained", None)
     encoder = load_encoder(str(here or about.encoder.name), pretrained, device)

@@ -115,9 +115,15 @@ def dvc_lock(project: Project) -> Outcome:
         if set(stages) != set(wanted):
             outcome.fault(lock, f"has other stages than {pipeline}: {', '.join(sorted(set(stages) ^ set(wanted)))}")
         here = _Here(project)
-        for name, stage in stages.items():
-            for problem in here.problems(stage, wanted.get(name, {}).get("cmd")):
-                outcome.fault(lock, f"stage {name}: {problem}")
+        stale = [
+            f"stage {name}: {problem}"
+            for name, stage in stages.items()
+            for problem in here.problems(stage, wanted.get(name, {}).get("cmd"))
+        ]
+        if stale:
+            more = f" (and {len(stale) - 1} more such)" if stale[1:] else ""
+            again = f"`maccap dvc record --profile {project.profile}`"
+            outcome.fault(lock, f"{stale[0]}{more}; if all other checks find nothing, run {again}")
     except (yaml.YAMLError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         outcome.fault(lock, f"cannot be read ({type(error).__name__}: {flat(error)[:200]})")
     return outcome

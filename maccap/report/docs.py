@@ -13,7 +13,7 @@ import re
 from itertools import zip_longest
 from pathlib import Path
 
-from ..core.errors import DataError
+from ..core.errors import DataError, flat
 from ..tables.table import frame, read_table
 
 MARK = re.compile(r"<!--\s*maccap\b.*?-->", re.DOTALL)
@@ -40,7 +40,8 @@ def filled(text: str, root: Path) -> str:
         if not found or not close or close[0] != END:
             wrong = close[0] if found and close else begin[0]
             raise DataError(
-                f"the mark {wrong}: unknown or without its partner; a part begins with table or notes and has {END}"
+                f"the mark {flat(wrong)}: unknown or without its partner; a part begins with table or notes "
+                f"and has {END}"
             )
         if found["notes"]:
             part = _notes(root / found["notes"], found["beginning"] or "")

@@ -130,6 +130,8 @@ def test_a_broken_configuration_or_none_is_named(tmp_path, monkeypatch, capsys, 
         ([*GAP, "--output", "o", "--profile", "none"], "config/none.yaml: "),
         (["mirror", "o", "--registry", "none.yaml"], "none.yaml: no such file; name the registry"),
         (["mirror", "o", "--registry", "picture.png"], "picture.png: not readable as YAML"),
+        (["mirror", "o", "--registry", "."], ".: "),
+        (["mirror", "o", "--registry", "/"], "/: "),
         (["trace", "none.md"], "none.md: no such file; name a table"),
         (["trace", "picture.png"], "picture.png: no record names it"),
         (["verify", "none"], "no Snakefile and config/config.yaml in none; name"),
@@ -140,6 +142,20 @@ def test_bad_input_is_named(project, monkeypatch, capsys, arguments, said):
     monkeypatch.undo()
     monkeypatch.chdir(project)
     assert said in refused(capsys, arguments)
+
+
+@pytest.mark.parametrize("command", [*ALL.values(), ["step", "table", "--cfg", "{}", "--output", "x"]])
+def test_an_empty_word_is_no_path_and_no_name(project, capsys, command):
+    for place in range(1, len(command)):
+        assert "nothing stands behind `maccap " in refused(capsys, [*command[:place], "", *command[place + 1 :]])
+    assert "nothing stands behind" in refused(capsys, [*command, "--profile="])
+
+
+@pytest.mark.parametrize("arguments", [["step", "table", "--cfg", cfg] for cfg in ("{", "[1]", "{1: 2}", "(" * 999)])
+def test_settings_that_are_no_settings_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "no Python dict of dotted config keys" in capsys.readouterr().err
 
 
 def test_a_missing_program_is_named(project, monkeypatch, capsys):
@@ -180,12 +196,17 @@ def test_an_interrupt_that_a_library_turns_into_another_error_is_one_word(tmp_pa
     assert said == "maccap caption: interrupted\n"
 
 
+def test_an_interrupt_while_maccap_is_imported_is_one_word(tmp_path):
+    (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    assert shell("$PYTHON -m maccap doctor", 130, PYTHONPATH=f"{tmp_path}:{ROOT}") == "maccap doctor: interrupted\n"
+
+
 def test_a_pipe_that_breaks_elsewhere_than_at_the_output_is_named(tmp_path):
     program = tmp_path / "broken.py"
     program.write_text(
-        "from maccap import __main__ as maccap\n"
+        "from maccap import __main__ as maccap\nfrom maccap.cli import main as commands\n"
         "def main():\n    raise BrokenPipeError(32, 'Broken pipe')\n"
-        "maccap.main = main\nmaccap.run()\n"
+        "commands.main = main\nmaccap.run()\n"
     )
     command = f"$PYTHON {program}"
     assert "Broken" in shell(f"{command} > {tmp_path / 'log'}", 2)

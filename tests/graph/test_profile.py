@@ -207,7 +207,7 @@ def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):
     assert "supplied" not in announcement(Profile(paper), assets, {"flickr30k-images"}, tmp_path)
 
 
-def files_with(paper: dict, local: dict[str, Path]) -> Files:
+def files_with(paper: dict, local: dict[str, Path | str]) -> Files:
     own = paper | {"local": {name: str(path) for name, path in local.items()}}
     return Files(Profile(own), read_registry(ROOT / paper["registry"]))
 
@@ -234,6 +234,9 @@ def test_a_model_that_the_user_has_is_read_from_there_and_not_downloaded(tmp_pat
         ("coco-val2014", "absent.zip", r"local\.coco-val2014: .*absent\.zip: no such file or folder"),
         ("opt-1.3b", "val2014.zip", r"local\.opt-1\.3b: .*val2014\.zip: no such folder"),
         ("coco-val2014", "pointer.zip", r"local\.coco-val2014: .*pointer\.zip: it is a pointer of Git LFS"),
+        ("coco-val2014", "val2014.zip", r"local\.coco-val2014: .*: it has 2 bytes instead of 6,645,013,297"),
+        ("karpathy-splits", "", r"local\.karpathy-splits: .*: it is a folder; name the file"),
+        ("opt-1.3b", "", r"local\.opt-1\.3b: .*: holds no weights \(\.bin, \.safetensors\)"),
     ],
 )
 def test_a_local_asset_that_cannot_be_used_is_refused(
@@ -245,9 +248,10 @@ def test_a_local_asset_that_cannot_be_used_is_refused(
         files_with(paper, {name: tmp_path / file})
 
 
-def test_a_folder_without_a_models_files_and_a_model_as_a_data_set_are_refused(tmp_path: Path, paper: dict) -> None:
-    with pytest.raises(ConfigError, match=r"local\.opt-1\.3b: .* holds none of .*config\.json"):
-        files_with(paper, {"opt-1.3b": tmp_path}).model_source(SimpleNamespace(model="facebook--opt-1.3b"))
+def test_an_empty_path_and_a_model_as_a_data_set_are_refused(paper: dict) -> None:
+    for name in ("opt-1.3b", "coco-val2014"):
+        with pytest.raises(ConfigError, match=rf"local\.{name}: : no such f"):
+            files_with(paper, {name: ""})
     with pytest.raises(ConfigError, match=r"asset 'opt-1\.3b' is no file in"):
         files_with(paper, {}).source({"asset": "opt-1.3b"})
 

@@ -630,7 +630,17 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
     root = shutil.copytree(locked, tmp_path / "copy")
     (root / file).chmod(0o644)
     Checkout(root).edit(file, old, new)
-    assert any(word in finding.problem for finding in dvc_lock(Project(root, "small")).findings)
+    problems = [finding.problem for finding in dvc_lock(Project(root, "small")).findings]
+    assert any(word in problem for problem in problems)
+    assert word.startswith("has other") or [p for p in problems if "run `maccap dvc record --profile small`" in p]
+
+
+def test_a_lock_from_before_is_one_finding(locked, tmp_path):
+    root = shutil.copytree(locked, tmp_path / "copy")
+    for name in ("out", "data/b"):
+        (root / name).write_text("made anew")
+    [finding] = dvc_lock(Project(root, "small")).findings
+    assert "(and 1 more such)" in finding.problem
 
 
 # --- interrupts ----------------------------------------------------------------------------------------------------

@@ -108,6 +108,22 @@ def test_the_command_fills_pages_and_finds_stale_ones(project: Path, capsys: pyt
     assert (project / "README.md").read_text() == filled(PAGE, project)
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda page: page.unlink(), "README.md: No such file"),
+        (lambda page: page.write_bytes(b"caf\xe9"), "README.md: line 1 is not UTF-8"),
+        (lambda page: page.write_text("<!-- maccap\ntabel t.json -->"), "README.md: the mark <!-- maccap tabel t.json"),
+    ],
+)
+def test_a_page_that_is_gone_or_damaged_is_named_in_one_line(project: Path, capsys, damage, said: str) -> None:
+    damage(project / "README.md")
+    assert main(["docs", "--check"]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
 def test_the_projects_pages_say_what_its_results_and_code_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def reduce(profile: dict) -> dict:
         "queries": 8,
     }  # fmt: skip
     profile["generation"] |= {"beams": 2, "max_new_tokens": 8}
-    profile["selection"] |= {"draws": 2}
+    profile["selection"] |= {"draws": 3}
     profile["answering"] |= {"beams": 2, "max_new_tokens": 4}
     profile["datasets"]["coco"]["shards"] = {"captions": 2, "images": 1}
     profile["datasets"]["cc3m"] |= {"shards": {"captions": 2}, "training": {"epochs": 1}}
