@@ -9,7 +9,7 @@ import stat
 import sys
 
 interrupts: list[int] = []
-PLAIN = dict(zip("─│├└·±→“”…", ("-", "|", "|", "`", "-", "+-", "->", '"', '"', "..."), strict=True))
+PLAIN = dict(zip("─│├└·±−→“”…", ("-", "|", "|", "`", "-", "+-", "-", "->", '"', '"', "..."), strict=True))
 
 
 def run() -> None:

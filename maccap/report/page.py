@@ -14,7 +14,7 @@ from ..core.settings import FINDINGS, PrintedSettings, settings
 from ..figures.gap_legends import LEGENDS
 from ..tables.anchors import cell_anchor
 from ..tables.build import REDUCED
-from ..tables.table import MINUS, Cell, Row, Table, blocks, printed, read_table, with_bounds
+from ..tables.table import Cell, Row, Table, blocks, printed, read_table, with_bounds
 from . import about
 from .inline import figure
 from .template import render
@@ -106,5 +106,5 @@ def _cell(cell: Cell | str | None, anchor: str, digits: int) -> dict[str, str]:
     """`mean`, `spread`, `mark` and `anchor` of a number; a text has only its `mean`."""
     if not isinstance(cell, Cell):
         return {"mean": cell or "", "spread": "", "mark": "", "anchor": ""}
-    mean, _, spread = cell.text(digits).replace("-", MINUS).partition(" ± ")
+    mean, _, spread = cell.text(digits).partition(" ± ")
     return {"mean": mean, "spread": spread, "mark": cell.mark, "anchor": anchor}

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from ..core.errors import DataError
-from .table import Cell, Table
+from .table import MINUS, Cell, Table
 
 UNNAMED = ("in_domain", "cross_domain")  # their rows say all
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -76,6 +76,6 @@ def to_macros(tables: Mapping[str, Table]) -> str:
     """The LaTeX file of all macros."""
     lines = []
     for name, text in macros(tables).items():
-        signed = rf"\ensuremath{{{text}}}" if text.startswith("-") else text  # a true minus sign in text, too
+        signed = rf"\ensuremath{{{text.replace(MINUS, '-')}}}" if text.startswith(MINUS) else text
         lines.append(f"\\newcommand{{\\{name}}}{{{signed}}}\n")
     return HEADER + "".join(lines)

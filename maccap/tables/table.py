@@ -63,7 +63,7 @@ class Cell:
 
     def text(self, digits: int) -> str:
         spread = "" if self.sd is None else f" ± {self.sd:.{digits}f}"
-        return f"{self.value:z.{digits}f}{spread}"
+        return f"{self.value:z.{digits}f}{spread}".replace("-", MINUS)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def frame(table: Table) -> pd.DataFrame:
 
 
 def _text(cell: Cell | str | None, digits: int) -> str:
-    return cell.text(digits).replace("-", MINUS) + cell.mark if isinstance(cell, Cell) else cell or ""
+    return cell.text(digits) + cell.mark if isinstance(cell, Cell) else cell or ""
 
 
 def tidy(table: Table) -> pd.DataFrame:

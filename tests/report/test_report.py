@@ -85,7 +85,7 @@ def test_what_is_not_usual_is_folded_and_intervals_stand_with_their_differences(
     row = re.search(r'<th scope="row">no noise</th>(.*?)</tr>', text, re.S)[1]
     shown = [re.sub(r"<.*?>|\n", "", cell) for cell in re.findall(r'<td class="number">(.*?)</td>', row, re.S)]
     folded = [re.sub(r"<.*?>|\n", "", cell) for cell in re.findall(r'<td class="number more">(.*?)</td>', row, re.S)]
-    assert (shown, folded) == (["-18.7 [-26.4, -11.1]", "70.1"], ["37.6"])
+    assert (shown, folded) == (["−18.7 [−26.4, −11.1]", "70.1"], ["37.6"])
     assert "all 3 columns</label>" in text
 
 
