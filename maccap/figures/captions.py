@@ -25,9 +25,9 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
         panels.setdefault(results.place(names), []).append(results)
     rows = max(map(len, panels.values())) + len(PARTS)
     with plt.rc_context(STYLE):
-        size = (5.2 * len(panels), 1.2 + 0.32 * rows)
-        figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True)
-        for axes, (place, own) in zip(drawn[0], panels.items(), strict=True):
+        size = (6.8, 0.6 + (0.8 + 0.23 * rows) * len(panels))
+        figure, drawn = plt.subplots(len(panels), 1, figsize=size, squeeze=False)
+        for axes, (place, own) in zip(drawn[:, 0], panels.items(), strict=True):
             _panel(axes, own, cfg)
             axes.set_title(place)
             axes.set_xlabel(METRIC)
@@ -47,7 +47,7 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:
             continue
         low, high = interval(METRIC, aligned_statistics(results.by_seed, METRIC), seed=cfg["seed"])
         mean = means[experiment] = float(results.whole[METRIC].mean())
-        right = max(right, 1.05 * high, 1.45 * mean)  # room for the words beside the lines
+        right = max(right, 1.05 * high, 1.6 * mean)  # room for the words beside the lines
         ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]
         colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
         axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)

@@ -15,8 +15,8 @@ from PIL import Image
 
 from .figures import COLOURS, STYLE, save
 
-# Inches: the image, where the words beside it begin, and how far those below a number are indented.
-LEFT, TOP, SIDE, RIGHT, INDENT = 0.05, 0.4, 3.55, 4.1, 0.27
+# Inches: the figure, the image, where the words beside it begin, and how far those below a number are indented.
+WIDTH, LEFT, TOP, SIDE, RIGHT, INDENT = 6.8, 0.05, 0.4, 3.3, 3.6, 0.27
 
 
 def example_figure(images: Sequence[dict[str, Any]], dataset: str, ours: Sequence[str], outputs: list[Path]) -> None:
@@ -34,23 +34,26 @@ def example_figure(images: Sequence[dict[str, Any]], dataset: str, ours: Sequenc
     references = [f"“{text}”" for text in dict.fromkeys(sample["references"])][:3]
     chosen: dict[str, Any] = {"weight": "bold", "color": COLOURS[0]}
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(11, 4.2))
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 11), ylim=(4.2, 0))
+        figure = plt.figure()
+        axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         _heading(axes, LEFT, 0.12, "1", "CLIP attends to some parts of the image.")
         _image(axes, sample)
-        _heading(axes, RIGHT, 0.12, "2", "MacCap writes a caption from them under each draw of noise. CLIP scores it.")
-        y, best = 0.5, max(candidates[0]["score"], 1e-9)
+        about = [*wrap(which + how, 42), "", "References, for comparison:"]
+        told = [*about, *(line for text in references for line in wrap(text, 42))]
+        _lines(axes, RIGHT, TOP + 0.1, told, 0.21, size=9.5, color="0.4")
+        y = TOP + SIDE + 0.35
+        _heading(axes, LEFT, y, "2", "MacCap writes a caption from them under each draw of noise. CLIP scores it.")
+        y, best = y + 0.36, max(candidates[0]["score"], 1e-9)
         for row in candidates:
             style = {"size": 10.5} | (chosen if row["chosen"] else {"color": "0.4"})
-            axes.barh(y, 0.7 * max(row["score"], 0.0) / best, 0.14, left=RIGHT + INDENT, color=style["color"])
-            _lines(axes, RIGHT + 1.07, y, [f"{row['score']:.2f}"], **style)
-            y = 0.3 + _lines(axes, RIGHT + 1.52, y, wrap(row["text"], 70), 0.2, **style)
-        _heading(axes, RIGHT, y + 0.18, "3", "CLIP chooses the candidate nearest to the image.")
-        y = 0.43 + _lines(axes, RIGHT + INDENT, y + 0.58, wrap(candidates[0]["text"], 58), 0.29, size=14, **chosen)
-        told = [line for text in ("References, for comparison:", *references) for line in wrap(text, 84)]
-        y = _lines(axes, RIGHT + INDENT, y, told, 0.23, size=10, color="0.4")
-        _lines(axes, LEFT, max(4.1, y + 0.33), [which + how], size=8.5, color="0.4")
+            axes.barh(y, 0.5 * max(row["score"], 0.0) / best, 0.14, left=LEFT + INDENT, color=style["color"])
+            _lines(axes, LEFT + 0.85, y, [f"{row['score']:.2f}"], **style)
+            y = 0.3 + _lines(axes, LEFT + 1.3, y, wrap(row["text"], 60), 0.2, **style)
+        _heading(axes, LEFT, y + 0.14, "3", "CLIP chooses the candidate nearest to the image.")
+        y = 0.25 + _lines(axes, LEFT + INDENT, y + 0.5, wrap(candidates[0]["text"], 58), 0.25, size=12, **chosen)
+        axes.set(xlim=(0, WIDTH), ylim=(y, 0))
+        figure.set_size_inches(WIDTH, y)
         save(figure, outputs)
 
 

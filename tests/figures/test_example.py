@@ -46,8 +46,8 @@ def draw(folder: Path, drawn: set[int]) -> list[Path]:
 def test_it_shows_the_median_image_with_its_candidates_and_the_chosen_one(tmp_path, drawn, median):
     png, svg = draw(tmp_path, drawn)
     with Image.open(png) as image:
-        assert 1500 < image.width < 2000
-        assert 500 < image.height < 900
+        assert 1000 < image.width < 2000
+        assert 500 < image.height < 1400
     text = svg.read_text(encoding="utf-8")
     assert text.count(caption_of(median)) == 2, "among the candidates, and large"
     assert not any(caption_of(other) in text for other in SCORES if other != median)
