@@ -57,6 +57,7 @@ def test_every_relative_link_of_a_page_leads_somewhere(name: str) -> None:
             continue
         target = (ROOT / name).parent / path if path else ROOT / name
         assert target.exists(), f"{link}: no such file"
+        assert (ROOT / "docs" in target.resolve().parents) or not name.startswith("docs/"), f"{link}: not on the site"
         assert not anchor or anchor in anchors(target), f"{link}: the page has {sorted(anchors(target))}"
 
 

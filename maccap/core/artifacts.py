@@ -147,9 +147,9 @@ def reading(path: Path | str, fault: str = "damaged or cut short", advice: str =
     except MaccapError:
         raise
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path}: no such file; check the path, or run the rule that makes it (snakemake {path})"
-        ) from error
+        made = str(path).startswith(("artifacts/", "results/"))
+        rule = f", or run the rule that makes it (snakemake {path})" if made else ""
+        raise DataError(f"{path}: no such file; check the path{rule}") from error
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
         raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except Exception as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from maccap.core.artifacts import atomic, read_json, sha256, write_json, write_text
-from maccap.core.errors import EnvironmentProblem
+from maccap.core.errors import DataError, EnvironmentProblem
 from tests.helpers import ROOT
 from tests.helpers.files import refuses
 
@@ -185,7 +185,10 @@ def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    refuses(lambda: read_json(path), f"{path}: no such file; ", f"run the rule that makes it (snakemake {path})")
+    with pytest.raises(DataError, match=r"a\.json: no such file; check the path$"):
+        read_json(path)
+    made = "artifacts/none/a.json"
+    refuses(lambda: read_json(made), f"{made}: no such file; ", f"run the rule that makes it (snakemake {made})")
     refuses(lambda: read_json(tmp_path), f"{tmp_path}: ")
     for data in (b"", b"{", b"[1] 2", b"{'a': 1}"):
         path.write_bytes(data)

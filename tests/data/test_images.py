@@ -279,7 +279,7 @@ def test_an_archive_that_is_cut_short_gives_the_right_images_or_a_data_error(tmp
         (b"<!DOCTYPE html><html></html>", ["neither a folder nor a zip or tar archive; ", "run again"]),
         (b"PK\x03\x04", ["damaged or cut short ", "; ", "run again"]),
         (b"\x1f\x8b\x08\x00", ["damaged or cut short ", "; ", "run again"]),
-        (None, ["no such file; check the path, or run the rule"]),
+        (None, ["no such file; check the path"]),
     ],
     ids=["empty", "page", "start of a zip", "start of a gz", "missing"],
 )
