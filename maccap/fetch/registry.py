@@ -126,7 +126,7 @@ def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
     return assets
 
 
-def slug(model: str) -> str:
+def folder_name(model: str) -> str:
     """A model's name, or a path to one, as the name of a folder."""
     return model.strip("/").replace("/", "--")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..fetch.registry import Asset, HubAsset, slug
+from ..fetch.registry import Asset, HubAsset, folder_name
 from .profile import Profile
 
 FLOPS, BANDWIDTH = 100e12, 1e12  # assumed of one GPU: operations a second in bf16, bytes of memory a second
@@ -125,7 +125,7 @@ def missing_assets(
     to_ask: dict[str, str | None] = {}
     for name in sorted(needed):
         asset = assets[name]
-        file = f"models/{slug(asset.hub)}/index.json" if isinstance(asset, HubAsset) else asset.file
+        file = f"models/{folder_name(asset.hub)}/index.json" if isinstance(asset, HubAsset) else asset.file
         if name in profile.config["local"] or (downloads / file).exists():
             continue
         if isinstance(asset, HubAsset) or asset.urls:
@@ -161,8 +161,8 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
 def generations(profile: Profile) -> list[Generation]:
     """The captions and answers for the profile's tables."""
     captions = [
-        captions_of(profile, experiment, tested)
-        for _, experiment, tested in profile.predicted()
+        captions_of(profile, trained, experiment, tested)
+        for trained, experiment, tested in profile.predicted()
         if (run := profile.run_of(experiment)) and "adaptor" in profile.needs(run)
     ]
     answers = [
@@ -189,21 +189,29 @@ def size_of(profile: Profile, dataset: str, kind: str) -> int:
 
 def training_of(profile: Profile, trained: str, run: str) -> float:
     """Seconds for one seed of a run."""
-    numbers, config = assumed(profile), profile.config
-    own = config["datasets"][trained].get("training", {}), config["runs"][run].get("training", {})
-    training = config["training"] | own[0] | own[1]  # as far as they are plain overrides
+    numbers, training = assumed(profile), _training(profile, trained, run)
     texts = size_of(profile, trained, "captions") * training["epochs"]
     tokens = texts * (training["queries"] + numbers["caption_tokens"])
     return training_seconds(numbers["language_model_parameters"], tokens)
 
 
-def captions_of(profile: Profile, experiment: str, tested: str) -> Generation:
+def _training(profile: Profile, trained: str, run: str) -> dict[str, Any]:
+    """A run's own training settings, as far as the overrides are plain ones."""
+    config = profile.config
+    own = config["datasets"][trained].get("training", {}), config["runs"][run].get("training", {})
+    return {**config["training"], **own[0], **own[1]}
+
+
+def captions_of(profile: Profile, trained: str, experiment: str, tested: str) -> Generation:
     """The captions of an experiment for a test set."""
     config, own, numbers = profile.config, profile.experiments[experiment], assumed(profile)
+    run = profile.run_of(experiment)
+    assert run
+    queries = _training(profile, trained, run)["queries"]
     generation = config["generation"] | own.get("generation", {})
     selection = config["selection"] | own.get("selection", {})
     return Generation(
-        numbers["language_model_parameters"], size_of(profile, tested, "images"), config["training"]["queries"] + 1,
+        numbers["language_model_parameters"], size_of(profile, tested, "images"), queries + 1,
         generation["max_new_tokens"], generation["batch_size"], generation["beams"], selection["draws"],
         profile.repeats(experiment),
     )  # fmt: skip
@@ -211,7 +219,8 @@ def captions_of(profile: Profile, experiment: str, tested: str) -> Generation:
 
 def answers_of(profile: Profile, vqa_method: str, dataset: str) -> Generation:
     """The answers of a method to the questions about a data set."""
-    numbers, answering = assumed(profile), profile.config["answering"]
+    numbers = assumed(profile)
+    answering = profile.config["answering"] | profile.vqa_methods[vqa_method].get("answering", {})
     return Generation(
         numbers["language_model_parameters"], size_of(profile, dataset, "questions"), numbers["question_tokens"],
         answering["max_new_tokens"], answering["batch_size"], answering["beams"],

@@ -17,7 +17,7 @@ from ..core.errors import ConfigError
 from ..core.project import gone
 from ..data.folders import KNOWN, folder_hash
 from ..data.vocabulary import read_vocabulary
-from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, looks_like_a_path, slug
+from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, folder_name, looks_like_a_path
 from ..methods.registry import needs
 from ..models.weights import SUFFIXES, model_files
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
@@ -169,7 +169,7 @@ class Files:
         """{name of its folder: name} of the language models that are no folders: they are brought into one form."""
         vqa_methods = (about.get("language_model") for about in self.config["vqa_methods"].values())
         names = [self.config["language_model"]["name"], *vqa_methods]
-        return {slug(name): name for name in names if name and not Path(name).is_dir()}
+        return {folder_name(name): name for name in names if name and not Path(name).is_dir()}
 
     @property
     def local(self) -> dict[str, str]:
@@ -183,7 +183,7 @@ class Files:
     def hub_asset(self, model: str) -> HubAsset:
         """The registry's entry of a model; for any other of the hub, its standard files at the commit first seen."""
         name = self.named_models[model]
-        return self.hub_assets.get(name, HubAsset(slug(name), name, None, STANDARD_FILES))
+        return self.hub_assets.get(name, HubAsset(folder_name(name), name, None, STANDARD_FILES))
 
     def downloaded(self, file: str) -> dict[str, Any]:
         """The settings of the download of a file: its registry entry, and the user's own copy, if there is one."""
@@ -282,7 +282,7 @@ class Files:
             model_files(name)
         elif looks_like_a_path(name):
             raise ConfigError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
-        return [f"{self.artifacts}/models/{slug(name)}/index.json"]
+        return [f"{self.artifacts}/models/{folder_name(name)}/index.json"]
 
     # --- features and runs -----------------------------------------------------------------------------------------
     def text_features(self, dataset: str, split: str) -> list[str]:

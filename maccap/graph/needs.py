@@ -104,7 +104,7 @@ class Needs:
             case "predict":
                 group = profile.group(wildcards.trained, wildcards.group, wildcards.tier)
                 return sum(
-                    captions_of(profile, experiment, tested).seconds / profile.image_shards(tested)
+                    captions_of(profile, wildcards.trained, experiment, tested).seconds / profile.image_shards(tested)
                     for tested, experiments in group.experiments.items()
                     for experiment in experiments
                 )

@@ -12,12 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from .registry import metric_named
-
-Array = NDArray[np.float64]
+from .registry import Array, metric_named
 
 VQA = "VQA accuracy"
 RESAMPLES = 1000

@@ -11,15 +11,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import yaml
 
-from tests.helpers.checkout import Checkout, make_checkout
+from tests.helpers.checkout import Checkout, make_checkout, wait_for
 
 pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).with_name("slurm.sh")
@@ -132,13 +130,6 @@ def nothing_runs_on():
         process.wait()
     if shutil.which("scancel"):
         subprocess.run(["scancel", "--user=root"], check=False)
-
-
-def wait_for(happens: Callable[[], object], why: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.3)
 
 
 def slurm(*command: str) -> str:

@@ -21,7 +21,7 @@ import requests
 from maccap.graph.pipeline import _own_folders
 from maccap.lineage.snakemake_records import snakemake_record
 from tests.helpers import ROOT
-from tests.helpers.checkout import Checkout, make_checkout, ran, restored
+from tests.helpers.checkout import Checkout, make_checkout, ran, restored, wait_for
 
 READS = {  # every job of the miniature profile: the jobs whose files it reads
     "scenes-daylight": "",
@@ -454,13 +454,6 @@ def test_a_job_that_outlived_snakemake_is_not_recorded_but_made_again(built, tmp
     assert "table-nearness" in clone.snakemake_run()
     clone.record()
     agree_on_nothing(clone)
-
-
-def wait_for(happens: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 300
-    while not happens():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.drivers

@@ -183,6 +183,11 @@ def test_the_estimate_counts_every_run_seed_and_override(paper):
     tokens = 3 * 3 * 3318333 * (paper["training"]["queries"] + paper["estimate"]["caption_tokens"])
     operations = 4 * paper["estimate"]["language_model_parameters"] * tokens
     assert estimate(Profile(paper), {}).training_seconds - before == pytest.approx(operations / 100e12)
+    paper["runs"]["capdec"]["training"] = {"queries": 6}
+    paper["vqa_methods"]["prefix"]["answering"] = {"max_new_tokens": 2}
+    changed = generations(Profile(paper))
+    assert 7 in {own.prompt_tokens for own in changed} - {own.prompt_tokens for own in planned}
+    assert [own.new_tokens for own in changed if own.inputs == 214354].count(2) == 1
 
 
 def test_the_estimate_counts_the_seeds_of_each_run_and_experiment(paper):
