@@ -35,6 +35,7 @@ frame.onload = () => {
     seen.boxes = [...page.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length;
     seen.loaded = inside.performance.getEntriesByType("resource").map(entry => entry.name);
     seen.images = [...page.images].map(image => image.complete && image.naturalWidth > 0);
+    seen.narrow = [...page.querySelectorAll("img.narrow")].map(image => image.getBoundingClientRect().right);
     seen.squares = [...page.querySelectorAll("svg use")].map(use => use.getBoundingClientRect().width);
     seen.tables = [...page.querySelectorAll("table.numbers")].map(table => {
       const heads = [...table.querySelectorAll("thead th")], box = table.closest(".scroll");
@@ -157,7 +158,7 @@ def world(site) -> str:
     """The name of a report of the committed results beside the others, whose trace has the same place."""
     profile = read_config("world", ROOT)
     tables = [ROOT / f"results/world/tables/{name}.json" for name in profile["tables"]]
-    figures = [path for path in (site / "figures").iterdir() if path.suffix in (".png", ".svg")]
+    figures = [path for path in (ROOT / "results/world/figures").iterdir() if path.suffix in (".png", ".svg")]
     outputs = [site / name for name in ("world.html", "trace.html", "numbers.tex")]
     cfg = leaves("", profile) | {"extended": False}
     text = report_page(Job({"tables": tables, "figures": figures, "methods": []}, outputs, cfg))
@@ -172,6 +173,8 @@ def test_what_decides_is_on_screen_and_row_names_stay(browser, site, anchor, wor
     assert len(seen["tables"]) > 10
     assert {"ΔCIDEr [95 %]", "CIDEr"} < {table["title"].replace("\u00a0", " ") for table in seen["tables"]}
     assert all(0 < table["right"] <= width for table in seen["tables"])
+    assert len(seen["narrow"]) > 1, "the image at work and the table of captions, drawn"
+    assert all(0 < right <= width for right in seen["narrow"])
     assert all(max(table["names"]) < 2 for table in seen["tables"])
     assert any(table["moved"] > 0 for table in seen["tables"]) or width == 1280
     if width == 1280:
