@@ -103,7 +103,7 @@ def test_an_output_that_is_a_folder_is_named(project, capsys, command):
     ("command", "config", "said"),
     [
         (command, config, said)
-        for command in ("caption", "crate", "doctor", "dvc", "export", "verify")
+        for command in ("crate", "doctor", "dvc", "export", "verify")
         for config, said in (("", "names no profile"), ("{", "names no profile"), (None, "no Snakefile"))
         if (command, config) != ("caption", None)  # without a project the package's own run captions
     ],

@@ -107,9 +107,9 @@ def test_references_are_grouped_by_image_in_the_order_of_the_table() -> None:
 
 # --- tables that are wrong -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("reader", READERS)
-def test_a_missing_table_is_named_with_what_makes_it(tmp_path: Path, reader: str) -> None:
+def test_a_missing_table_is_named(tmp_path: Path, reader: str) -> None:
     path = tmp_path / "nowhere" / "captions.jsonl"
-    refuses(lambda: READERS[reader](path), str(path), "no such file", "run the rule")
+    refuses(lambda: READERS[reader](path), str(path), "no such file", "check the path")
     refuses(lambda: READERS[reader](tmp_path), str(tmp_path), "cannot be opened", "check the path")
 
 

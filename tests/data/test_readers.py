@@ -359,9 +359,9 @@ def test_a_member_that_is_not_there_or_not_named_is_asked_for(tmp_path: Path, re
 
 
 @every_reader
-def test_a_missing_file_is_named_with_what_makes_it(tmp_path: Path, reader: str) -> None:
+def test_a_missing_file_is_named(tmp_path: Path, reader: str) -> None:
     path = tmp_path / "nowhere" / "file.json"
-    refuses(lambda: READERS[reader][0](path), str(path), "no such file", "run the rule")
+    refuses(lambda: READERS[reader][0](path), str(path), "no such file", "check the path")
     refuses(lambda: READERS[reader][0](tmp_path), str(tmp_path), "cannot be opened", "check the path")
 
 
@@ -459,7 +459,7 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: bytes, words: list[str]) -> None:
     path = tmp_path / "Train_GCC-training.tsv"
-    refuses(lambda: list(read_conceptual(path, "train")), str(path), "no such file", "run the rule")
+    refuses(lambda: list(read_conceptual(path, "train")), str(path), "no such file", "check the path")
     path.write_bytes(data)
     refuses(lambda: list(read_conceptual(path, "train")), str(path), *words)
 

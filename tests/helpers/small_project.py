@@ -4,6 +4,7 @@ Two data sets, two runs on the first, two experiments of one run, a baseline, tw
 function of its inputs and settings; evaluation counts letters, so that the tests can count them again.
 """
 
+import gzip
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import yaml
 from maccap.core.dotted import leaves
 from maccap.core.job import Job
 from maccap.core.records import now, write_record
+from maccap.data.predictions import write_predictions
 from maccap.steps import manifest
 from maccap.tables.table import BOUND, DIFFERENCE, Row, Source, Table, cell, write_table
 
@@ -167,11 +169,12 @@ def predict(job: Job) -> None:
          "caption": "a" * (len(experiment) * seed + 2 * image + len(tested))}
         for experiment, tested, seed, image in about
     ]  # fmt: skip
-    write_lines(job.outputs[0], rows)
+    write_predictions(job.outputs[0], rows)
 
 
 def evaluate(job: Job) -> None:
-    rows = [json.loads(line) for path in job.inputs["predictions"] for line in path.read_text().splitlines()]
+    packed = [gzip.decompress(path.read_bytes()) for path in job.inputs["predictions"]]
+    rows = [json.loads(line) for data in packed for line in data.splitlines()]
     own = [row for row in rows if row["tested"] == job.settings["tested"]]
     scored = [{**row, "CIDEr": float(len(row["caption"]))} for row in own]
     for experiment in EXPERIMENTS:
