@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 import re
@@ -111,15 +110,13 @@ def write_figure(path: Path | str, figure: Any, dpi: int = 160) -> None:
     A bitmap has 256 colours, which makes it a third as large.
     """
     suffix = Path(path).suffix
+    metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
     with atomic(path) as part:
+        figure.savefig(part, format=suffix[1:], metadata=metadata, dpi=dpi, bbox_inches="tight")
         if suffix == ".png":
             from PIL import Image
 
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", metadata={"Software": None}, dpi=dpi, bbox_inches="tight")
-            Image.open(drawn).convert("RGB").quantize().save(part, "png", optimize=True, dpi=(dpi, dpi))
-        else:
-            figure.savefig(part, format=suffix[1:], metadata={"Date": None}, dpi=dpi, bbox_inches="tight")
+            Image.open(part).convert("RGB").quantize().save(part, "png", optimize=True, dpi=(dpi, dpi))
 
 
 def disguise(head: bytes) -> str | None:

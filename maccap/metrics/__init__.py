@@ -1,9 +1,9 @@
 """Caption metrics, VQA accuracy and CLIPScore."""
 
 from .caption_metrics.clipscore import clip_scores, ref_clip_scores
-from .caption_metrics.spice import spice_available, supply_spice
+from .caption_metrics.spice import supply_spice
 from .captions import CaptionScores, caption_scores, check_coverage, score_pairs
-from .java import ensure_java
+from .java import ensure_java, spice_available
 from .vqa import VqaAccuracy, vqa_accuracy
 
 __all__ = [

@@ -91,14 +91,14 @@ def spice_folder() -> Path:
     return Path(*find_spec("pycocoevalcap").submodule_search_locations, "spice", "lib")  # type: ignore[union-attr,misc]
 
 
-def spice_has_jars() -> bool:
-    """Whether Stanford CoreNLP's jars lie beside SPICE."""
+def spice_available() -> bool:
+    """Whether SPICE's Stanford CoreNLP jars lie beside it."""
     return all((spice_folder() / name).is_file() for name in JARS)
 
 
 def spice_has_place() -> bool:
     """Whether Stanford CoreNLP's jars lie beside SPICE, or may be put there."""
-    return spice_has_jars() or os.access(spice_folder(), os.W_OK)
+    return spice_available() or os.access(spice_folder(), os.W_OK)
 
 
 def _runs(java: str) -> bool:

@@ -14,7 +14,7 @@ ESCAPES = {
     "²": "$^2$", "³": "$^3$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "μ": r"$\mu$",
     "σ": r"$\sigma$", "\u00a0": "~", "\u202f": r"\,",
 }  # fmt: skip
-MINUS = re.compile(r"(?<![\w-])-(?=\d)")
+NEGATIVE = re.compile(r"(?<![\w-])-(?=\d)")
 COMMAND = re.compile(r"\\[a-zA-Z]+|\\,|[{}$]")
 
 Blocks = list[tuple[str, list[list[str]]]]
@@ -22,7 +22,7 @@ Blocks = list[tuple[str, list[list[str]]]]
 
 def escape(text: str) -> str:
     """The text for LaTeX's text mode; quotation marks, dashes and accented letters are LaTeX's own already."""
-    return "".join(ESCAPES.get(letter, letter) for letter in MINUS.sub("−", text))
+    return "".join(ESCAPES.get(letter, letter) for letter in NEGATIVE.sub("−", text))
 
 
 def number(text: str, bold: bool) -> str:

@@ -76,6 +76,7 @@ def to_macros(tables: Mapping[str, Table]) -> str:
     """The LaTeX file of all macros."""
     lines = []
     for name, text in macros(tables).items():
-        signed = rf"\ensuremath{{{text.replace(MINUS, '-')}}}" if text.startswith(MINUS) else text
+        plain = text.replace(MINUS, "-")
+        signed = rf"\ensuremath{{{plain}}}" if plain.startswith("-") else plain  # a true minus sign in text, too
         lines.append(f"\\newcommand{{\\{name}}}{{{signed}}}\n")
     return HEADER + "".join(lines)

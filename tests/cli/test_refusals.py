@@ -105,7 +105,6 @@ def test_an_output_that_is_a_folder_is_named(project, capsys, command):
         (command, config, said)
         for command in ("crate", "doctor", "dvc", "export", "verify")
         for config, said in (("", "names no profile"), ("{", "names no profile"), (None, "no Snakefile"))
-        if (command, config) != ("caption", None)  # without a project the package's own run captions
     ],
 )
 def test_a_broken_configuration_or_none_is_named(tmp_path, monkeypatch, capsys, command, config, said):

@@ -92,6 +92,11 @@ def test_printed_numbers_that_are_text_are_macros_and_words_are_not():
     assert macros({"reported": table}) == {"ReportedCiderReported": "49.3", "ReportedCiderReproduced": "48.0"}
 
 
+def test_a_macro_of_a_negative_number_computed_or_text_has_a_true_minus():
+    table = Table("T", ["metric"], ["a", "b"], [Row(["CIDEr"], [Cell(-1.25, None, 1, []), "-3.2"])])
+    assert re.findall(r"\{\\ensuremath\{(.*?)\}\}", to_macros({"reported": table})) == ["-1.2", "-3.2"]
+
+
 def test_two_numbers_of_one_name_are_an_error_that_names_both():
     with pytest.raises(DataError, match=r"MacCapCocoBleuFour.*MacCap!.*MacCap\?"):
         macros({"in_domain": captions_table([["COCO", "MacCap!"], ["COCO", "MacCap?"]])})

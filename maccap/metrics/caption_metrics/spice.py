@@ -12,13 +12,8 @@ import numpy as np
 
 from ...core.artifacts import atomic
 from ...core.errors import EnvironmentProblem
-from ..java import JARS, spice_folder, spice_has_jars
+from ..java import JARS, spice_available, spice_folder
 from ..registry import CaptionSet, Metric, SetScores
-
-
-def spice_available() -> bool:
-    """Whether SPICE's Stanford CoreNLP jars lie beside it."""
-    return spice_has_jars()
 
 
 def supply_spice(jars: Sequence[Path]) -> None:
