@@ -61,7 +61,8 @@ class RunFile(_Strict):
         steps: of training.
         training, generation, selection, answering: settings, complete.
         feature_dim, lm_dim: widths of the encoder's features and of the language model's embeddings.
-        final: the last line of the log: step, loss, gradient norm, learning rate, validation loss.
+        final: the last line of the log: step, loss, gradient norm (None where fp16 could not hold it), learning rate,
+            validation loss.
     """
 
     method: str
@@ -79,7 +80,7 @@ class RunFile(_Strict):
     feature_dim: PositiveInt
     lm_dim: PositiveInt
     trainable_parameters: int
-    final: dict[str, int | float]
+    final: dict[str, int | float | None]
     resources: ResourceFiles
 
 

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ..core.artifacts import atomic, write_text
+from ..core.errors import ConfigError
 from ..core.holding import beside
 from ..core.progress import progress
 from ..core.settings import TrainingSettings
@@ -86,7 +87,7 @@ class Trainer:
         self.steps = settings.epochs * self.steps_per_epoch
         self.step = 0
         self.order = (-1, torch.empty(0, dtype=torch.long))
-        self.log: list[dict[str, float]] = []
+        self.log: list[dict[str, float | None]] = []
 
     @cached_property
     def fingerprint(self) -> str:
@@ -179,12 +180,27 @@ class Trainer:
         return total / len(self.val)
 
     def _add_to_log(self, loss: torch.Tensor, norm: torch.Tensor, *, validate: bool) -> None:
-        """One line; the loss is that of the whole batch, as far as the shares of all processes are alike."""
+        """One line; the loss is that of the whole batch, as far as the shares of all processes are alike.
+
+        The norm is None where fp16 could not hold the gradient; the scaler leaves such a step out.
+
+        Raises:
+            ConfigError: a loss is not finite.
+        """
         mean = self.accelerator.reduce(loss, "mean")
-        rate = float(self.optimizer.param_groups[0]["lr"])
-        line = {"step": self.step, "loss": float(mean), "gradient_norm": float(norm), "learning_rate": rate}
+        line: dict[str, float | None] = {
+            "step": self.step, "loss": float(mean),
+            "gradient_norm": float(norm) if norm.isfinite() else None,
+            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+        }  # fmt: skip
         if validate:
             line["validation_loss"] = self.validation_loss()
+        if not all(math.isfinite(line.get(name) or 0) for name in ("loss", "validation_loss")):
+            half = ", or set precision to bf16" if self.accelerator.mixed_precision == "fp16" else ""
+            raise ConfigError(
+                f"{self.folder}: training diverged, the loss is not finite at step {self.step}: "
+                f"lower learning_rate, now {self.settings.learning_rate}{half}"
+            )
         self.log.append(line)
 
     def checkpoint(self) -> None:

@@ -81,10 +81,14 @@ def test_a_stopped_training_ends_with_the_same_bits_and_near_float32_s_losses(tm
 
 def test_a_gradient_that_fp16_cannot_hold_changes_nothing(tmp_path):
     with second_device():
-        run = trainer(tmp_path, device="cuda", precision="fp16")
+        run = trainer(tmp_path, device="cuda", precision="fp16", epochs=1, log_every=1)
         scaler = run.accelerator.scaler
         scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**40})
         before = {name: value.clone() for name, value in run.adaptor.state_dict().items()}
         run.one_step()
         assert all(torch.equal(value, before[name]) for name, value in run.adaptor.state_dict().items())
         assert scaler.get_scale() == 2.0**39
+        run.run()
+    log = (run.folder / "log.jsonl").read_text()
+    assert '"gradient_norm": null' in log
+    assert "Infinity" not in log

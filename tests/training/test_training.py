@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from maccap.core.errors import DataError
+from maccap.core.errors import ConfigError, DataError
 from maccap.data.features import ids_of, write_store
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextSet
@@ -59,6 +59,13 @@ def test_learning_rate_warms_up_then_falls_to_a_tenth():
     assert all(a >= b for a, b in itertools.pairwise(factors[50:]))
     middle = 50 + (steps - 1 - 50) // 2
     assert factors[middle] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (middle - 50) / 449)))
+
+
+def test_a_training_that_diverges_stops_and_leaves_no_adaptor(tmp_path):
+    run = trainer(tmp_path, learning_rate=1e30, log_every=1)
+    with pytest.raises(ConfigError, match=r"diverged.*lower learning_rate, now 1e\+30"):
+        run.run()
+    assert not (run.folder / "adaptor.safetensors").exists()
 
 
 @pytest.mark.parametrize("method", ["maccap", "capdec", "decap", "close", "viecap", "ifcap", "magic"])
