@@ -111,8 +111,18 @@ def shard_rows(number: int, of: int, count: int) -> range:
 
 
 def write_store(path: Path | str, tensors: dict[str, torch.Tensor], ids: dict[str, list[int]], dtype: str) -> None:
-    """Write float tensors in the given dtype, and columns of ids, int64, beside them."""
+    """Write float tensors in the given dtype, and columns of ids, int64, beside them.
+
+    Raises:
+        DataError: a value is not finite in this dtype.
+    """
     columns = {name: value.to(getattr(torch, dtype)).contiguous() for name, value in tensors.items()}
+    for name, column in columns.items():
+        if not column.isfinite().all():
+            raise DataError(
+                f"{path}: its features {name!r} are not finite in {dtype}: the encoder's weights are damaged, or "
+                "encoder.dtype cannot hold its features; correct that and run again"
+            )
     with atomic(path) as part:
         save_file(columns | {name: torch.tensor(value, dtype=torch.int64) for name, value in ids.items()}, part)
 

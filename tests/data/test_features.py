@@ -1,9 +1,20 @@
-"""A reference in place of an image: only where another one is left to score against."""
+"""Feature stores; and a reference in place of an image, only where another one is left to score against."""
 
+from pathlib import Path
+
+import pytest
 import torch
 
+from maccap.core.errors import DataError
 from maccap.data.captions import Caption
-from maccap.data.features import ImageFeatures, references_as_images
+from maccap.data.features import ImageFeatures, references_as_images, write_store
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e5])
+def test_features_that_are_not_finite_are_not_stored(tmp_path: Path, value: float) -> None:
+    with pytest.raises(DataError, match=r"'global' are not finite in float16: the encoder's weights are damaged"):
+        write_store(tmp_path / "a", {"global": torch.tensor([[1.0, value]])}, {"ids": [1]}, "float16")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_with_a_single_reference_are_left_out() -> None:
