@@ -25,7 +25,7 @@ from tests.helpers.stand_in import LEFT_OUT, build, flickr_archive
 
 pytestmark = pytest.mark.paper
 
-NOT_RUN = {"scenes", "pretrain_clip", "pretrain_lm"}  # the embedded world's own
+NOT_RUN = {"scenes", "contents", "pretrain_clip", "pretrain_lm"}  # the embedded world's own
 SPICE = {"corenlp"}  # needs a Java that SPICE runs on
 
 
