@@ -81,3 +81,4 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     built = subprocess.run([program, "build", "--strict", "--site-dir", tmp_path], cwd=ROOT, capture_output=True)
     assert built.returncode == 0, built.stderr.decode()
     assert 'class="mermaid"' in (tmp_path / "architecture/index.html").read_text(encoding="utf-8")
+    assert "site.css" in (tmp_path / "index.html").read_text(encoding="utf-8"), "keys in tables stay whole"
