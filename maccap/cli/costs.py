@@ -89,8 +89,8 @@ def costs_page() -> str:
     for name in SHOWN:
         needed = costs(name, NOTHING)
         if expected := needed.expected:
-            unknown = len(expected.of_unknown_size) + len(needed.to_ask)
-            download = f"{gigabytes(expected.download_bytes)} and {unknown} files of unknown size"
+            download = download_size(expected)
+            download += f"; you supply {', '.join(needed.to_ask)}" if needed.to_ask else ""
             times = [f"{seconds / 3600:,.0f} h" for seconds in map(expected.wall_seconds, (1, 4))]
         else:
             download, times = "nothing", ["none"] * 2
@@ -98,6 +98,13 @@ def costs_page() -> str:
         measured = f"{hours:.1f} h" if hours else "no records"
         rows.append((f"`{name}`", download, gigabytes(needed.disk), *times, measured))
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows) + FOOT
+
+
+def download_size(expected: Estimate) -> str:
+    """What is to be downloaded, in words."""
+    unknown = len(expected.of_unknown_size)
+    files = f" and {unknown} file{'s' if unknown > 1 else ''} of unknown size" if unknown else ""
+    return gigabytes(expected.download_bytes) + files
 
 
 def gigabytes(count: int) -> str:

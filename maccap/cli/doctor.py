@@ -16,7 +16,7 @@ from ..fetch.mirror import in_mirror
 from ..fetch.registry import looks_like_a_path
 from ..graph.estimate import ASSUMED, Estimate
 from ..metrics.java import NO_PLACE, SPICE_VERSIONS, spice_folder, spice_has_place
-from .costs import costs, gigabytes, job_hours
+from .costs import costs, download_size, gigabytes, job_hours
 from .machine import Machine, examine
 
 LOCK = Path("requirements.lock")
@@ -107,9 +107,7 @@ def needs(name: str, machine: Machine, records: Records) -> list[Finding]:
     if expected:
         findings.append(_gpus(config["gpus"], machine, expected))
         if needed.missing:
-            unknown = len(expected.of_unknown_size)
-            files = f" and {unknown} files of unknown size" if unknown else ""
-            what = f"{gigabytes(expected.download_bytes)}{files} to download"
+            what = f"{download_size(expected)} to download"
             advice = "connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
             lacking = [name for name in needed.missing if not in_mirror(needed.assets[name], machine.source)]
             if machine.source_answers and lacking:
