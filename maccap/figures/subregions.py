@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 import torch
 from PIL import Image, ImageOps
@@ -10,6 +11,8 @@ from PIL import Image, ImageOps
 from ..core.artifacts import atomic
 from ..inference.run import Caption
 from ..models.subregions import attended_tokens
+
+PANEL = 3.65  # inches
 
 
 def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: Caption, k: int, out: Path) -> None:
@@ -26,7 +29,13 @@ def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: Captio
     grid = int((len(attention) - 1) ** 0.5)
     side = 64 * grid
     square = ImageOps.fit(image, (side, side))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.4))
+    title = wrap(caption.text, 90)
+    told = ["candidates, with CLIP's scores"]
+    for text, score in zip(caption.candidates, caption.scores, strict=True):
+        told += wrap(f"{score:.3f}  {text}", 120)
+    above, below = 0.45 + 0.2 * len(title), 0.35 + 0.14 * len(told)
+    height = above + PANEL + below
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, height))
     left.imshow(square)
     for rank, token in enumerate(attended_tokens(attention.unsqueeze(0), k)[0].tolist(), start=1):
         if token == 0:
@@ -42,12 +51,10 @@ def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: Captio
     right.set_title("attention of the class token", fontsize=9)
     for axes in (left, right):
         axes.set_axis_off()
-    others = "\n".join(f"{s:.3f}  {c}" for c, s in zip(caption.candidates, caption.scores, strict=True))
-    figure.suptitle(caption.text, fontweight="bold")
-    figure.text(
-        0.5, 0.02, f"candidates by CLIP score\n{others}", ha="center", va="bottom", fontsize=8, family="monospace"
-    )
-    figure.subplots_adjust(bottom=0.2, top=0.88, left=0.02, right=0.98, wspace=0.04)
+    plain = {"ha": "center", "parse_math": False}
+    figure.text(0.5, 1 - 0.1 / height, "\n".join(title), va="top", fontsize=12, fontweight="bold", **plain)
+    figure.text(0.5, 0.1 / height, "\n".join(told), va="bottom", fontsize=8, family="monospace", **plain)
+    figure.subplots_adjust(bottom=below / height, top=1 - above / height, left=0.02, right=0.98, wspace=0.04)
     with atomic(out) as part:
         figure.savefig(part, format="png", dpi=120)
     plt.close(figure)
