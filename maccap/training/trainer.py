@@ -149,7 +149,9 @@ class Trainer:
     def _tokens(self, batch: TextBatch, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The captions' token ids behind the method's prompts, and which of them are the prompts'."""
         prompts = self.method.training_prompts(batch, generator)
-        return self.lm.caption_ids(batch.texts, self.settings.text_length, prompts)
+        tokens, given = self.lm.caption_ids(batch.texts, self.settings.text_length, prompts)
+        self.lm.require_room(self.settings.queries + tokens.shape[1], "queries, text_length or the method's prompt")
+        return tokens, given
 
     def _share(self, tokens: torch.Tensor, given: torch.Tensor) -> tuple[slice, float]:
         """This process's rows of the global batch, and what its mean loss weighs before gradients are averaged."""
