@@ -398,9 +398,9 @@ class InstrumentsSettings(Settings):
 class ClipPretraining(Settings):
     """The embedded world's CLIP."""
 
-    vocab_size: int = setting(REQUIRED, "Size of the vocabulary.", "tokens", ge=1)
+    vocab_size: int = setting(REQUIRED, "Size of the vocabulary, with all bytes in it.", "tokens", ge=512)
     embed_dim: int = setting(REQUIRED, "Dimension of the features.", ge=1)
-    width: int = setting(REQUIRED, "Width of both Transformers.", ge=1)
+    width: int = setting(REQUIRED, "Width of both Transformers, a multiple of 32.", ge=32, multiple_of=32)
     vision_layers: int = setting(REQUIRED, "Layers of the image tower.", ge=1)
     text_layers: int = setting(REQUIRED, "Layers of the text tower.", ge=1)
     context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
@@ -408,24 +408,36 @@ class ClipPretraining(Settings):
     patch_size: int = setting(REQUIRED, "Side of a patch.", "pixels", ge=1)
     scenes_per_domain: int = setting(REQUIRED, "Drawn for training.", "scenes", ge=1)
     batch_size: int = setting(REQUIRED, "Pairs of one step.", "pairs", ge=1)
-    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=2)
     naming_steps: int = setting(
         REQUIRED, "First steps, in which the image tower only learns to name single things.", "steps", ge=0
     )
-    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
+    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> ClipPretraining:
+        if self.patch_size > self.image_size or self.width > 3 * self.patch_size**2:
+            raise ValueError("`patch_size` is between the root of a third of `width` and `image_size`")
+        return self
 
 
 class LmPretraining(Settings):
     """The embedded world's language model."""
 
-    vocab_size: int = setting(REQUIRED, "Size of the vocabulary.", "tokens", ge=1)
+    vocab_size: int = setting(REQUIRED, "Size of the vocabulary, with all bytes in it.", "tokens", ge=512)
     width: int = setting(REQUIRED, "Width of the Transformer.", ge=1)
     layers: int = setting(REQUIRED, "Its layers.", ge=1)
     heads: int = setting(REQUIRED, "Its attention heads.", ge=1)
     context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
-    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=2)
     batch_size: int = setting(REQUIRED, "Texts of one step.", "texts", ge=1)
-    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
+    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> LmPretraining:
+        if self.width % self.heads:
+            raise ValueError("`width` must be a multiple of `heads`")
+        return self
 
 
 class PretrainingSettings(Settings):

@@ -100,6 +100,9 @@ class Trainer:
     def run(self) -> None:
         """Train to the end and write the adaptor; who keeps a record of that removes the state afterwards."""
         self.resume()
+        if (warmup := self.settings.warmup_steps) > self.steps:
+            told = f"warmup_steps is {warmup}, but training has {self.steps} steps: the rate does not reach its peak"
+            print(f"{self.folder}: {told}", file=sys.stderr)
         for _ in progress(range(self.step, self.steps), f"train {self.folder}", self.steps, self.step):
             loss, norm = self.one_step()
             self.step += 1

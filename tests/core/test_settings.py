@@ -219,6 +219,9 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
         (("vqa_methods", "prefix", "language_model"), "google/flan-t5-xl", "soft tokens fit only the language model"),
         (("vqa_methods", "prefix", "experiment"), None, "`context: prefix` needs an `experiment`"),
         (("registry",), "assets.yaml", "a profile with a `registry` needs `lock` and `estimate`"),
+        (("pretraining", "clip", "patch_size"), 97, "pretraining.clip: `patch_size` is between"),
+        (("pretraining", "clip", "patch_size"), 6, "pretraining.clip: `patch_size` is between"),
+        (("pretraining", "lm", "heads"), 3, "pretraining.lm: `width` must be a multiple of `heads`"),
         (("answering", "prompt"), "Say something.", "answering.prompt: String should match pattern"),
         (("experiments", "Mine"), {"label": "x"}, "experiments.Mine"),
         (("tables", "a/b"), MINI["tables"]["gap"], "tables.a/b"),
@@ -269,6 +272,10 @@ FINITE, SIZE = "should be a finite number", "a number must be 0 or between 1e-15
         ("seed", 2**32, "less than or equal to 4294967295"),
         ("scenes.test", 4, "greater than or equal to 5"),
         ("experiments.maccap.label", "", "at least 1 character"),
+        ("pretraining.clip.width", 100, "multiple of 32"),
+        ("pretraining.clip.steps", 1, "greater than or equal to 2"),
+        ("pretraining.lm.vocab_size", 300, "greater than or equal to 512"),
+        ("pretraining.lm.learning_rate", 10.0, "less than or equal to 1"),
     ],
 )
 def test_a_value_that_no_job_could_use_is_refused(key: str, value: Any, said: str) -> None:
