@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
-from ..core.errors import ConfigError, MaccapError, refusal
+from ..core.errors import ConfigError, MaccapError, flat, out_of_memory, refusal
 
 FAILED, INTERRUPTED = 2, 130
+SMALLER = "lower what is held at once in the config (batch_size, copies, draws, beams)"
 FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `maccap export predictions`
 
 
@@ -42,6 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         raise
     except (OSError, UnicodeError) as error:
         print(f"maccap {asked}: {refusal(error)}", file=sys.stderr)
+        return FAILED
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        print(f"maccap {asked}: {flat(error)[:300]}; {SMALLER}, or use a machine with more memory", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(f"maccap {asked}: interrupted", file=sys.stderr)

@@ -32,6 +32,11 @@ class EnvironmentProblem(MaccapError):
     """The machine lacks something: Java, disk space, a library."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it is an error of Python or torch, on a CPU or a GPU, that says so."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
 def flat(text: object) -> str:
     """A library's message as one line."""
     return " ".join(str(text).split())

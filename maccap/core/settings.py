@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from .artifacts import stays_inside
 from .errors import ConfigError
 
 S = TypeVar("S", bound=BaseModel)
 REQUIRED = ...
+SMALLEST, LARGEST = 1e-15, 1e15  # of numbers other than 0: the squares of larger ones overflow float32 in sums
 
 
 def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
@@ -24,9 +34,16 @@ def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
 
 
 class Settings(BaseModel):
-    """A section of the configuration: frozen, without conversions, and no key but its own."""
+    """A section of the configuration: frozen, without conversions, no key but its own, numbers of a sane size."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _sane(cls, value: Any) -> Any:
+        if isinstance(value, (int, float)) and value and not SMALLEST <= abs(value) <= LARGEST:
+            raise ValueError(f"a number must be 0 or between {SMALLEST:g} and {LARGEST:g} in size")
+        return value
 
 
 def changes(kind: type[Settings]) -> type[Settings]:
@@ -43,9 +60,9 @@ class TrainingSettings(Settings):
 
     batch_size: int = setting(32, "Captions of one step, over all GPUs.", "captions", ge=1)
     epochs: int = setting(8, "Passes over the captions.", "epochs", ge=1)
-    learning_rate: float = setting(1e-4, "Peak of AdamW's learning rate; a cosine takes it to a tenth.", gt=0)
+    learning_rate: float = setting(1e-4, "Peak of AdamW's learning rate; a cosine takes it to a tenth.", gt=0, le=1)
     warmup_steps: int = setting(200, "Steps in which the learning rate grows to its peak.", "steps", ge=0)
-    weight_decay: float = setting(0.01, "AdamW's weight decay.", ge=0)
+    weight_decay: float = setting(0.01, "AdamW's weight decay.", ge=0, le=10)
     max_grad_norm: float = setting(1.0, "Longer gradients are cut to this norm.", gt=0)
     text_length: int = setting(25, "Longest caption, begin and end included; the rest is cut.", "tokens", ge=2)
     noise_variance: float = setting(0.016, "Variance of the noise on a caption's embedding, in each dimension.", ge=0)
@@ -53,7 +70,7 @@ class TrainingSettings(Settings):
     queries: int = setting(32, "Soft tokens that the adaptor makes.", "tokens", ge=1)
     layers: int = setting(1, "Layers of the adaptor's Transformer decoder.", ge=1)
     dropout: float = setting(0.1, "Probability of dropout in the adaptor.", ge=0, le=1)
-    memory_gain: float = setting(1.0, "Scale of the cross-attention's output weights before training.", gt=0)
+    memory_gain: float = setting(1.0, "Scale of the cross-attention's output weights before training.", gt=0, le=1e6)
     dropout_first_epoch_only: bool = setting(
         True, "As released: validation after the first epoch switches dropout off for good."
     )
@@ -90,14 +107,24 @@ class SelectionSettings(Settings):
     clipscore_prompt: str = setting("A photo depicts ", "Put before a caption for CLIPScore, as published.")
 
 
+def _question(prompt: str) -> str:
+    try:
+        prompt.format(question="?")
+    except Exception as error:  # a format may call whatever Python has
+        raise ValueError(f"no text with {{question}} in it ({error}); write {{{{ and }}}} for other braces") from error
+    return prompt
+
+
 class AnsweringSettings(Settings):
     """How questions are answered."""
 
     batch_size: int = setting(128, "Answered together.", "questions", ge=1)
     beams: int = setting(5, "Beams of the search.", ge=1)
     max_new_tokens: int = setting(10, "Longest answer.", "tokens", ge=1)
-    length_penalty: float = setting(-1.0, "Exponent of the length in a beam's score; negative prefers short answers.")
-    prompt: str = setting(
+    length_penalty: float = setting(
+        -1.0, "Exponent of the length in a beam's score; negative prefers short answers.", ge=-10, le=10
+    )
+    prompt: Annotated[str, AfterValidator(_question)] = setting(
         "Question: {question} Short answer:", "What follows the soft tokens or the caption.", pattern=r"\{question\}"
     )
 
@@ -113,7 +140,7 @@ class ScenesSettings(Settings):
 
     train: int = setting(REQUIRED, "Scenes of the training split, in each domain.", "scenes", ge=1)
     val: int = setting(REQUIRED, "Scenes of the validation split.", "scenes", ge=1)
-    test: int = setting(REQUIRED, "Scenes of the test split.", "scenes", ge=1)
+    test: int = setting(REQUIRED, "Scenes of the test split; of fewer the gap cannot be measured.", "scenes", ge=5)
     questions: int = setting(REQUIRED, "About each scene.", "questions", ge=1)
 
 
@@ -178,7 +205,7 @@ class Size(Settings):
 class DatasetSettings(Settings):
     """A data set."""
 
-    label: str = setting(REQUIRED, "Its name in tables.")
+    label: str = setting(REQUIRED, "Its name in tables.", min_length=1)
     format: str = setting(REQUIRED, "How its files are written: a file of maccap/data/; see docs/own-data.md.")
     captions: Source | None = setting(None, "Karpathy's file.")
     train: Source | None = setting(None, "Captions of the training split.")
@@ -215,7 +242,7 @@ class LanguageModelSettings(Settings):
 class VqaMethod(Settings):
     """A way of answering questions: a row of the tables of answers."""
 
-    label: str = setting(REQUIRED, "Its name in tables.")
+    label: str = setting(REQUIRED, "Its name in tables.", min_length=1)
     context: Literal["prefix", "caption", "majority"] = setting(
         REQUIRED,
         "What stands before the question: soft tokens of the image (`prefix`) or its generated caption (`caption`); "
@@ -250,6 +277,7 @@ class RunSettings(Settings):
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+Table = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Dataset = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 Pair = Annotated[str, Field(pattern=r"^[a-z0-9_]+-[a-z0-9_]+$")]
 
@@ -257,7 +285,7 @@ Pair = Annotated[str, Field(pattern=r"^[a-z0-9_]+-[a-z0-9_]+$")]
 class ExperimentSettings(Settings):
     """A row of the tables of captions: a run or published predictions. `blind` and `human` have neither."""
 
-    label: str = setting(REQUIRED, "Its name in tables.")
+    label: str = setting(REQUIRED, "Its name in tables.", min_length=1)
     run: str | None = setting(None, "The run that makes its captions.")
     given: Literal["reference"] | None = setting(
         None,
@@ -370,9 +398,9 @@ class InstrumentsSettings(Settings):
 class ClipPretraining(Settings):
     """The embedded world's CLIP."""
 
-    vocab_size: int = setting(REQUIRED, "Size of the vocabulary.", "tokens", ge=1)
+    vocab_size: int = setting(REQUIRED, "Size of the vocabulary, with all bytes in it.", "tokens", ge=512)
     embed_dim: int = setting(REQUIRED, "Dimension of the features.", ge=1)
-    width: int = setting(REQUIRED, "Width of both Transformers.", ge=1)
+    width: int = setting(REQUIRED, "Width of both Transformers, a multiple of 32.", ge=32, multiple_of=32)
     vision_layers: int = setting(REQUIRED, "Layers of the image tower.", ge=1)
     text_layers: int = setting(REQUIRED, "Layers of the text tower.", ge=1)
     context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
@@ -380,24 +408,36 @@ class ClipPretraining(Settings):
     patch_size: int = setting(REQUIRED, "Side of a patch.", "pixels", ge=1)
     scenes_per_domain: int = setting(REQUIRED, "Drawn for training.", "scenes", ge=1)
     batch_size: int = setting(REQUIRED, "Pairs of one step.", "pairs", ge=1)
-    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=2)
     naming_steps: int = setting(
         REQUIRED, "First steps, in which the image tower only learns to name single things.", "steps", ge=0
     )
-    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
+    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> ClipPretraining:
+        if self.patch_size > self.image_size or self.width > 3 * self.patch_size**2:
+            raise ValueError("`patch_size` is between the root of a third of `width` and `image_size`")
+        return self
 
 
 class LmPretraining(Settings):
     """The embedded world's language model."""
 
-    vocab_size: int = setting(REQUIRED, "Size of the vocabulary.", "tokens", ge=1)
+    vocab_size: int = setting(REQUIRED, "Size of the vocabulary, with all bytes in it.", "tokens", ge=512)
     width: int = setting(REQUIRED, "Width of the Transformer.", ge=1)
     layers: int = setting(REQUIRED, "Its layers.", ge=1)
     heads: int = setting(REQUIRED, "Its attention heads.", ge=1)
     context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
-    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=1)
+    steps: int = setting(REQUIRED, "Length of training.", "steps", ge=2)
     batch_size: int = setting(REQUIRED, "Texts of one step.", "texts", ge=1)
-    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0)
+    learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> LmPretraining:
+        if self.width % self.heads:
+            raise ValueError("`width` must be a multiple of `heads`")
+        return self
 
 
 class PretrainingSettings(Settings):
@@ -449,7 +489,7 @@ class Config(Settings):
 
     profile: str = setting(REQUIRED, "Its name, that of its file in config/.", pattern=r"^[a-z0-9-]+$")
     extends: str | None = setting(None, "The profile that this one changes; without it, base.yaml alone.")
-    seed: int = setting(REQUIRED, "Decides everything; repeat i uses seed + i.", ge=0)
+    seed: int = setting(REQUIRED, "Decides everything; repeat i uses seed + i.", ge=0, le=2**32 - 1)
     repeats: int = setting(REQUIRED, "Seeds of every run and experiment that names no fewer itself.", "seeds", ge=1)
     reduced: bool = setting(REQUIRED, "Not the paper's data and models: no number counts as reproduced.")
     gpus: int = setting(
@@ -474,7 +514,7 @@ class Config(Settings):
     runs: dict[Name, RunSettings] = setting(REQUIRED, "What makes captions, by name.")
     experiments: dict[Name, ExperimentSettings] = setting(REQUIRED, "Rows of the tables of captions, by name.")
     vqa_methods: dict[Name, VqaMethod] = setting({}, "Rows of the tables of answers, by name.")
-    tables: dict[str, TableSettings] = setting(REQUIRED, "The tables, by name.")
+    tables: dict[Table, TableSettings] = setting(REQUIRED, "The tables, by name.")
     instruments: InstrumentsSettings = setting(InstrumentsSettings(), "What is asked of encoder and language model.")
     printed: PrintedSettings = setting(PrintedSettings(), "What a paper would print of the tables.")
     samples: dict[str, list[int]] = setting({}, "Ids of test images that the pages show besides others, by data set.")
@@ -520,6 +560,8 @@ def told(error: ValidationError, prefix: str = "", known: str = "docs/config.md 
         return f"config key {where} is missing: add it to the profile's file in config/"
     said = first["msg"].removeprefix("Value error, ")
     given = "" if isinstance(first["input"], dict | BaseModel) else f", not {first['input']!r}"
+    if first["type"] == "float_type" and isinstance(first["input"], str) and "e" in first["input"].lower():
+        given += "; YAML wants 1e-3 with a point, 1.0e-3"
     return f"config key {where or 'at the top'}: {said}{given}"
 
 

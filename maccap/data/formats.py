@@ -29,6 +29,7 @@ class Format:
         keys: what a data set's entry in the config must have; of these, `files` are those that `read_splits` reads.
         splits: those with captions; none where there are only questions.
         images: whether the test split has images.
+        names: of the data sets that there can be; none for any.
         section: the config's section that the workflow draws the data from, for data that are not released by anybody.
     """
 
@@ -38,6 +39,7 @@ class Format:
     splits: tuple[str, ...] = ()
     images: bool = True
     section: str | None = None
+    names: tuple[str, ...] = ()
 
     def check(self, entry: dict[str, Any], config: dict[str, Any], key: str) -> None:
         """Refuse an entry of the config that lacks something.
@@ -46,12 +48,14 @@ class Format:
             key: of the entry, for the message.
 
         Raises:
-            ConfigError: a key or the section is missing.
+            ConfigError: a key or the section is missing, or there is no such data set.
         """
         if missing := [name for name in self.keys if name not in entry]:
             raise ConfigError(f"{key}.{missing[0]} is missing: the format {self.name} needs {', '.join(self.keys)}")
         if self.section and self.section not in config:
             raise ConfigError(f"{key}: the format {self.name} needs the section `{self.section}`; see config/mini.yaml")
+        if self.names and key.rpartition(".")[2] not in self.names:
+            raise ConfigError(f"{key}: the format {self.name} has only the data sets {', '.join(self.names)}")
 
 
 @cache

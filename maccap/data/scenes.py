@@ -17,6 +17,7 @@ FORMAT = {
     "description": "drawn scenes of the embedded world",
     "splits": ("train", "val", "test"),
     "section": "scenes",
+    "names": ("daylight", "chalk", "retold"),
 }
 
 

@@ -18,6 +18,7 @@ from ..tables.table import Cell, Table
 STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
+    "text.parse_math": False,  # a label may hold $
 }  # fmt: skip
 COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
 
@@ -31,7 +32,8 @@ def save(figure: Any, outputs: list[Path], dpi: int = 160) -> None:
 
 def training_curves(logs: list[Path]) -> pd.DataFrame:
     """The rows of training logs: of each logged step the loss in nats per token, with trained, run and seed."""
-    return pd.concat([pd.read_json(path, lines=True, precise_float=True) for path in logs], ignore_index=True)
+    options = {"lines": True, "precise_float": True, "dtype": {"run": str}}  # which may be a number
+    return pd.concat([pd.read_json(path, **options) for path in logs], ignore_index=True)  # type: ignore[call-overload]
 
 
 def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str, str], runs: dict[str, str]) -> None:

@@ -138,6 +138,8 @@ def _spectrum(reports: Reports) -> Any:
     single.plot([], [], "--", color="black", label="isotropic sample")
     single.plot([], [], ":", color=GREY, linewidth=0.8, label="90 %")
     single.legend()
+    for tick in single.yaxis.get_major_ticks():
+        tick.label1.set_parse_math(True)  # powers of 10
     summed.axhline(90, color=GREY, linewidth=0.8, linestyle=":")
     summed.set_ylabel("variance up to there (%)")
     summed.set_xlabel("principal direction")

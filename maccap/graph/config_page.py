@@ -20,7 +20,7 @@ A profile is merged from `config/config.yaml`, which names it, `config/base.yaml
 and its own file, such as `config/world.yaml`; a profile that extends another (`config/mini.yaml` says `extends: world`)
 comes behind that one's file. A later file overrides an earlier one key by key; `NAME: null` takes an entry out.
 Defaults are the settings of the released code. An unknown key, a missing one or a wrong value stops `snakemake` before
-anything runs. `make schema` writes this page.
+anything runs; so does a number other than 0 that is below 1e-15 or above 1e15 in size. `make schema` writes this page.
 """
 EMPTY = {"": '`""`', "[]": "none", "{}": "none"}
 

@@ -12,7 +12,6 @@ from .profile import Profile
 FLOPS, BANDWIDTH = 100e12, 1e12  # assumed of one GPU: operations a second in bf16, bytes of memory a second
 ASSUMED = f"{FLOPS / 1e12:g} TFLOP/s in bf16 and {BANDWIDTH / 1e12:g} TB/s of memory on one GPU"
 VALUE_BYTES = 2  # of a stored feature, or of a parameter of the language model
-CAPTIONS_OF_A_SCENE = 5
 SMALL = {
     "language_model_parameters": 1e6, "caption_tokens": 20, "question_tokens": 40,
     "encoder": {"text_parameters": 1e6, "image_parameters": 1e6, "image_tokens": 100, "dim": 512},
@@ -143,7 +142,7 @@ def estimate(profile: Profile, downloads: dict[str, int | None]) -> Estimate:
     """
     numbers = assumed(profile)
     encoder = numbers["encoder"]
-    texts, images = (sum(size_of(profile, name, kind) for name in profile.datasets) for kind in ("captions", "images"))
+    texts, images = (sum(profile.size_of(name, kind) for name in profile.datasets) for kind in ("captions", "images"))
     trainings = {run: training_of(profile, *run) for run in profile.trained}
     known = {name: size for name, size in downloads.items() if size is not None}
     return Estimate(
@@ -178,28 +177,12 @@ def assumed(profile: Profile) -> dict[str, Any]:
     return profile.config.get("estimate", SMALL)
 
 
-def size_of(profile: Profile, dataset: str, kind: str) -> int:
-    """Number of a data set's `captions`, `images` or `questions`; 0 where the profile does not say."""
-    about, scenes = profile.datasets[dataset], profile.config.get("scenes", {})
-    if about["format"] == "scenes":
-        captions, images = scenes["train"] * CAPTIONS_OF_A_SCENE, scenes["test"]
-        return int({"captions": captions, "images": images, "questions": images * scenes["questions"]}[kind])
-    return int(about.get("size", {}).get(kind, 0))
-
-
 def training_of(profile: Profile, trained: str, run: str) -> float:
     """Seconds for one seed of a run."""
-    numbers, training = assumed(profile), _training(profile, trained, run)
-    texts = size_of(profile, trained, "captions") * training["epochs"]
+    numbers, training = assumed(profile), profile.training_settings(trained, run)
+    texts = profile.size_of(trained, "captions") * training["epochs"]
     tokens = texts * (training["queries"] + numbers["caption_tokens"])
     return training_seconds(numbers["language_model_parameters"], tokens)
-
-
-def _training(profile: Profile, trained: str, run: str) -> dict[str, Any]:
-    """A run's own training settings, as far as the overrides are plain ones."""
-    config = profile.config
-    own = config["datasets"][trained].get("training", {}), config["runs"][run].get("training", {})
-    return {**config["training"], **own[0], **own[1]}
 
 
 def captions_of(profile: Profile, trained: str, experiment: str, tested: str) -> Generation:
@@ -207,11 +190,11 @@ def captions_of(profile: Profile, trained: str, experiment: str, tested: str) ->
     config, own, numbers = profile.config, profile.experiments[experiment], assumed(profile)
     run = profile.run_of(experiment)
     assert run
-    queries = _training(profile, trained, run)["queries"]
+    queries = profile.training_settings(trained, run)["queries"]
     generation = config["generation"] | own.get("generation", {})
     selection = config["selection"] | own.get("selection", {})
     return Generation(
-        numbers["language_model_parameters"], size_of(profile, tested, "images"), queries + 1,
+        numbers["language_model_parameters"], profile.size_of(tested, "images"), queries + 1,
         generation["max_new_tokens"], generation["batch_size"], generation["beams"], selection["draws"],
         profile.repeats(experiment),
     )  # fmt: skip
@@ -222,7 +205,7 @@ def answers_of(profile: Profile, vqa_method: str, dataset: str) -> Generation:
     numbers = assumed(profile)
     answering = profile.config["answering"] | profile.vqa_methods[vqa_method].get("answering", {})
     return Generation(
-        numbers["language_model_parameters"], size_of(profile, dataset, "questions"), numbers["question_tokens"],
+        numbers["language_model_parameters"], profile.size_of(dataset, "questions"), numbers["question_tokens"],
         answering["max_new_tokens"], answering["batch_size"], answering["beams"],
         seeds=profile.repeats(profile.vqa_methods[vqa_method]["experiment"]),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .estimate import answers_of, assumed, captions_of, encoding_seconds, feature_bytes, size_of, training_of
+from .estimate import answers_of, assumed, captions_of, encoding_seconds, feature_bytes, training_of
 from .profile import Profile
 
 Wildcards = Any
@@ -62,7 +62,7 @@ class Needs:
     def _part(self, dataset: str, kind: str) -> float:
         """Captions or images of one shard of a data set."""
         shards = {"captions": self.profile.text_shards, "images": self.profile.image_shards}[kind]
-        return size_of(self.profile, dataset, kind) / shards(dataset)
+        return self.profile.size_of(dataset, kind) / shards(dataset)
 
     def _of_captions(self, count: int) -> int:
         """Bytes of captions with their features."""
@@ -76,7 +76,7 @@ class Needs:
             case "evaluate":
                 return 1e6 * (CORES[rule] * JAVA_MB + (SPICE_MB if "spice" in profile.config else 0))
             case "captions" | "gap":
-                return self._of_captions(size_of(profile, wildcards.dataset, "captions"))
+                return self._of_captions(profile.size_of(wildcards.dataset, "captions"))
             case "text_features" | "text_features_shard":
                 return self._of_captions(int(self._part(wildcards.dataset, "captions")))
             case "image_features":
@@ -87,7 +87,7 @@ class Needs:
             case "predict":  # some methods hold the training captions' features
                 run = profile.group(wildcards.trained, wildcards.group, wildcards.tier).run
                 held = run and "memory" in profile.needs(run)
-                captions = size_of(profile, wildcards.trained, "captions") if held else 0
+                captions = profile.size_of(wildcards.trained, "captions") if held else 0
                 return model + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
             case "answer":  # which another language model may do
                 return 2 * model

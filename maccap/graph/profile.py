@@ -19,6 +19,7 @@ from ..methods.registry import check_options, names, needs
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 BASELINES_NAME = "baselines"  # of the file that holds their captions
+CAPTIONS_OF_A_SCENE = 5
 EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
 
 
@@ -49,7 +50,8 @@ class Profile:
     """A complete configuration (`core.project.read_config`) and its cross-references.
 
     Raises:
-        ConfigError: a name that nothing defines (a run, a method, a data set, ...), or more seeds than there are.
+        ConfigError: a name that nothing defines (a run, a method, a data set, ...) or that has two meanings, or more
+            seeds or shards than there are.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -63,6 +65,9 @@ class Profile:
             self._check_repeats(f"runs.{name}", run, None)
         for name, about in self.datasets.items():
             format_of(about["format"], f"datasets.{name}.format").check(about, self.config, f"datasets.{name}")
+            for kind, shards in about.get("shards", {}).items():
+                if 0 < (size := self.size_of(name, kind)) < shards:
+                    raise ConfigError(f"datasets.{name}.shards.{kind}: {shards} jobs for {size} {kind}; lower it")
         for name, about in self.experiments.items():
             if "run" in about:
                 self._known(about["run"], self.config["runs"], f"experiments.{name}.run")
@@ -75,9 +80,12 @@ class Profile:
             if "experiment" in about:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
         for name, about in self.config["tables"].items():
+            if name == "numbers":
+                raise ConfigError(f"tables.{name}: the file of all numbers in LaTeX has this name; rename the table")
             self._check_table(f"tables.{name}", about)
         for name in self.config["samples"]:
             self._known(name, self.datasets, "samples")
+        self.groups()  # whose names must differ
 
     @staticmethod
     def _check_run(key: str, run: dict[str, Any]) -> None:
@@ -120,6 +128,10 @@ class Profile:
         for kind, known in (("experiments", self.experiments), ("vqa_methods", self.vqa_methods)):
             for name in about.get(kind, []):
                 self._known(name, known, f"{key}.{kind}")
+            labelled: dict[str, str] = {}
+            for name in about.get(kind, []):
+                if (other := labelled.setdefault(known[name]["label"], name)) != name:
+                    raise ConfigError(f"{key}.{kind}: {other} and {name} have the same label; change one")
         for kind in ("trained", "dataset"):
             if kind in about:
                 self._known(about[kind], self.datasets, f"{key}.{kind}")
@@ -246,6 +258,19 @@ class Profile:
         """Data sets with captions and images."""
         return [name for name in self.captioned if format_of(self.datasets[name]["format"]).images]
 
+    def size_of(self, dataset: str, kind: str) -> int:
+        """Number of a data set's `captions`, `images` or `questions`; 0 where the profile does not say."""
+        about, scenes = self.datasets[dataset], self.config.get("scenes", {})
+        if about["format"] == "scenes":
+            captions, images = scenes["train"] * CAPTIONS_OF_A_SCENE, scenes["test"]
+            return int({"captions": captions, "images": images, "questions": images * scenes["questions"]}[kind])
+        return int(about.get("size", {}).get(kind, 0))
+
+    def training_settings(self, trained: str, run: str) -> dict[str, Any]:
+        """A run's own training settings on a data set."""
+        own = self.datasets[trained].get("training", {}), self.config["runs"][run].get("training", {})
+        return {**self.config["training"], **own[0], **own[1]}
+
     def text_shards(self, dataset: str) -> int:
         """In how many files the training captions' features come."""
         return int(self.datasets[dataset].get("shards", {}).get("captions", 1))
@@ -266,6 +291,9 @@ class Profile:
                 else:
                     name = run if self.config["predictions"] == "run" else experiment
                 group = groups.setdefault((trained, name, tier), PredictionGroup(trained, name, tier, run))
+                if group.run != run or (name == BASELINES_NAME) != (experiment in BASELINES):
+                    taken = "of blind and human" if name == BASELINES_NAME else f"published as experiments.{name}"
+                    raise ConfigError(f"a run or experiment has the name {name} of the predictions {taken}; rename it")
                 group.experiments.setdefault(tested, []).append(experiment)
         return groups
 

@@ -9,9 +9,10 @@ in nothing but the variance of its noise. Its T5 is replaced by the language mod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 
 from ..data.text_corpus import TextBatch
 from ..models.noise import inject_noise
@@ -26,7 +27,7 @@ class Options:
     """`noise_variance`: 0.0064 as published, a standard deviation of 0.08."""
 
     adapter: Literal["none", "mean", "covariance"] = "none"
-    noise_variance: float = 0.0064
+    noise_variance: Annotated[float, Field(ge=0)] = 0.0064
 
 
 class Method(TrainedMethod):

@@ -9,10 +9,13 @@ replaced by the shared language model and the MLP of the other methods.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import nn
 
+from ..core.errors import ConfigError
 from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
 from ..data.text_corpus import TextBatch, memory
@@ -27,8 +30,8 @@ HEADS = 8
 class Options:
     """As released: `neighbours` captions are retrieved, in training with noise of variance `retrieval_variance`."""
 
-    neighbours: int = 5
-    retrieval_variance: float = 0.04
+    neighbours: Annotated[int, Field(ge=1)] = 5
+    retrieval_variance: Annotated[float, Field(ge=0)] = 0.04
 
 
 class Fusion(nn.Module):
@@ -65,6 +68,11 @@ class Method(TrainedMethod):
         """Features of the nearest captions in the memory but the caption itself, [B, neighbours, d]."""
         assert self.resources.memory is not None, "NEEDS names it"
         known = memory(self.resources.memory, seed)
+        if self.options.neighbours >= len(known.rows):
+            raise ConfigError(
+                f"ifcap: {self.options.neighbours} neighbours among {len(known.rows)} training captions; lower the "
+                "run's option `neighbours`"
+            )
         similarity = query @ known.features.T
         if own is not None:
             similarity.masked_fill_(known.rows == own.unsqueeze(1), -torch.inf)

@@ -9,8 +9,10 @@ stays frozen and learns it through soft tokens that do not look at the caption (
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
@@ -26,7 +28,7 @@ NEEDS = ("adaptor",)
 class Options:
     """As published for COCO: `candidates` per step, `alpha` and `beta` as above."""
 
-    candidates: int = 45
+    candidates: Annotated[int, Field(ge=1)] = 45
     alpha: float = 0.1
     beta: float = 2.0
 
@@ -54,12 +56,13 @@ class Method(TrainedMethod):
         lm, rows = context.lm, torch.arange(len(images), device=context.lm.device)
         prompts = [context.generation.prompt] * len(images)
         embedded, _ = lm.embed(context.soft_tokens(images)[:, 0], prompts)  # unpadded: rows have the same prompt
+        lm.require_room(embedded.shape[1] + context.generation.max_new_tokens, "queries, prompt or max_new_tokens")
         state = lm.model(inputs_embeds=embedded, use_cache=True, output_hidden_states=True)
         cache, logits = state[lm.cache_name], state.logits[:, -1]
         hidden = state.hidden_states[-1][:, -1:]  # of the begin token or prompt: soft tokens are no text to repeat
         ids = torch.empty(len(images), 0, dtype=torch.long, device=lm.device)
         for _ in range(context.generation.max_new_tokens):
-            probability, tokens = logits.float().softmax(dim=-1).topk(self.options.candidates)
+            probability, tokens = logits.float().softmax(dim=-1).topk(min(self.options.candidates, logits.shape[-1]))
             width = tokens.shape[1]
             cache.reorder_cache(rows.repeat_interleave(width))
             state = lm.model(

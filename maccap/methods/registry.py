@@ -6,9 +6,9 @@ import ast
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from ..core.errors import ConfigError
 from ..core.settings import REQUIRED, Settings, TrainingSettings, told
@@ -104,6 +104,10 @@ def _options(method: str) -> type[BaseModel]:
 def _type(annotation: ast.expr) -> Any:
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Literal":
         return Literal[ast.literal_eval(annotation.slice)]
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
+        kind, *marks = getattr(annotation.slice, "elts", [])  # such as Annotated[int, Field(ge=1)]
+        bounds = {word.arg: ast.literal_eval(word.value) for mark in marks for word in getattr(mark, "keywords", ())}
+        return Annotated[_type(kind), Field(**bounds)]
     return TYPES.get(ast.unparse(annotation), Any)
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import torch
+from pydantic import Field
 
 from ..core.settings import GenerationSettings
 from ..data.features import ImageFeatures
@@ -34,9 +36,9 @@ class Options:
     """
 
     vocabulary: str
-    entities: int = 3
-    threshold: float = 0.4
-    prompt: str = "There are {entities} in image."
+    entities: Annotated[int, Field(ge=0)] = 3
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.4
+    prompt: Annotated[str, Field(pattern=r"^[^{}]*(\{entities\}[^{}]*)*$")] = "There are {entities} in image."
 
 
 class Method(TrainedMethod):

@@ -64,6 +64,16 @@ class LanguageModel:
         pad = self.tokenizer.pad_token_id
         return -1 if pad is None or pad == self.end_id else pad
 
+    def require_room(self, tokens: int, keys: str) -> None:
+        """Refuse more tokens than the model has positions for; `keys` of the config decide how many there are.
+
+        Raises:
+            ConfigError: there are more.
+        """
+        most = getattr(self.model.config, "max_position_embeddings", None)
+        if most and tokens > most:
+            raise ConfigError(f"{tokens} tokens, but the language model takes at most {most}: lower or shorten {keys}")
+
     @property
     def cache_name(self) -> str:
         """What the model's forward calls its cache: `past_key_values`, or `cache_params` in the Mamba families."""
@@ -111,7 +121,7 @@ class LanguageModel:
 
         Raises:
             EncoderError: the prefix was made for a language model of another width.
-            ConfigError: there is a prefix, and the language model is an encoder-decoder.
+            ConfigError: there is a prefix, and the language model is an encoder-decoder; or a text is too long for it.
         """
         options = {
             "num_beams": beams, "do_sample": False, "max_new_tokens": max_new_tokens, "length_penalty": length_penalty,
@@ -123,7 +133,9 @@ class LanguageModel:
             inputs = self.tokenizer(prompts, padding=True, return_tensors="pt").to(self.device)
             generated = self.model.generate(**inputs, **options)
         else:
-            generated = self._continue(*self.embed(prefix, prompts), options)
+            embedded, mask = self.embed(prefix, prompts)
+            self.require_room(embedded.shape[1] + max_new_tokens - 1, "queries, prompt or max_new_tokens")
+            generated = self._continue(embedded, mask, options)
         return [text.strip() for text in self.tokenizer.batch_decode(generated, skip_special_tokens=True)]
 
     def _continue(self, embedded: torch.Tensor, mask: torch.Tensor, options: dict[str, Any]) -> list[torch.Tensor]:

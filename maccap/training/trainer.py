@@ -100,6 +100,9 @@ class Trainer:
     def run(self) -> None:
         """Train to the end and write the adaptor; who keeps a record of that removes the state afterwards."""
         self.resume()
+        if (warmup := self.settings.warmup_steps) > self.steps:
+            told = f"warmup_steps is {warmup}, but training has {self.steps} steps: the rate does not reach its peak"
+            print(f"{self.folder}: {told}", file=sys.stderr)
         for _ in progress(range(self.step, self.steps), f"train {self.folder}", self.steps, self.step):
             loss, norm = self.one_step()
             self.step += 1
@@ -149,7 +152,9 @@ class Trainer:
     def _tokens(self, batch: TextBatch, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The captions' token ids behind the method's prompts, and which of them are the prompts'."""
         prompts = self.method.training_prompts(batch, generator)
-        return self.lm.caption_ids(batch.texts, self.settings.text_length, prompts)
+        tokens, given = self.lm.caption_ids(batch.texts, self.settings.text_length, prompts)
+        self.lm.require_room(self.settings.queries + tokens.shape[1], "queries, text_length or the method's prompt")
+        return tokens, given
 
     def _share(self, tokens: torch.Tensor, given: torch.Tensor) -> tuple[slice, float]:
         """This process's rows of the global batch, and what its mean loss weighs before gradients are averaged."""

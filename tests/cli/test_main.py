@@ -52,6 +52,24 @@ def test_every_step_is_listed_with_what_it_does_and_none_is_imported():
     assert "torch" not in loaded.split()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("8 GiB"), RuntimeError("CUDA out of memory. Tried"), RuntimeError("x: can't allocate memory: y\nz")],
+)
+def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
+    def fail(*_: object) -> None:
+        raise errors.pop()
+
+    errors = [RuntimeError("another"), error]
+    monkeypatch.setattr("maccap.cli.doctor.run", fail)
+    assert main(["doctor"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "lower what is held at once in the config (batch_size" in said
+    with pytest.raises(RuntimeError, match="another"):
+        main(["doctor"])
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_page_of_help(command, capsys):
     with pytest.raises(SystemExit) as ended:

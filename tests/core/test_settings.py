@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import re
 import shutil
@@ -218,8 +219,12 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
         (("vqa_methods", "prefix", "language_model"), "google/flan-t5-xl", "soft tokens fit only the language model"),
         (("vqa_methods", "prefix", "experiment"), None, "`context: prefix` needs an `experiment`"),
         (("registry",), "assets.yaml", "a profile with a `registry` needs `lock` and `estimate`"),
+        (("pretraining", "clip", "patch_size"), 97, "pretraining.clip: `patch_size` is between"),
+        (("pretraining", "clip", "patch_size"), 6, "pretraining.clip: `patch_size` is between"),
+        (("pretraining", "lm", "heads"), 3, "pretraining.lm: `width` must be a multiple of `heads`"),
         (("answering", "prompt"), "Say something.", "answering.prompt: String should match pattern"),
         (("experiments", "Mine"), {"label": "x"}, "experiments.Mine"),
+        (("tables", "a/b"), MINI["tables"]["gap"], "tables.a/b"),
         (("datasets", "daylight", "images"), {"file": "my {1}/x.zip"}, "images.file: a path cannot have { or }"),
         (("encoder", "name"), "models/{a}", "encoder.name: a path cannot have { or } in it"),
         (("local",), {"coco": "}"}, "local.coco: a path cannot have { or } in it"),
@@ -241,6 +246,49 @@ def test_keys_that_do_not_go_together_are_named(path: tuple[str, ...], value: An
     with pytest.raises(ConfigError) as caught:
         complete(changed(path[:-1], path[-1], value))
     assert said in str(caught.value)
+
+
+FINITE, SIZE = "should be a finite number", "a number must be 0 or between 1e-15 and 1e+15 in size"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("training.learning_rate", math.inf, FINITE),
+        ("training.learning_rate", math.nan, FINITE),
+        ("training.learning_rate", 1e4, "less than or equal to 1"),
+        ("training.learning_rate", 5e-324, SIZE),
+        ("training.learning_rate", "1e-4", "valid number, not '1e-4'; YAML wants 1e-3 with a point, 1.0e-3"),
+        ("training.weight_decay", 1e9, "less than or equal to 10"),
+        ("training.noise_variance", 1e30, SIZE),
+        ("training.memory_gain", 1e9, "less than or equal to 1000000"),
+        ("training.copies", 10**30, SIZE),
+        ("generation.patch_weight", 1e39, SIZE),
+        ("answering.length_penalty", math.nan, FINITE),
+        ("answering.length_penalty", 1000.0, "less than or equal to 10"),
+        ("answering.prompt", "{question} {", "write {{ and }} for other braces"),
+        ("answering.prompt", "{question} {other}", "no text with {question} in it ('other')"),
+        ("runs.magic.options", {"alpha": math.inf}, "runs.magic.options.alpha"),
+        ("seed", 2**32, "less than or equal to 4294967295"),
+        ("scenes.test", 4, "greater than or equal to 5"),
+        ("experiments.maccap.label", "", "at least 1 character"),
+        ("pretraining.clip.width", 100, "multiple of 32"),
+        ("pretraining.clip.steps", 1, "greater than or equal to 2"),
+        ("pretraining.lm.vocab_size", 300, "greater than or equal to 512"),
+        ("pretraining.lm.learning_rate", 10.0, "less than or equal to 1"),
+    ],
+)
+def test_a_value_that_no_job_could_use_is_refused(key: str, value: Any, said: str) -> None:
+    *path, last = key.split(".")
+    with pytest.raises(ConfigError) as caught:
+        complete(changed(tuple(path), last, value))
+    assert key in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_other_braces_in_a_prompt_are_written_twice() -> None:
+    prompt = complete(changed(("answering",), "prompt", "{{a}} {question}"))["answering"]["prompt"]
+    assert prompt.format(question="why?") == "{a} why?"
 
 
 def test_schema_and_page_are_those_of_the_model() -> None:

@@ -60,7 +60,7 @@ def test_what_a_config_lacks_is_named():
         format_of("coco").check({"train": {}, "val": {}}, {}, "datasets.a")
     with pytest.raises(ConfigError, match=r"datasets\.a: the format scenes needs the section"):
         format_of("scenes").check({}, {}, "datasets.a")
-    format_of("scenes").check({}, {"scenes": {}}, "datasets.a")
+    format_of("scenes").check({}, {"scenes": {}}, "datasets.chalk")
     with pytest.raises(ConfigError, match="the format vqa has no captions"):
         read_splits("vqa", {}, {})
 

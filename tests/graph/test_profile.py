@@ -1,19 +1,22 @@
 """What a profile asks for, read off its tables; and names in it that nothing defines."""
 
 import copy
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from maccap.core.errors import ConfigError, DataError
-from maccap.core.project import read_config
+from maccap.core.project import located, read_config
+from maccap.data.formats import format_of
 from maccap.data.vocabulary import read_vocabulary
 from maccap.fetch.registry import read_registry
 from maccap.graph.estimate import announcement, estimate, generations
 from maccap.graph.files import Files
 from maccap.graph.profile import Profile
 from maccap.methods.registry import check_options, needs
+from maccap.world.scenes import LOOKS
 from tests.helpers import ROOT
 
 PROFILES = {name: read_config(name, ROOT) for name in ("mini", "paper")}
@@ -44,6 +47,15 @@ def paper() -> dict:
             {"candidates": 4.5},
             "runs.magic.options.candidates: Input should be a valid",
         ),
+        (("runs", "magic", "options"), {"candidates": 0}, "runs.magic.options.candidates: Input should be greater"),
+        (("runs", "magic", "options"), {"alpha": math.inf}, "runs.magic.options.alpha: Input should be a finite"),
+        (("runs", "ifcap", "options"), {"neighbours": 0}, "runs.ifcap.options.neighbours: Input should be greater"),
+        (("runs", "ifcap", "options"), {"retrieval_variance": -1.0}, "runs.ifcap.options.retrieval_variance: Input"),
+        (("runs", "close", "options"), {"noise_variance": -1.0}, "runs.close.options.noise_variance: Input should be"),
+        *(
+            (("runs", "viecap", "options"), {"vocabulary": "x", name: value}, f"runs.viecap.options.{name}: ")
+            for name, value in (("entities", -1), ("threshold", 2.0), ("prompt", "{"), ("prompt", "{other}"))
+        ),
         (("runs", "viecap", "options"), {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
         (("runs", "viecap", "options"), {"vocabulary": "{x}"}, "runs.viecap.options.vocabulary: a path cannot have {"),
         (
@@ -54,6 +66,10 @@ def paper() -> dict:
         (("datasets", "coco", "format"), "caco", "datasets.coco.format: there is no format 'caco'; known: coco"),
         (("datasets", "coco", "format"), "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
         (("datasets", "coco", "format"), "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
+        (("datasets", "coco", "shards"), {"images": 5001}, "datasets.coco.shards.images: 5001 jobs for 5000 images"),
+        (("datasets", "coco", "shards"), {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
+        (("tables", "numbers"), {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
+        (("experiments", "capdec", "label"), "MacCap", "experiments: maccap and capdec have the same label"),
         (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
         (("experiments", "clipre", "given"), "reference", "experiments.clipre.given: needs a run whose method trains"),
         (("runs", "maccap", "repeats"), 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
@@ -92,6 +108,17 @@ def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, to
     with pytest.raises(ConfigError) as error:
         Profile(paper)
     assert told in str(error.value)
+
+
+def test_predictions_of_two_kinds_do_not_share_a_file(paper):
+    paper["tables"]["magic"]["extended"] = False
+    Profile(paper)
+    with pytest.raises(ConfigError, match=r"the name magic of the predictions published as experiments\.magic; rename"):
+        Profile(paper | {"predictions": "run"})
+    paper["experiments"]["baselines"] = paper["experiments"]["magic-here"] | {"label": "mine"}
+    paper["tables"]["in_domain"]["experiments"].append("baselines")
+    with pytest.raises(ConfigError, match="the name baselines of the predictions of blind and human; rename"):
+        Profile(paper)
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -145,6 +172,35 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
     ):
         (tmp_path / f"plain{number}.py").write_text(text)
         assert needs(f"plain{number}") == ("adaptor",)
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "told"),
+    [
+        (
+            "training",
+            {"queries": 233},
+            "queries and text_length make 257 tokens, but the language model takes at most 256",
+        ),
+        ("training", {"text_length": 249}, "queries and text_length make 257 tokens"),
+        ("generation", {"max_new_tokens": 249}, "queries and max_new_tokens make 257 tokens"),
+        ("generation", {"subregions": 66}, "66 subregions, but the encoder makes 65 tokens of an image; lower"),
+    ],
+)
+def test_what_the_frozen_models_have_no_room_for_is_told_while_planning(section, value, told):
+    config = located(PROFILES["mini"])
+    smaller = {key: number - 1 for key, number in value.items()}
+    Files(Profile(config | {section: config[section] | smaller}), {})
+    with pytest.raises(ConfigError, match=f"experiments.maccap: {told}"):
+        Files(Profile(config | {section: config[section] | value}), {})
+
+
+def test_a_drawn_data_set_has_one_of_the_worlds_names():
+    config = copy.deepcopy(PROFILES["mini"])
+    config["datasets"]["mine"] = config["datasets"]["chalk"]
+    with pytest.raises(ConfigError, match=r"datasets\.mine: the format scenes has only the data sets daylight, chalk,"):
+        Profile(config)
+    assert set(format_of("scenes").names) == set(LOOKS)
 
 
 def test_the_paper_trains_on_all_three_texts_and_tests_on_both_sets():

@@ -28,7 +28,7 @@ from maccap.tables.table import BOUND, DIFFERENCE, Row, Source, Table, cell, wri
 BASE = {"generation": {"beams": 4}}
 CONFIG = {
     "profile": "small", "reduced": True, "seed": 5, "repeats": 2, "gpus": 0,
-    "scenes": {"train": 12, "val": 2, "test": 2, "questions": 2},
+    "scenes": {"train": 12, "val": 2, "test": 5, "questions": 2},
     "datasets": {
         "daylight": {"label": "Daylight", "format": "scenes"}, "chalk": {"label": "Chalk", "format": "scenes"},
     },

@@ -88,6 +88,30 @@ def test_every_method_captions_every_image_alike_twice_and_whatever_the_batch(na
     assert captioner(name, batch_size=7).caption(images, SELECTION) == captions
 
 
+def test_magic_takes_all_tokens_where_more_candidates_are_asked_for() -> None:
+    images, found = image_features(2), []
+    for candidates in (10**6, tiny_lm().model.config.vocab_size):
+        own = captioner("magic", max_new_tokens=2)
+        own.method.options = replace(own.method.options, candidates=candidates)
+        found.append(own.candidates(images))
+    assert found[0] == found[1]
+
+
+def test_ifcap_needs_more_captions_than_neighbours() -> None:
+    own = method("ifcap")
+    count = len(own.resources.memory)
+    batch = own.resources.memory.batch(torch.arange(2))
+    assert method("ifcap", neighbours=count - 1).training_input(batch, noise()).shape[1] == count
+    with pytest.raises(ConfigError, match=f"{count} neighbours among {count} training captions; lower"):
+        method("ifcap", neighbours=count).training_input(batch, noise())
+
+
+@pytest.mark.parametrize("name", ["maccap", "magic"])
+def test_a_prompt_that_is_too_long_for_the_language_model_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"the language model takes at most 64: lower or shorten queries, prompt or"):
+        captioner(name, prompt="a red boat " * 40).candidates(image_features(1))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_is_trained_exactly_if_it_needs_an_adaptor(name: str) -> None:
     assert isinstance(method(name), TrainedMethod) == ("adaptor" in needs(name))

@@ -89,6 +89,13 @@ def test_what_is_not_usual_is_folded_and_intervals_stand_with_their_differences(
     assert "all 3 columns</label>" in text
 
 
+def test_where_nothing_is_trained_there_is_no_section_about_training(text):
+    outputs = [Path(name) for name in ("report.html", "trace.html", "n.tex")]
+    bare = report_page(Job({name: [] for name in ("figures", "methods", "tables")}, outputs, config()))
+    assert [page.count('id="training"') for page in (text, bare)] == [1, 0]
+    assert [page.count('href="#training"') for page in (text, bare)] == [1, 0]
+
+
 def test_patches_are_the_attended_tokens_in_their_places(folder):
     store = folder / "artifacts/mini/features/daylight/images.test.1.safetensors"
     grid, patches = images.attended([store], [103, 110], 4)

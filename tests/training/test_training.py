@@ -68,6 +68,18 @@ def test_a_training_that_diverges_stops_and_leaves_no_adaptor(tmp_path):
     assert not (run.folder / "adaptor.safetensors").exists()
 
 
+@pytest.mark.parametrize(("warmup", "told"), [(4, False), (5, True)])
+def test_a_warmup_longer_than_the_training_is_told(tmp_path, capsys, warmup, told):
+    trainer(tmp_path, epochs=2, batch_size=22, warmup_steps=warmup).run()
+    assert ("warmup_steps is 5, but training has 4 steps" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize("more", [{"queries": 60}, {"text_length": 61}])
+def test_more_tokens_than_the_language_model_takes_are_refused_at_the_first_step(tmp_path, more):
+    with pytest.raises(ConfigError, match=r"tokens, but the language model takes at most 64: lower or shorten queries"):
+        trainer(tmp_path, **more).one_step()
+
+
 @pytest.mark.parametrize("method", ["maccap", "capdec", "decap", "close", "viecap", "ifcap", "magic"])
 def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, method):
     run = trainer(tmp_path, method=method, epochs=12, learning_rate=5e-3)

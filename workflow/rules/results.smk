@@ -3,7 +3,7 @@ SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
 IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
 OURS = [name for name in SHOWN if config["runs"].get(PROFILE.run_of(name), {}).get("method") == "maccap"]
 EXAMPLE = ["example"] if any(cell[1] in OURS for cell in IN_DOMAIN) else []
-FIGURES = [*GAP_FIGURES, "training", *EXAMPLE]
+FIGURES = [*GAP_FIGURES, *(["training"] if PROFILE.trained else []), *EXAMPLE]
 TABLE_FORMS = (".json", ".metrics.json", ".md", ".tex", ".html")  # beside .csv
 COMPARED = [cell for cell in PROFILE.evaluated() if "reported_as" in config["experiments"][cell[1]]]
 COMPARED_ANSWERS = [row for row in PROFILE.answered() if "reported_as" in config["vqa_methods"][row[2]]]
