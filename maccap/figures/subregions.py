@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 import torch
 from PIL import Image, ImageOps
@@ -51,7 +52,7 @@ def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: Captio
     right.set_title("attention of the class token", fontsize=9)
     for axes in (left, right):
         axes.set_axis_off()
-    plain = {"ha": "center", "parse_math": False}
+    plain: dict[str, Any] = {"ha": "center", "parse_math": False}
     figure.text(0.5, 1 - 0.1 / height, "\n".join(title), va="top", fontsize=12, fontweight="bold", **plain)
     figure.text(0.5, 0.1 / height, "\n".join(told), va="bottom", fontsize=8, family="monospace", **plain)
     figure.subplots_adjust(bottom=below / height, top=1 - above / height, left=0.02, right=0.98, wspace=0.04)
