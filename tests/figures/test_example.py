@@ -28,7 +28,7 @@ def sample(image_id: int, *, drawn: bool) -> dict:
         "candidates": [*({"text": text, "score": score, "chosen": False} for text, score in others), chosen],
         "captions": [{"label": "CapDec", "text": caption_of(image_id), "score": 100.0 - SCORES[image_id]},
                      {"label": "Ours", "text": caption_of(image_id), "score": SCORES[image_id]}],
-        "references": ["A reference.", LONG, r"From $5 to $\10."],
+        "references": ["A reference.", LONG, r"From $\five$ on."],
     }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_it_shows_the_median_image_with_its_candidates_and_the_chosen_one(tmp_pa
     assert f"Test image {median} of Daylight: the median by CIDEr ({SCORES[median]:.1f})" in lines
     assert text.count("A cup.") == 2, "one line for each draw"
     assert text.count("A tent.") == text.count("“A reference.”") == 1
-    assert r"“From $5 to $\10.”" in text, "letters, no formula"
+    assert r"“From $\five$ on.”" in text, "letters, no formula"
     assert "drawn at random" in lines if drawn else "drawn at random" not in lines
 
 
