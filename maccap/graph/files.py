@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import disguised, read_json
+from ..core.artifacts import disguised
 from ..core.errors import ConfigError
 from ..core.project import gone
 from ..data.folders import KNOWN, folder_hash
@@ -21,6 +21,7 @@ from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, folder_name,
 from ..methods.registry import needs
 from ..models.weights import SUFFIXES, model_files
 from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
+from .room import check_room
 from .sources import digest, members
 
 METRIC_FILES = (".jsonl", ".items.jsonl")  # of whole sets, and of single images or questions
@@ -51,21 +52,6 @@ def code(step: str, *modules: str) -> str:
     return " ".join([*names, digest(names)])
 
 
-def positions_of(folder: str) -> int | None:
-    """How many tokens the language model in a folder takes at most; None where its config does not say."""
-    path = Path(folder, "config.json")
-    about = read_json(path) if path.is_file() else {}
-    return about.get("max_position_embeddings", about.get("n_positions"))
-
-
-def image_tokens_of(folder: str) -> int | None:
-    """How many tokens the CLIP in a folder makes of an image; None where its config does not say."""
-    path = Path(folder, "open_clip_config.json")
-    vision = read_json(path)["model_cfg"]["vision_cfg"] if path.is_file() else {}
-    side, patch = vision.get("image_size"), vision.get("patch_size")
-    return (side // patch) ** 2 + 1 if isinstance(side, int) and isinstance(patch, int) else None
-
-
 class Files:
     """The files of one profile.
 
@@ -76,7 +62,8 @@ class Files:
     Raises:
         ConfigError: a file of the user's own is gone after results were made; or `local` names an asset that the
             registry does not have, a file or folder that is not there, a folder where only a file will do, a model's
-            folder without weights, or a file that is empty, of another size, a pointer of Git LFS or an HTML page.
+            folder without weights, or a file that is empty, of another size, a pointer of Git LFS or an HTML page; or
+            a setting asks for more than a frozen model has room for.
         DataError: a run's vocabulary cannot be read.
     """
 
@@ -89,34 +76,12 @@ class Files:
         for run in self.config["runs"].values():
             if "vocabulary" in needs(run["method"]):
                 read_vocabulary(run["options"]["vocabulary"])
-        self._check_lengths()
+        check_room(profile)
         if (told := gone(self.config)) and Path(self.artifacts).exists():
             raise ConfigError(told[0])  # Snakemake would keep what was once made of it in silence
         for name, path in self.local.items():
             if fault := self._unfit(name, path):
                 raise ConfigError(f"local.{name}: {fault}")
-
-    def _check_lengths(self) -> None:
-        """What the frozen models have room for, as far as they are folders; others are asked when they are loaded."""
-        positions = positions_of(self.config["language_model"]["name"])
-        image_tokens = image_tokens_of(self.config["encoder"]["name"])
-        cells = (cell for extended in (False, True) for cell in self.profile.predicted(extended=extended))
-        for trained, name, _ in cells:
-            if not (run := self.profile.run_of(name)):
-                continue
-            wanted = self.profile.training_settings(trained, run)
-            wanted |= self.config["generation"] | self.profile.experiments[name].get("generation", {})
-            if image_tokens and wanted["subregions"] > image_tokens:
-                raise ConfigError(
-                    f"experiments.{name}: {wanted['subregions']} subregions, but the encoder makes {image_tokens} "
-                    "tokens of an image; lower generation.subregions"
-                )
-            for key in ("text_length", "max_new_tokens"):
-                if positions and (tokens := wanted["queries"] + wanted[key]) > positions:
-                    raise ConfigError(
-                        f"experiments.{name}: queries and {key} make {tokens} tokens, but the language model takes at "
-                        f"most {positions}; lower them"
-                    )
 
     def _unfit(self, name: str, path: str) -> str | None:
         """Why the user's own file or folder cannot stand for an asset; None where it can."""

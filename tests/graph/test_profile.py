@@ -15,6 +15,7 @@ from maccap.fetch.registry import read_registry
 from maccap.graph.estimate import announcement, estimate, generations
 from maccap.graph.files import Files
 from maccap.graph.profile import Profile
+from maccap.graph.room import image_tokens_of, positions_of
 from maccap.methods.registry import check_options, needs
 from maccap.world.scenes import LOOKS
 from tests.helpers import ROOT
@@ -193,6 +194,15 @@ def test_what_the_frozen_models_have_no_room_for_is_told_while_planning(section,
     Files(Profile(config | {section: config[section] | smaller}), {})
     with pytest.raises(ConfigError, match=f"experiments.maccap: {told}"):
         Files(Profile(config | {section: config[section] | value}), {})
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"model_cfg": 1, "n_positions": "many"}', '{"model_cfg": {"vision_cfg": {}}}']
+)
+def test_a_model_s_folder_that_does_not_say_its_room_is_left_to_whoever_loads_it(tmp_path, text):
+    for file in ("config.json", "open_clip_config.json"):
+        (tmp_path / file).write_text(text)
+    assert (positions_of(str(tmp_path)), image_tokens_of(str(tmp_path))) == (None, None)
 
 
 def test_a_drawn_data_set_has_one_of_the_worlds_names():
