@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -105,10 +106,19 @@ def _type(annotation: ast.expr) -> Any:
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Literal":
         return Literal[ast.literal_eval(annotation.slice)]
     if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
-        kind, *marks = getattr(annotation.slice, "elts", [])  # such as Annotated[int, Field(ge=1)]
-        bounds = {word.arg: ast.literal_eval(word.value) for mark in marks for word in getattr(mark, "keywords", ())}
-        return Annotated[_type(kind), Field(**bounds)]
+        kind, *marks = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        return Annotated[_type(kind), Field(), *map(_bounds, marks)]
     return TYPES.get(ast.unparse(annotation), Any)
+
+
+def _bounds(mark: ast.expr) -> Any:
+    """What a `Field(...)` says in plain values; nothing of any other mark, or of values that code computes."""
+    bounds = {}
+    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "Field":
+        for word in mark.keywords:
+            with suppress(ValueError):
+                bounds[word.arg or ""] = ast.literal_eval(word.value)
+    return Field(**bounds)
 
 
 @cache

@@ -137,6 +137,31 @@ def test_every_cell_of_a_table_is_evaluated_and_every_run_trained(name):
     assert len(set(evaluated)) == len(evaluated)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "refused"),
+    [
+        ("Annotated[float, Field(ge=-1, lt=2)]", [-1.5, 2.0, "1"]),
+        ("Annotated[float, Field(ge=LEAST, lt=2)]", [2.0]),
+        ("Annotated[float, Doc('how strong')]", ["1"]),
+        ("Annotated[float]", ["1"]),
+        ("Strength", []),
+    ],
+)
+def test_a_method_s_options_have_the_bounds_that_its_file_says_in_plain_values(
+    tmp_path, monkeypatch, annotation, refused
+):
+    monkeypatch.setattr("maccap.methods.registry.METHODS", tmp_path)
+    name = f"own{abs(hash(annotation))}"
+    (tmp_path / f"{name}.py").write_text(
+        f'NEEDS = ("adaptor",)\n@dataclass\nclass Options:\n    strength: {annotation} = 1.0\n'
+        "class Method:\n    def training_input(self): ...\n    def candidates(self): ...\n"
+    )
+    check_options(name, {"strength": 1.5})
+    for value in refused:
+        with pytest.raises(ConfigError, match=r"options\.strength"):
+            check_options(name, {"strength": value})
+
+
 def test_extended_tables_ask_the_target_all_for_nothing(paper):
     whole = Profile(copy.deepcopy(paper))
     paper["tables"] = {name: about for name, about in paper["tables"].items() if not about.get("extended")}
