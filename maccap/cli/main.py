@@ -47,7 +47,10 @@ def main(argv: list[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        print(f"maccap {asked}: {flat(error)[:300]}; {SMALLER}, or use a machine with more memory", file=sys.stderr)
+        print(
+            f"maccap {asked}: {flat(error)[:300] or 'out of memory'}; {SMALLER}, or use a machine with more memory",
+            file=sys.stderr,
+        )
         return FAILED
     except KeyboardInterrupt:
         print(f"maccap {asked}: interrupted", file=sys.stderr)

@@ -109,7 +109,8 @@ class SelectionSettings(Settings):
 
 def _question(prompt: str) -> str:
     try:
-        prompt.format(question="?")
+        if prompt.format(question="?") == prompt.format(question=""):
+            raise ValueError("its braces are doubled")
     except Exception as error:  # a format may call whatever Python has
         raise ValueError(f"no text with {{question}} in it ({error}); write {{{{ and }}}} for other braces") from error
     return prompt

@@ -54,7 +54,12 @@ def test_every_step_is_listed_with_what_it_does_and_none_is_imported():
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError("8 GiB"), RuntimeError("CUDA out of memory. Tried"), RuntimeError("x: can't allocate memory: y\nz")],
+    [
+        MemoryError(),
+        MemoryError("8 GiB"),
+        RuntimeError("CUDA out of memory. Tried"),
+        RuntimeError("x: can't allocate memory: y\nz"),
+    ],
 )
 def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
     def fail(*_: object) -> None:

@@ -267,6 +267,7 @@ FINITE, SIZE = "should be a finite number", "a number must be 0 or between 1e-15
         ("answering.length_penalty", math.nan, FINITE),
         ("answering.length_penalty", 1000.0, "less than or equal to 10"),
         ("answering.prompt", "{question} {", "write {{ and }} for other braces"),
+        ("answering.prompt", "Q: {{question}}", "no text with {question} in it (its braces are doubled)"),
         ("answering.prompt", "{question} {other}", "no text with {question} in it ('other')"),
         ("runs.magic.options", {"alpha": math.inf}, "runs.magic.options.alpha"),
         ("seed", 2**32, "less than or equal to 4294967295"),
