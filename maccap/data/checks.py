@@ -38,5 +38,5 @@ def check_text(text: Any, what: str, source: Path | str) -> None:
 def check_file_name(name: Any, what: str, source: Path | str) -> None:
     r"""Raise a DataError unless it is a path, with `/`, inside a folder or archive; `\` is a character like others."""
     check_text(name, f"the file name of {what}", source)
-    if not stays_inside(name.replace("\\", "_")):
+    if not name or not stays_inside(name.replace("\\", "_")):
         raise DataError(f"{source}: {what} has the file name {name!r}; give its path inside the images, without ..")

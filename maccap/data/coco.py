@@ -7,7 +7,7 @@ from pathlib import Path
 from ..core.errors import DataError
 from .archives import expecting, read_member_json
 from .captions import Caption, check_captions
-from .checks import check_text, check_unique
+from .checks import check_file_name, check_text, check_unique
 
 FORMAT = {
     "description": "captions in COCO's format",
@@ -30,8 +30,8 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
             `annotations_trainval2014.zip`.
 
     Raises:
-        DataError: the file is not of this format, an image id occurs twice, an annotation is of an image that is not
-            listed, or the content does not pass `check_captions`.
+        DataError: the file is not of this format, an image id occurs twice, a file name is empty, an annotation is of
+            an image that is not listed, or the content does not pass `check_captions`.
     """
     content = read_member_json(path, member)
     captions = []
@@ -49,6 +49,8 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
                     f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
                     "list every image or remove the annotation"
                 )
+            if names[row["image_id"]] == "":
+                check_file_name("", f"image {row['image_id']}", path)
             check_text(row["caption"], f"caption {row['id']} of image {row['image_id']}", path)
             caption = " ".join(row["caption"].split())
             captions.append(Caption(row["image_id"], names[row["image_id"]], split, row["id"], caption))

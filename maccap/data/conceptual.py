@@ -30,7 +30,7 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
 
     Raises:
         DataError: the file is missing or damaged, a web page or empty; or a line, which is named, is not UTF-8, has no
-            tab, no caption or no address.
+            tab, no address, or no caption or an address as such.
     """
     number = -1
     with reading(path), opened(path) as file:
@@ -43,6 +43,8 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
                 raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
             if not url[:8].lower().startswith(("http://", "https://")):
                 raise DataError(f"{place} has no address in column 2, but {url[:40].strip()!r}; give caption, tab, URL")
+            if caption.lower().startswith(("http://", "https://")):
+                raise DataError(f"{place} has an address as its caption, {caption[:40]!r}; give caption, tab, URL")
             if not caption.strip():
                 raise DataError(f"{place} has an empty caption; remove the line")
             yield Caption(number, "", split, number, " ".join(caption.split()))

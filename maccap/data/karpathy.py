@@ -8,6 +8,7 @@ from typing import Any
 from ..core.errors import DataError
 from .archives import expecting, read_member_json
 from .captions import Caption, check_captions
+from .checks import check_file_name
 
 FORMAT = {
     "description": "Karpathy's split",
@@ -45,6 +46,7 @@ def read_karpathy(path: Path | str, member: str | None = None) -> list[Caption]:
                 raise DataError(
                     f"{path}: {image['filename']} is of split {image['split']!r}; known are {', '.join(_SPLITS)}"
                 )
+            check_file_name(image["filename"], f"image {image_id_of(image)}", path)
         captions = [
             Caption(
                 image_id=image_id_of(image),

@@ -286,7 +286,7 @@ def test_half_a_character_is_refused_and_a_whole_one_is_read(tmp_path: Path, rea
         assert "\U0001f6a3" in str(read(path))
 
 
-@pytest.mark.parametrize("name", ["../apple/a.jpg", "/etc/a.jpg", "a/../../b.jpg", "..", ".", "a\0.jpg"])
+@pytest.mark.parametrize("name", ["../apple/a.jpg", "/etc/a.jpg", "a/../../b.jpg", "..", ".", "a\0.jpg", ""])
 @pytest.mark.parametrize(("reader", "key"), [("Karpathy split", "filename"), ("COCO captions", "file_name")])
 def test_a_file_name_that_leads_outside_is_refused(tmp_path: Path, reader: str, key: str, name: Any) -> None:
     content = changed(READERS[reader][1], lambda c: [*holders(c, key)][-1].update({key: name, "filepath": ""}))
@@ -450,12 +450,13 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
         (b"<html lang='en'>\t\n", ["an HTML page", "run again"]),
         (b"", ["is empty", "run again"]),
         (TSV.encode() + b"http://x.example/1.jpg\ta boat\n", ["line 4 ", "no address in column 2", "'a boat'", "tab"]),
+        (b"https://x.example/1\thttp://x.example/1\n", ["line 1 ", "an address as its caption"]),
         (b"caption\turl\n" + TSV.encode(), ["line 1 ", "no address in column 2, but 'url'"]),
         (gzip.compress(TSV.encode())[:-30], ["cut short", "run again"]),
         (gzip.compress(b""), ["is empty", "run again"]),
     ],
     ids=["no tab", "empty line", "empty caption", "Latin-1", "page later", "page", "page with tab", "empty",
-         "columns swapped", "header", "half a gz", "empty gz"],
+         "columns swapped", "two addresses", "header", "half a gz", "empty gz"],
 )  # fmt: skip
 def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: bytes, words: list[str]) -> None:
     path = tmp_path / "Train_GCC-training.tsv"
