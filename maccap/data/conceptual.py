@@ -16,6 +16,7 @@ FORMAT = {
     "splits": ("train", "val"),
     "images": False,
 }
+SCHEMES = ("http://", "https://")  # of addresses
 
 
 def read_splits(files: dict[str, Path], members: dict[str, str]) -> dict[str, Iterator[Caption]]:
@@ -41,9 +42,9 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
             caption, tab, url = decoded(line, path, number + 1).partition("\t")
             if not tab:
                 raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
-            if not url[:8].lower().startswith(("http://", "https://")):
+            if not url.lower().startswith(SCHEMES):
                 raise DataError(f"{place} has no address in column 2, but {url[:40].strip()!r}; give caption, tab, URL")
-            if caption.lower().startswith(("http://", "https://")):
+            if caption.lower().startswith(SCHEMES):
                 raise DataError(f"{place} has an address as its caption, {caption[:40]!r}; give caption, tab, URL")
             if not caption.strip():
                 raise DataError(f"{place} has an empty caption; remove the line")

@@ -191,7 +191,7 @@ def captions_of(profile: Profile, trained: str, experiment: str, tested: str) ->
     run = profile.run_of(experiment)
     assert run
     queries = profile.training_settings(trained, run)["queries"]
-    generation = config["generation"] | own.get("generation", {})
+    generation = profile.generation_settings(experiment)
     selection = config["selection"] | own.get("selection", {})
     return Generation(
         numbers["language_model_parameters"], profile.size_of(tested, "images"), queries + 1,

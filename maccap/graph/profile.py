@@ -126,10 +126,9 @@ class Profile:
             for dataset in pair.split("-"):
                 self._known(dataset, self.datasets, f"{key}.pairs")
         for kind, known in (("experiments", self.experiments), ("vqa_methods", self.vqa_methods)):
-            for name in about.get(kind, []):
-                self._known(name, known, f"{key}.{kind}")
             labelled: dict[str, str] = {}
             for name in about.get(kind, []):
+                self._known(name, known, f"{key}.{kind}")
                 if (other := labelled.setdefault(known[name]["label"], name)) != name:
                     raise ConfigError(f"{key}.{kind}: {other} and {name} have the same label; change one")
         for kind in ("trained", "dataset"):
@@ -270,6 +269,11 @@ class Profile:
         """A run's own training settings on a data set."""
         own = self.datasets[trained].get("training", {}), self.config["runs"][run].get("training", {})
         return {**self.config["training"], **own[0], **own[1]}
+
+    def generation_settings(self, experiment: str) -> dict[str, Any]:
+        """An experiment's own settings of `generation`."""
+        own: dict[str, Any] = self.experiments[experiment].get("generation", {})
+        return {**self.config["generation"], **own}
 
     def text_shards(self, dataset: str) -> int:
         """In how many files the training captions' features come."""

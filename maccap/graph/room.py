@@ -24,8 +24,7 @@ def check_room(profile: Profile) -> None:
     for trained, name, _ in cells:
         if not (run := profile.run_of(name)):
             continue
-        wanted = profile.training_settings(trained, run)
-        wanted |= config["generation"] | profile.experiments[name].get("generation", {})
+        wanted = profile.training_settings(trained, run) | profile.generation_settings(name)
         if image_tokens and wanted["subregions"] > image_tokens:
             raise ConfigError(
                 f"experiments.{name}: {wanted['subregions']} subregions, but the encoder makes {image_tokens} tokens "
