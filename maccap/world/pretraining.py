@@ -24,6 +24,7 @@ from ..models.clip_features import embed_patches, encode_text
 from .drawing import draw
 from .scenes import (
     COLOURS,
+    EXCHANGES,
     GROUNDS,
     NOUNS,
     NUMBERS,
@@ -193,6 +194,7 @@ def place_patches(visual: Any) -> None:
 
 
 NAMED = {"noun": len(NOUNS), "colour": len(COLOURS), "count": len(NUMBERS), "size": 2}
+NAMED_WITH = NAMED | {"noun": 1}  # how many words of a kind a noun can be named with
 WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses: shapes are what is hard to learn
 
 
@@ -228,7 +230,7 @@ class Naming(torch.nn.Module):
         super().__init__()
         outputs = sum(NAMED.values())
         self.norm = torch.nn.LayerNorm(width)
-        self.of_feature = torch.nn.Linear(dim, len(NOUNS) + len(NOUNS) * len(COLOURS))
+        self.of_feature = torch.nn.Linear(dim, len(NOUNS) * sum(NAMED_WITH.values()))
         self.of_place = torch.nn.Linear(width, outputs)
         at = (torch.arange(grid) + 0.5) / grid
         place = (3 * (at * 2).long()[:, None] + (at * 3).long()[None]).flatten()
@@ -251,11 +253,11 @@ class Naming(torch.nn.Module):
         return torch.stack(losses).sum()
 
     def of_all(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Loss of naming all nouns and coloured nouns in L2-normalised features [B, d] of images or texts."""
-        logits = self.of_feature(10 * features)
-        nouns, coloured = logits.split([len(NOUNS), len(NOUNS) * len(COLOURS)], dim=-1)
-        noun, colour = labels[..., 0], labels[..., 1]
-        return held(nouns, noun) + held(coloured, noun * len(COLOURS) + colour)
+        """Loss of naming all nouns, alone and with colour, count and size, in L2-normalised features [B, d]."""
+        logits = self.of_feature(10 * features).split([len(NOUNS) * n for n in NAMED_WITH.values()], dim=-1)
+        noun, *others = labels.unbind(-1)
+        named = [noun, *(noun * n + other for n, other in zip(list(NAMED_WITH.values())[1:], others, strict=True))]
+        return torch.stack([held(of, label) for of, label in zip(logits, named, strict=True)]).sum()
 
 
 def held(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -361,16 +363,17 @@ def shifted(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return F.pad(images, (3, 3, 3, 3), mode="reflect")[..., down : down + side, across : across + side]
 
 
-EXCHANGED = ("noun", "colour")  # and one of the others, by chance
+EXCHANGED = ("noun", "colour")  # and two of the others, by chance
 
 
 def captions_and_exchanged(of: Sequence[Scene], rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
-    """For each scene a fresh caption and the same with words exchanged, in a row, and which there are, bool [B, 4]."""
+    """For each scene a fresh caption and the same with words exchanged, in a row, and which there are, bool [B, 5]."""
+    others_than = [kind for kind in EXCHANGES if kind not in EXCHANGED]
     texts: list[str] = []
     spoken: list[list[bool]] = []
     for scene in of:
-        other = ("count", "size", "place")[rng.integers(3)]
-        text, others = caption_and_exchanged(scene, rng, (*EXCHANGED, other))
+        kinds = rng.choice(others_than, 2, replace=False).tolist()
+        text, others = caption_and_exchanged(scene, rng, (*EXCHANGED, *kinds))
         texts += [text, *(said or text for said in others)]
         spoken.append([True, *(said is not None for said in others)])
     return texts, torch.tensor(spoken)

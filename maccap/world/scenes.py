@@ -206,14 +206,25 @@ def word(told: Told, scene: Scene, rng: np.random.Generator) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-EXCHANGES = ("noun", "colour", "count", "size", "place")
+EXCHANGES = ("noun", "colour", "binding", "count", "size", "place")
 
 
 def exchange(told: Told, scene: Scene, kind: str, rng: np.random.Generator) -> Told | None:
-    """The same with another noun or colour, one not in the scene, or another count, size or place; None if none is."""
+    """The same with another noun or colour, one not in the scene, or another count, size or place; None if none is.
+
+    `binding` exchanges the colours of two groups, so that the words stay and only what belongs together changes.
+    """
     which = int(rng.integers(len(told.groups)))
     group = told.groups[which]
     change: dict[str, Any]
+    if kind == "binding":
+        others = [i for i, g in enumerate(told.groups) if g.colour != group.colour]
+        if not others:
+            return None
+        groups, other = list(told.groups), others[rng.integers(len(others))]
+        groups[which] = replace(group, colour=groups[other].colour)
+        groups[other] = replace(groups[other], colour=group.colour)
+        return Told(told.kind, tuple(groups))
     if kind == "place":
         if told.kind in OPPOSITE:
             return Told(OPPOSITE[told.kind], told.groups)
