@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,49 @@ def sample_texts(seed: int, count: int) -> Iterator[str]:
         yield " ".join(next(stream))
 
 
-def batches_of_rows(seed: int, tokenizer: Any, size: int) -> Iterator[list[list[int]]]:
-    """Endless batches of documents of about equal length, as token ids, so that little of a batch is padding."""
+def batches_of_rows(seed: int, tokenizer: Any, size: int) -> Iterator[list[tuple[list[int], list[int]]]]:
+    """Endless batches of documents of about equal length, so that little of a batch is padding.
+
+    Each is the token ids of its first text and those of the texts after it, `</s>` before each text and at the end.
+    """
     stream, rng = documents(seed), np.random.default_rng(seed)
     while True:
-        rows = [tokenizer("</s>".join(next(stream)) + "</s>").input_ids for _ in range(16 * size)]
-        rows.sort(key=len)
+        rows = []
+        for _ in range(16 * size):
+            first, *others = next(stream)
+            rows.append((tokenizer(first).input_ids, tokenizer("</s>".join(others) + "</s>").input_ids))
+        rows.sort(key=lambda row: len(row[0]) + len(row[1]))
         for i in rng.permutation(16):
             yield rows[i * size : (i + 1) * size]
+
+
+LONGEST = 16  # soft tokens in which a text is told before it is said
+AGAIN = 0.6  # how often it is then said again; else the texts after it follow
+
+
+def shortened(
+    texts: Sequence[list[int]], length: int, embed: torch.nn.Module, rng: np.random.Generator
+) -> torch.Tensor:
+    """Each text as soft tokens [B, length, d]: sums over runs of its tokens' embeddings, then mixed, in no order.
+
+    The soft tokens of an adaptor, too, say something of several words each. A large language model understands them
+    without having met any; this one is too small for that.
+
+    Args:
+        texts: token ids.
+        embed: from ids [B, L] to embeddings [B, L, d].
+    """
+    longest = max(map(len, texts))
+    ids = torch.tensor([text + [1] * (longest - len(text)) for text in texts])
+    runs = torch.zeros(len(texts), length, longest)
+    for row, text in enumerate(texts):
+        cuts = [0, *sorted(rng.integers(0, len(text) + 1, length - 1).tolist()), len(text)]
+        for run, (begin, end) in enumerate(pairwise(cuts)):
+            runs[row, run, begin:end] = 1 / math.sqrt(max(1, end - begin))
+    sharpness = 6 * rng.random()
+    mixed = F.normalize(torch.softmax(sharpness * torch.randn(len(texts), length, length), dim=-1), dim=-1) @ runs
+    soft = mixed @ embed(ids)
+    return soft + 0.3 * rng.random() * soft.detach().std() * torch.randn(soft.shape)
 
 
 def _optimise(
@@ -117,7 +153,11 @@ def _optimise(
 
 
 def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
-    """Train the OPT on documents whose texts are each preceded by `</s>`; write it as a transformers folder."""
+    """Train the OPT; write it as a transformers folder.
+
+    It reads documents whose texts are each preceded by `</s>`; every other step, the first text is told `shortened`
+    before it is said, or in its place.
+    """
     from transformers import OPTConfig, OPTForCausalLM
 
     torch.manual_seed(seed)
@@ -129,14 +169,21 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
         bos_token_id=2, eos_token_id=2, pad_token_id=1,
     )  # fmt: skip
     model = OPTForCausalLM(config)
-    stream = batches_of_rows(seed + 1, tokenizer, settings["batch_size"])
+    stream, rng = batches_of_rows(seed + 1, tokenizer, settings["batch_size"]), np.random.default_rng(seed)
+    embed = model.get_input_embeddings()
 
     def loss_of_step(step: int) -> torch.Tensor:
-        rows = next(stream)
-        length = min(max(map(len, rows)), settings["context"])
+        batch = next(stream)
+        told = int(rng.integers(1, LONGEST + 1)) if step % 2 else 0
+        rows = [first + others if not told or rng.random() < AGAIN else others for first, others in batch]
+        length = min(max(map(len, rows)), settings["context"] - told)
         ids = torch.tensor([(row + [1] * length)[:length] for row in rows])
-        mask = ids != 1
-        return model(input_ids=ids, attention_mask=mask, labels=ids.masked_fill(~mask, -100)).loss
+        embedded, labels = embed(ids), ids.masked_fill(ids == 1, -100)
+        if told:
+            embedded = torch.cat([shortened([first[1:] for first, _ in batch], told, embed, rng), embedded], dim=1)
+            labels = F.pad(labels, (told, 0), value=-100)
+        mask = F.pad(ids != 1, (told, 0), value=True)
+        return model(inputs_embeds=embedded, attention_mask=mask, labels=labels).loss
 
     loss = _optimise(model, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_lm")
     model.eval().save_pretrained(out)
