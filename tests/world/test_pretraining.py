@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,9 +98,9 @@ def test_the_end_token_of_clips_vocabulary_has_the_highest_id() -> None:
 def test_captions_come_with_exchanged_ones_and_a_missing_one_is_marked() -> None:
     found = [scene for scene, _ in scenes("daylight", "pretrain", 30, 5)]
     texts, spoken = pretraining.captions_and_exchanged(found, np.random.default_rng(2))
-    assert len(texts) == spoken.numel() == 30 * 4
+    assert len(texts) == spoken.numel() == 30 * 5
     for n in range(30):
-        own, *others = texts[4 * n : 4 * n + 4]
+        own, *others = texts[5 * n : 5 * n + 5]
         assert spoken[n].tolist() == [True, *(other != own for other in others)]
 
 
@@ -120,3 +122,57 @@ def test_naming_what_is_held_is_the_mean_over_all_that_is_there() -> None:
     shares = logits.softmax(-1)
     losses = [-math.log(float(shares[row, n])) for row in range(3) for n in labels[row].tolist() if n >= 0]
     assert float(pretraining.held(logits, labels)) == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+def test_a_feature_names_all_that_is_there_alone_and_with_its_colour_count_and_size() -> None:
+    naming = pretraining.Naming(16, 8, 4)
+    given = features(2, 4)
+    labels = torch.full((2, 6, 4), -100)
+    labels[0, 3], labels[0, 5], labels[1, 0] = (torch.tensor(t) for t in ([4, 1, 2, 0], [19, 7, 0, 1], [0, 0, 0, 0]))
+    logits = naming.of_feature(10 * given).detach()
+    colours, nouns = len(COLOURS), len(NOUNS)
+    starts = (0, nouns, nouns * (1 + colours), nouns * (4 + colours), nouns * (6 + colours))
+    expected = 0.0
+    for kind, (begin, end) in enumerate(pairwise(starts)):
+        shares = logits[:, begin:end].softmax(-1)
+        words = (1, colours, 3, 2)[kind]
+        numbers = [(row, at if kind == 0 else at[0] * words + at[kind]) for row, at in told_of(labels, kind)]
+        expected -= sum(math.log(float(shares[row, n])) for row, n in numbers) / 3
+    assert float(naming.of_all(given, labels).detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def told_of(labels: torch.Tensor, kind: int) -> list[tuple[int, Any]]:
+    """The rows and the labels (for kind 0 the nouns alone) of everything that is there."""
+    there = [(row, at.tolist()) for row, places in enumerate(labels) for at in places if at[0] >= 0]
+    return [(row, at[0]) for row, at in there] if kind == 0 else there
+
+
+def test_a_document_is_its_first_text_and_the_others_and_batches_leave_none_out() -> None:
+    tokenizer = pretraining.opt_tokenizer(pretraining.sample_texts(1, 200), 553)
+    batches = pretraining.batches_of_rows(7, tokenizer, 3)
+    found = [row for _ in range(16) for row in next(batches)]
+    stream = pretraining.documents(7)
+    expected = [next(stream) for _ in range(16 * 3)]
+    assert sorted(first + others for first, others in found) == sorted(
+        tokenizer("</s>".join(texts) + "</s>").input_ids for texts in expected
+    )
+    assert sorted(tokenizer.decode(first, skip_special_tokens=True) for first, _ in found) == sorted(
+        first for first, *_ in expected
+    )
+
+
+def test_a_shortened_text_says_nothing_but_its_own_words_and_little_noise() -> None:
+    table = torch.eye(40)
+    texts = [[2, 3, 4, 5, 6], [7, 8]]
+    for seed in range(8):
+        for length in (1, 3, 16):
+            soft = pretraining.shortened(texts, length, lambda ids: table[ids], np.random.default_rng(seed))
+            assert soft.shape == (2, length, 40)
+            noise = 0.3 * float(soft.std())
+            for row, text in zip(soft, texts, strict=True):
+                own = torch.zeros(40, dtype=torch.bool)
+                own[text] = True
+                assert float(row[:, ~own].abs().max()) < 5 * noise
+                assert float(row[:, own].min()) > -5 * noise  # a mixture has no negative part
+                if length == 1:
+                    assert float(row[:, own].min()) > 1 / len(text) ** 0.5 - 5 * noise
