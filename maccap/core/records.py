@@ -19,13 +19,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from .. import __version__
 from .allocation import cores, slurm_job
 from .artifacts import sha256, write_text
 from .errors import DataError
 from .job import Job
+from .strict import Strict
 
 RECORD_SUFFIX = ".prov.json"
 # Settings that say which data a job is about.
@@ -42,18 +43,14 @@ OWN_CONFIG = "?? config/"  # how git reports a profile that it does not know
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class OutputFile(_Strict):
+class OutputFile(Strict):
     """What a job left of one output; `size` is in bytes."""
 
     sha256: Sha256
     size: Annotated[int, Field(ge=0)]
 
 
-class Code(_Strict):
+class Code(Strict):
     """The package's version and, in a git checkout, the commit and whether the code differed from it."""
 
     package: str
@@ -61,7 +58,7 @@ class Code(_Strict):
     dirty: bool | None
 
 
-class Record(_Strict):
+class Record(Strict):
     """What one job did.
 
     Attributes:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from .artifacts import stays_inside
 from .errors import ConfigError
+from .strict import Strict
 
 S = TypeVar("S", bound=BaseModel)
 REQUIRED = ...
@@ -33,10 +34,10 @@ def setting(default: Any, meaning: str, unit: str = "", **bounds: Any) -> Any:
     return Field(default, description=meaning, json_schema_extra={"unit": unit} if unit else None, **bounds)
 
 
-class Settings(BaseModel):
-    """A section of the configuration: frozen, without conversions, no key but its own, numbers of a sane size."""
+class Settings(Strict):
+    """A section of the configuration, with numbers of a sane size."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     @field_validator("*")
     @classmethod

@@ -17,15 +17,12 @@ from safetensors import SafetensorError, safe_open
 from ..core.artifacts import read_json, write_json
 from ..core.errors import DataError
 from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
+from ..core.strict import Strict
 from ..methods.registry import needs
 
 FILE, WEIGHTS, LOG = "run.json", "adaptor.safetensors", "log.jsonl"
 HEADER = "maccap"  # the entry of the weights' header that holds what training decided, as JSON
 IDENTITY = ("trained", "run", "seed")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Frozen(BaseModel):
@@ -37,14 +34,14 @@ class Frozen(BaseModel):
     folder: str
 
 
-class Memory(_Strict):
+class Memory(Strict):
     """The training captions that a method retrieves from: shards of their text features, and their table."""
 
     features: list[str]
     captions: str
 
 
-class ResourceFiles(_Strict):
+class ResourceFiles(Strict):
     """Files that the run's method reads beside its weights; only what it needs is there."""
 
     memory: Memory | None = None
@@ -52,7 +49,7 @@ class ResourceFiles(_Strict):
     vocabulary: str | None = None
 
 
-class RunFile(_Strict):
+class RunFile(Strict):
     """The content of run.json; paths are relative to the project's folder.
 
     Attributes:

@@ -125,7 +125,7 @@ PRINT_VERSION = "from maccap.core.records import code_version; print(code_versio
 def checkout(tmp_path: Path) -> Checkout:
     """A copy of the few files that tell the version, as a folder outside any repository."""
     (tmp_path / "maccap/core").mkdir(parents=True)
-    core = ("__init__", "allocation", "artifacts", "errors", "job", "records")
+    core = ("__init__", "allocation", "artifacts", "errors", "job", "records", "strict")
     for name in ("__init__.py", *(f"core/{name}.py" for name in core)):
         shutil.copy(ROOT / "maccap" / name, tmp_path / "maccap" / name)
     (tmp_path / "notes.txt").write_text("notes")
