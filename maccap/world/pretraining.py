@@ -29,6 +29,7 @@ from .scenes import (
     GROUNDS,
     NOUNS,
     NUMBERS,
+    ON_GROUND,
     Scene,
     caption_and_exchanged,
     document,
@@ -99,29 +100,26 @@ LONGEST = 16  # soft tokens in which a text is told before it is said
 AGAIN = 0.6  # how often it is then said again; else the texts after it follow
 
 
-def shortened(
-    texts: Sequence[list[int]], length: int, embed: torch.nn.Module, rng: np.random.Generator
-) -> torch.Tensor:
-    """Each text as soft tokens [B, length, d]: sums over runs of its tokens' embeddings, then mixed, in no order.
+def shortened(hidden: torch.Tensor, lengths: Sequence[int], count: int, rng: np.random.Generator) -> torch.Tensor:
+    """Each text as soft tokens [B, count, d] of mean 0 and variance 1: what a model knows of it, in no order.
 
-    The soft tokens of an adaptor, too, say something of several words each. A large language model understands them
-    without having met any; this one is too small for that.
+    Sums over runs of the model's hidden states, then mixed, with noise; the soft tokens of an adaptor, too, say
+    something of several words each.
 
     Args:
-        texts: token ids.
-        embed: from ids [B, L] to embeddings [B, L, d].
+        hidden: last hidden states [B, L, d].
+        lengths: how many of the L are of the text.
     """
-    longest = max(map(len, texts))
-    ids = torch.tensor([text + [1] * (longest - len(text)) for text in texts])
-    runs = torch.zeros(len(texts), length, longest)
-    for row, text in enumerate(texts):
-        cuts = [0, *sorted(rng.integers(0, len(text) + 1, length - 1).tolist()), len(text)]
+    runs = torch.zeros(len(hidden), count, hidden.shape[1])
+    for row, length in enumerate(lengths):
+        cuts = [0, *sorted(rng.integers(0, length + 1, count - 1).tolist()), length]
         for run, (begin, end) in enumerate(pairwise(cuts)):
             runs[row, run, begin:end] = 1 / math.sqrt(max(1, end - begin))
     sharpness = 6 * rng.random()
-    mixed = F.normalize(torch.softmax(sharpness * torch.randn(len(texts), length, length), dim=-1), dim=-1) @ runs
-    soft = mixed @ embed(ids)
-    return soft + 0.3 * rng.random() * soft.detach().std() * torch.randn(soft.shape)
+    mixed = F.normalize(torch.softmax(sharpness * torch.randn(len(hidden), count, count), dim=-1), dim=-1) @ runs
+    soft = mixed @ hidden
+    soft = soft + 0.3 * rng.random() * soft.detach().std() * torch.randn(soft.shape)
+    return F.layer_norm(soft, soft.shape[-1:])
 
 
 def _optimise(
@@ -172,15 +170,23 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
     stream, rng = batches_of_rows(seed + 1, tokenizer, settings["batch_size"]), np.random.default_rng(seed)
     embed = model.get_input_embeddings()
 
+    def padded(rows: list[list[int]], room: int) -> torch.Tensor:
+        length = min(max(map(len, rows)), room)
+        return torch.tensor([(row + [1] * length)[:length] for row in rows])
+
     def loss_of_step(step: int) -> torch.Tensor:
         batch = next(stream)
         told = int(rng.integers(1, LONGEST + 1)) if step % 2 else 0
-        rows = [first + others if not told or rng.random() < AGAIN else others for first, others in batch]
-        length = min(max(map(len, rows)), settings["context"] - told)
-        ids = torch.tensor([(row + [1] * length)[:length] for row in rows])
+        ids = padded(
+            [first + others if not told or rng.random() < AGAIN else others for first, others in batch],
+            settings["context"] - told,
+        )
         embedded, labels = embed(ids), ids.masked_fill(ids == 1, -100)
         if told:
-            embedded = torch.cat([shortened([first[1:] for first, _ in batch], told, embed, rng), embedded], dim=1)
+            first = padded([first for first, _ in batch], settings["context"])
+            hidden = model.model(input_ids=first, attention_mask=first != 1).last_hidden_state[:, 1:]
+            soft = shortened(hidden.float(), [len(first) - 1 for first, _ in batch], told, rng)
+            embedded = torch.cat([soft * 2 * embed.weight.detach().std(), embedded], dim=1)
             labels = F.pad(labels, (told, 0), value=-100)
         mask = F.pad(ids != 1, (told, 0), value=True)
         return model(inputs_embeds=embedded, attention_mask=mask, labels=labels).loss
@@ -241,8 +247,10 @@ def place_patches(visual: Any) -> None:
 
 
 NAMED = {"noun": len(NOUNS), "colour": len(COLOURS), "count": len(NUMBERS), "size": 2}
+WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses in places: shapes are what is hard to learn
 NAMED_WITH = NAMED | {"noun": 1}  # how many words of a kind a noun can be named with
-WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses: shapes are what is hard to learn
+OF_FEATURE = (1.0, 3.0, 1.0, 1.0)  # weights of their losses in features: there are most colours to bind to nouns
+ON = [(domain, ground) for domain in sorted(GROUNDS) for ground in GROUNDS[domain]]
 
 
 def labels_of(scene: Scene) -> np.ndarray:
@@ -266,6 +274,18 @@ def labels_told(of: Sequence[Scene], captions: Sequence[str]) -> torch.Tensor:
     return torch.from_numpy(labels)
 
 
+def grounds_of(of: Sequence[Scene], captions: Sequence[str] | None = None) -> torch.Tensor:
+    """The number of each scene's ground, int [B]; -100 where its caption does not tell it."""
+    told = (
+        [ON_GROUND[s.domain][s.ground] in c for s, c in zip(of, captions, strict=True)]
+        if captions
+        else [True] * len(of)
+    )
+    return torch.tensor(
+        [ON.index((s.domain, s.ground)) if is_told else -100 for s, is_told in zip(of, told, strict=True)]
+    )
+
+
 class Naming(torch.nn.Module):
     """Names what stands in each place, by the mean of the patches there, and what a feature speaks of.
 
@@ -278,6 +298,7 @@ class Naming(torch.nn.Module):
         outputs = sum(NAMED.values())
         self.norm = torch.nn.LayerNorm(width)
         self.of_feature = torch.nn.Linear(dim, len(NOUNS) * sum(NAMED_WITH.values()))
+        self.of_ground = torch.nn.Linear(dim, len(ON))
         self.of_place = torch.nn.Linear(width, outputs)
         at = (torch.arange(grid) + 0.5) / grid
         place = (3 * (at * 2).long()[:, None] + (at * 3).long()[None]).flatten()
@@ -299,12 +320,20 @@ class Naming(torch.nn.Module):
         ]
         return torch.stack(losses).sum()
 
-    def of_all(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Loss of naming all nouns, alone and with colour, count and size, in L2-normalised features [B, d]."""
+    def of_all(self, features: torch.Tensor, labels: torch.Tensor, grounds: torch.Tensor) -> torch.Tensor:
+        """Loss of naming the ground and all nouns, alone and with colour, count and size, in features.
+
+        Args:
+            features: L2-normalised, of images or texts, [B, d].
+            labels: int [B, 6, 4], see `labels_of`.
+            grounds: int [B], see `grounds_of`.
+        """
         logits = self.of_feature(10 * features).split([len(NOUNS) * n for n in NAMED_WITH.values()], dim=-1)
         noun, *others = labels.unbind(-1)
         named = [noun, *(noun * n + other for n, other in zip(list(NAMED_WITH.values())[1:], others, strict=True))]
-        return torch.stack([held(of, label) for of, label in zip(logits, named, strict=True)]).sum()
+        losses = [w * held(of, label) for w, of, label in zip(OF_FEATURE, logits, named, strict=True)]
+        ground = F.cross_entropy(self.of_ground(10 * features), grounds, reduction="sum")
+        return torch.stack(losses).sum() + ground / len(grounds)
 
 
 def held(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -355,8 +384,8 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
             "width": width, "layers": settings["vision_layers"], "head_width": 32,
         },
         "text_cfg": {
-            "context_length": settings["context"], "vocab_size": len(tokenizer), "width": width,
-            "heads": width // 32, "layers": settings["text_layers"], "hf_tokenizer_name": ".",
+            "context_length": settings["context"], "vocab_size": len(tokenizer), "width": settings["text_width"],
+            "heads": settings["text_width"] // 32, "layers": settings["text_layers"], "hf_tokenizer_name": ".",
         },
     }  # fmt: skip
     half = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
@@ -387,14 +416,16 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
         if step < settings["naming_steps"]:
             return named
         image_features = F.normalize((model.visual.ln_post(last(tokens)[:, 0]) @ model.visual.proj).float(), dim=-1)
-        texts, spoken = captions_and_exchanged([pairs[i][0] for i in rows], rng)
+        of = [pairs[i][0] for i in rows]
+        texts, spoken = captions_and_exchanged(of, rng)
         ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids
         text_features = F.normalize(encode_text(model, ids).float(), dim=-1).unflatten(0, spoken.shape)
-        told = labels_told([pairs[i][0] for i in rows], texts[:: spoken.shape[1]])
+        own = texts[:: spoken.shape[1]]
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
         with torch.autocast("cpu", enabled=False):
-            named = named + naming.of_all(image_features, labels[rows]) + naming.of_all(text_features[:, 0], told)
+            named = named + naming.of_all(image_features, labels[rows], grounds_of(of))
+            named = named + naming.of_all(text_features[:, 0], labels_told(of, own), grounds_of(of, own))
             return contrast(image_features, text_features, spoken, model.logit_scale.exp()) + named
 
     both = torch.nn.ModuleList([model, naming])

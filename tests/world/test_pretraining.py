@@ -124,21 +124,33 @@ def test_naming_what_is_held_is_the_mean_over_all_that_is_there() -> None:
     assert float(pretraining.held(logits, labels)) == pytest.approx(sum(losses) / len(losses), rel=1e-5)
 
 
-def test_a_feature_names_all_that_is_there_alone_and_with_its_colour_count_and_size() -> None:
+def test_a_feature_names_the_ground_and_all_that_is_there_alone_and_with_its_colour_count_and_size() -> None:
     naming = pretraining.Naming(16, 8, 4)
-    given = features(2, 4)
-    labels = torch.full((2, 6, 4), -100)
+    given = features(3, 4)
+    labels, grounds = torch.full((3, 6, 4), -100), torch.tensor([2, -100, 7])
     labels[0, 3], labels[0, 5], labels[1, 0] = (torch.tensor(t) for t in ([4, 1, 2, 0], [19, 7, 0, 1], [0, 0, 0, 0]))
-    logits = naming.of_feature(10 * given).detach()
+    logits, ground = naming.of_feature(10 * given).detach(), naming.of_ground(10 * given).detach().softmax(-1)
     colours, nouns = len(COLOURS), len(NOUNS)
     starts = (0, nouns, nouns * (1 + colours), nouns * (4 + colours), nouns * (6 + colours))
-    expected = 0.0
+    expected = -(math.log(float(ground[0, 2])) + math.log(float(ground[2, 7]))) / 3
     for kind, (begin, end) in enumerate(pairwise(starts)):
         shares = logits[:, begin:end].softmax(-1)
         words = (1, colours, 3, 2)[kind]
         numbers = [(row, at if kind == 0 else at[0] * words + at[kind]) for row, at in told_of(labels, kind)]
-        expected -= sum(math.log(float(shares[row, n])) for row, n in numbers) / 3
-    assert float(naming.of_all(given, labels).detach()) == pytest.approx(expected, rel=1e-5)
+        expected -= (1, 3, 1, 1)[kind] * sum(math.log(float(shares[row, n])) for row, n in numbers) / 3
+    assert float(naming.of_all(given, labels, grounds).detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_ground_is_named_where_the_caption_tells_it() -> None:
+    found = [scene for domain in ("daylight", "chalk") for scene, _ in scenes(domain, "pretrain", 40, 8)]
+    rng = np.random.default_rng(5)
+    captions = [word(tell(scene, rng), scene, rng) for scene in found]
+    whole, told = pretraining.grounds_of(found).tolist(), pretraining.grounds_of(found, captions).tolist()
+    kept = {(scene.domain, scene.ground): n for scene, n in zip(found, whole, strict=True)}
+    assert len(kept) == len(set(kept.values())) == len(set(whole)) == 10
+    for scene, caption, of_scene, of_caption in zip(found, captions, whole, told, strict=True):
+        says = {"slate": "slate", "night": "night sky", "brick": "brick"}.get(scene.ground, scene.ground)
+        assert of_caption == (of_scene if says in caption else -100)
 
 
 def told_of(labels: torch.Tensor, kind: int) -> list[tuple[int, Any]]:
@@ -161,18 +173,15 @@ def test_a_document_is_its_first_text_and_the_others_and_batches_leave_none_out(
     )
 
 
-def test_a_shortened_text_says_nothing_but_its_own_words_and_little_noise() -> None:
-    table = torch.eye(40)
-    texts = [[2, 3, 4, 5, 6], [7, 8]]
+def test_a_shortened_text_says_nothing_but_its_own_and_little_noise() -> None:
+    hidden = torch.eye(12, 40).expand(2, -1, -1).clone()  # the state at position i is the i-th unit vector
     for seed in range(8):
-        for length in (1, 3, 16):
-            soft = pretraining.shortened(texts, length, lambda ids: table[ids], np.random.default_rng(seed))
-            assert soft.shape == (2, length, 40)
-            noise = 0.3 * float(soft.std())
-            for row, text in zip(soft, texts, strict=True):
-                own = torch.zeros(40, dtype=torch.bool)
-                own[text] = True
-                assert float(row[:, ~own].abs().max()) < 5 * noise
-                assert float(row[:, own].min()) > -5 * noise  # a mixture has no negative part
-                if length == 1:
-                    assert float(row[:, own].min()) > 1 / len(text) ** 0.5 - 5 * noise
+        for count in (1, 3, 16):
+            soft = pretraining.shortened(hidden, [5, 12], count, np.random.default_rng(seed))
+            assert soft.shape == (2, count, 40)
+            torch.testing.assert_close(soft.mean(-1), torch.zeros(2, count), atol=1e-5, rtol=0)
+            assert float(soft.var(-1, unbiased=False).max()) < 1.0001
+            if count == 1:
+                own, strange = soft[0, 0, :5], soft[0, 0, 5:]
+                assert float(own.min()) > float(strange.max())
+                assert float(own.std()) < 1.5  # every position counts about as much
