@@ -49,8 +49,7 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
                     f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
                     "list every image or remove the annotation"
                 )
-            if names[row["image_id"]] == "":
-                check_file_name("", f"image {row['image_id']}", path)
+            check_file_name(names[row["image_id"]], f"image {row['image_id']}", path)
             check_text(row["caption"], f"caption {row['id']} of image {row['image_id']}", path)
             caption = " ".join(row["caption"].split())
             captions.append(Caption(row["image_id"], names[row["image_id"]], split, row["id"], caption))
