@@ -402,8 +402,7 @@ class ClipPretraining(Settings):
 
     vocab_size: int = setting(REQUIRED, "Size of the vocabulary, with all bytes in it.", "tokens", ge=512)
     embed_dim: int = setting(REQUIRED, "Dimension of the features.", ge=1)
-    width: int = setting(REQUIRED, "Width of the image tower, a multiple of 32.", ge=32, multiple_of=32)
-    text_width: int = setting(REQUIRED, "Width of the text tower, a multiple of 32.", ge=32, multiple_of=32)
+    width: int = setting(REQUIRED, "Width of both Transformers, a multiple of 32.", ge=32, multiple_of=32)
     vision_layers: int = setting(REQUIRED, "Layers of the image tower.", ge=1)
     text_layers: int = setting(REQUIRED, "Layers of the text tower.", ge=1)
     context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)

@@ -97,29 +97,30 @@ def batches_of_rows(seed: int, tokenizer: Any, size: int) -> Iterator[list[tuple
 
 
 LONGEST = 16  # soft tokens in which a text is told before it is said
+WORDS = 0.7  # of the steps in which soft tokens are made of its words alone, which is easier to learn
 AGAIN = 0.6  # how often it is then said again; else the texts after it follow
 
 
-def shortened(hidden: torch.Tensor, lengths: Sequence[int], count: int, rng: np.random.Generator) -> torch.Tensor:
-    """Each text as soft tokens [B, count, d] of mean 0 and variance 1: what a model knows of it, in no order.
+def shortened(known: torch.Tensor, lengths: Sequence[int], count: int, rng: np.random.Generator) -> torch.Tensor:
+    """Each text as soft tokens [B, count, d], all of variance 1 together: what is known of it, in no order.
 
-    Sums over runs of the model's hidden states, then mixed, with noise; the soft tokens of an adaptor, too, say
-    something of several words each.
+    Sums over runs of its tokens, then mixed, with noise; the soft tokens of an adaptor, too, say something of several
+    words each.
 
     Args:
-        hidden: last hidden states [B, L, d].
+        known: embeddings or last hidden states of its tokens, [B, L, d].
         lengths: how many of the L are of the text.
     """
-    runs = torch.zeros(len(hidden), count, hidden.shape[1])
+    runs = torch.zeros(len(known), count, known.shape[1])
     for row, length in enumerate(lengths):
         cuts = [0, *sorted(rng.integers(0, length + 1, count - 1).tolist()), length]
         for run, (begin, end) in enumerate(pairwise(cuts)):
             runs[row, run, begin:end] = 1 / math.sqrt(max(1, end - begin))
     sharpness = 6 * rng.random()
-    mixed = F.normalize(torch.softmax(sharpness * torch.randn(len(hidden), count, count), dim=-1), dim=-1) @ runs
-    soft = mixed @ hidden
+    mixed = F.normalize(torch.softmax(sharpness * torch.randn(len(known), count, count), dim=-1), dim=-1) @ runs
+    soft = mixed @ known
     soft = soft + 0.3 * rng.random() * soft.detach().std() * torch.randn(soft.shape)
-    return F.layer_norm(soft, soft.shape[-1:])
+    return soft / soft.detach().std()
 
 
 def _optimise(
@@ -184,8 +185,11 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
         embedded, labels = embed(ids), ids.masked_fill(ids == 1, -100)
         if told:
             first = padded([first for first, _ in batch], settings["context"])
-            hidden = model.model(input_ids=first, attention_mask=first != 1).last_hidden_state[:, 1:]
-            soft = shortened(hidden.float(), [len(first) - 1 for first, _ in batch], told, rng)
+            if step < WORDS * settings["steps"]:
+                known = embed(first)
+            else:
+                known = model.model(input_ids=first, attention_mask=first != 1).last_hidden_state
+            soft = shortened(known[:, 1:].float(), [len(first) - 1 for first, _ in batch], told, rng)
             embedded = torch.cat([soft * 2 * embed.weight.detach().std(), embedded], dim=1)
             labels = F.pad(labels, (told, 0), value=-100)
         mask = F.pad(ids != 1, (told, 0), value=True)
@@ -384,8 +388,8 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
             "width": width, "layers": settings["vision_layers"], "head_width": 32,
         },
         "text_cfg": {
-            "context_length": settings["context"], "vocab_size": len(tokenizer), "width": settings["text_width"],
-            "heads": settings["text_width"] // 32, "layers": settings["text_layers"], "hf_tokenizer_name": ".",
+            "context_length": settings["context"], "vocab_size": len(tokenizer), "width": width,
+            "heads": width // 32, "layers": settings["text_layers"], "hf_tokenizer_name": ".",
         },
     }  # fmt: skip
     half = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}

@@ -166,15 +166,15 @@ def tell(scene: Scene, rng: np.random.Generator) -> Told:
     order = tuple(scene.groups[i] for i in rng.permutation(len(scene.groups)))
     a, b, c = order[:3]
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.4:
         return Told("place", (a,))
-    if kind < 0.55:
+    if kind < 0.62:
         neighbours = a.row == b.row and abs(a.column - b.column) == 1
         return Told("beside" if neighbours and rng.random() < 0.5 else relation(a, b), (a, b))
-    if kind < 0.75:
+    if kind < 0.8:
         return Told("list", (a, b))
     row = sorted((g for g in order if g.row == a.row), key=lambda g: g.column)
-    if kind < 0.87 and len(row) == 3:
+    if kind < 0.9 and len(row) == 3:
         return Told("between", (row[1], row[0], row[2]))
     return Told("list", (a, b, c))
 

@@ -14,7 +14,7 @@ from tests.helpers import ROOT
 
 SHIPPED = ROOT / "maccap" / "world" / "weights"
 CLIP = {
-    "vocab_size": 600, "embed_dim": 32, "width": 32, "text_width": 64, "vision_layers": 2, "text_layers": 1,
+    "vocab_size": 600, "embed_dim": 32, "width": 32, "vision_layers": 2, "text_layers": 1,
     "context": 40, "image_size": 48, "patch_size": 8, "scenes_per_domain": 8, "batch_size": 8, "steps": 2,
     "naming_steps": 1, "learning_rate": 1e-3,
 }  # fmt: skip
