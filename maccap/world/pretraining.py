@@ -396,6 +396,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
     card = {"model_cfg": model_cfg, "preprocess_cfg": half}
     (out / "open_clip_config.json").write_text(json.dumps(card, indent=2) + "\n")
     model = open_clip.create_model(f"local-dir:{out}", require_pretrained=False)
+    model.logit_scale.requires_grad_(False)  # stays at 1 / 0.07: a lower temperature is content with nearer neighbours
     naming = Naming(width, side // settings["patch_size"], settings["embed_dim"])
 
     pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
@@ -425,8 +426,6 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
         ids = tokenizer(texts, padding=True, return_tensors="pt").input_ids
         text_features = F.normalize(encode_text(model, ids).float(), dim=-1).unflatten(0, spoken.shape)
         own = texts[:: spoken.shape[1]]
-        with torch.no_grad():
-            model.logit_scale.clamp_(0, math.log(100))
         with torch.autocast("cpu", enabled=False):
             named = named + naming.of_all(image_features, labels[rows], grounds_of(of))
             named = named + naming.of_all(text_features[:, 0], labels_told(of, own), grounds_of(of, own))
