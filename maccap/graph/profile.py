@@ -68,6 +68,7 @@ class Profile:
             for kind, shards in about.get("shards", {}).items():
                 if 0 < (size := self.size_of(name, kind)) < shards:
                     raise ConfigError(f"datasets.{name}.shards.{kind}: {shards} jobs for {size} {kind}; lower it")
+        self._labels_differ(self.datasets, "datasets")
         for name, about in self.experiments.items():
             if "run" in about:
                 self._known(about["run"], self.config["runs"], f"experiments.{name}.run")
@@ -126,11 +127,9 @@ class Profile:
             for dataset in pair.split("-"):
                 self._known(dataset, self.datasets, f"{key}.pairs")
         for kind, known in (("experiments", self.experiments), ("vqa_methods", self.vqa_methods)):
-            labelled: dict[str, str] = {}
             for name in about.get(kind, []):
                 self._known(name, known, f"{key}.{kind}")
-                if (other := labelled.setdefault(known[name]["label"], name)) != name:
-                    raise ConfigError(f"{key}.{kind}: {other} and {name} have the same label; change one")
+            self._labels_differ({name: known[name] for name in about.get(kind, [])}, f"{key}.{kind}")
         for kind in ("trained", "dataset"):
             if kind in about:
                 self._known(about[kind], self.datasets, f"{key}.{kind}")
@@ -156,6 +155,13 @@ class Profile:
                 raise ConfigError(f"{key}.experiments: {name} has no run, or {varied} is no number") from error
             if (other := rows.setdefault(value, name)) != name:
                 raise ConfigError(f"{key}.experiments: {other} and {name} both have {varied} {value:g}; leave one out")
+
+    @staticmethod
+    def _labels_differ(rows: dict[str, Any], key: str) -> None:
+        labelled: dict[str, str] = {}
+        for name, about in rows.items():
+            if (other := labelled.setdefault(about["label"], name)) != name:
+                raise ConfigError(f"{key}: {other} and {name} have the same label; change one")
 
     @staticmethod
     def _known(name: str, known: dict[str, Any], key: str) -> None:

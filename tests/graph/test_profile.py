@@ -71,6 +71,7 @@ def paper() -> dict:
         (("datasets", "coco", "shards"), {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
         (("tables", "numbers"), {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
         (("experiments", "capdec", "label"), "MacCap", "experiments: maccap and capdec have the same label"),
+        (("datasets", "coco", "label"), "Flickr30k", "datasets: coco and flickr30k have the same label; change one"),
         (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
         (("experiments", "clipre", "given"), "reference", "experiments.clipre.given: needs a run whose method trains"),
         (("runs", "maccap", "repeats"), 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
