@@ -492,7 +492,9 @@ class Config(Settings):
     profile: str = setting(REQUIRED, "Its name, that of its file in config/.", pattern=r"^[a-z0-9-]+$")
     extends: str | None = setting(None, "The profile that this one changes; without it, base.yaml alone.")
     seed: int = setting(REQUIRED, "Decides everything; repeat i uses seed + i.", ge=0, le=2**32 - 1)
-    repeats: int = setting(REQUIRED, "Seeds of every run and experiment that names no fewer itself.", "seeds", ge=1, le=1000)
+    repeats: int = setting(
+        REQUIRED, "Seeds of every run and experiment that names no fewer itself.", "seeds", ge=1, le=1000
+    )
     reduced: bool = setting(REQUIRED, "Not the paper's data and models: no number counts as reproduced.")
     gpus: int = setting(
         REQUIRED, "For each training; other jobs use one of them at most, and 0 is the CPU.", "GPUs", ge=0
