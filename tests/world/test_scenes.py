@@ -40,6 +40,7 @@ from maccap.world.scenes import (
     draw_scene,
     question,
     scenes,
+    tell,
     ten_answers,
 )
 from tests.helpers import ROOT
@@ -379,6 +380,11 @@ def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_diffe
             assert told >= 1
             assert not (re.search(r"top|bottom|left|right", text) and told == 3)
     assert different > 270
+
+
+def test_two_captions_in_five_tell_one_group_two_tell_two_and_one_tells_three() -> None:
+    found = Counter(len(tell(scene, rng).groups) for scene, rng in scenes("daylight", "pretrain", 3000, 3))
+    assert [round(found[n] / 3000, 1) for n in (1, 2, 3)] == [0.4, 0.4, 0.2]
 
 
 def test_captions_fit_the_text_length_of_the_profiles() -> None:
