@@ -136,6 +136,7 @@ def test_a_language_model_continues_prefixes_and_prompts(tmp_path):
 def test_the_shipped_models_load_and_fit_each_other():
     encoder = maccap.load_encoder(str(ROOT / "maccap/world/weights/clip-scenes"))
     assert encoder.text_features(["A red boat."]).shape == (1, encoder.dim)
+    assert encoder.logit_scale == pytest.approx(1 / 0.07, rel=1e-3)
     lm = maccap.load_language_model(str(ROOT / "maccap/world/weights/opt-scenes"))
     assert isinstance(lm, maccap.LanguageModel)
 

@@ -96,16 +96,18 @@ def batches_of_rows(seed: int, tokenizer: Any, size: int) -> Iterator[list[tuple
             yield rows[i * size : (i + 1) * size]
 
 
-LONGEST = 16  # soft tokens in which a text is told before it is said
-WORDS = 0.7  # of the steps in which soft tokens are made of its words alone, which is easier to learn
-AGAIN = 0.6  # how often it is then said again; else the texts after it follow
+LONGEST = 16  # soft tokens, at most, in which a text is told before it is said
+WORDS = 0.7  # of the steps, the first ones: soft tokens are made of embeddings alone, which is easier to learn
+AGAIN = 0.6  # how often a text that was told is said again; else the texts after it follow
+LOUD = 2  # deviation of soft tokens, in that of the embeddings
 
 
 def shortened(known: torch.Tensor, lengths: Sequence[int], count: int, rng: np.random.Generator) -> torch.Tensor:
-    """Each text as soft tokens [B, count, d], all of variance 1 together: what is known of it, in no order.
+    """Each text as soft tokens, float32 [B, count, d], scaled together to a standard deviation of 1.
 
-    Sums over runs of its tokens, then mixed, with noise; the soft tokens of an adaptor, too, say something of several
-    words each.
+    Its tokens are cut into `count` runs and summed. The sums are mixed at random, so that order is lost and a run may
+    be missing, and get noise of at most 0.3 of their deviation. The soft tokens of an adaptor, too, say something of
+    several words each. Draws from `rng` and from torch's global generator.
 
     Args:
         known: embeddings or last hidden states of its tokens, [B, L, d].
@@ -121,6 +123,20 @@ def shortened(known: torch.Tensor, lengths: Sequence[int], count: int, rng: np.r
     soft = mixed @ known
     soft = soft + 0.3 * rng.random() * soft.detach().std() * torch.randn(soft.shape)
     return soft / soft.detach().std()
+
+
+def loss_behind(model: Any, soft: torch.Tensor, embedded: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of an OPT's texts behind soft tokens; the last of these predicts a text's first token.
+
+    Args:
+        soft: [B, n, d]; n may be 0.
+        embedded: embeddings of the ids, [B, L, d].
+        ids: token ids [B, L], padded with 1 on the right.
+    """
+    there, told = ids != 1, soft.shape[1]
+    labels = F.pad(ids.masked_fill(~there, -100), (told, 0), value=-100)
+    everything = torch.cat([soft, embedded], dim=1)
+    return model(inputs_embeds=everything, attention_mask=F.pad(there, (told, 0), value=True), labels=labels).loss
 
 
 def _optimise(
@@ -182,18 +198,16 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
             [first + others if not told or rng.random() < AGAIN else others for first, others in batch],
             settings["context"] - told,
         )
-        embedded, labels = embed(ids), ids.masked_fill(ids == 1, -100)
-        if told:
-            first = padded([first for first, _ in batch], settings["context"])
-            if step < WORDS * settings["steps"]:
-                known = embed(first)
-            else:
-                known = model.model(input_ids=first, attention_mask=first != 1).last_hidden_state
-            soft = shortened(known[:, 1:].float(), [len(first) - 1 for first, _ in batch], told, rng)
-            embedded = torch.cat([soft * 2 * embed.weight.detach().std(), embedded], dim=1)
-            labels = F.pad(labels, (told, 0), value=-100)
-        mask = F.pad(ids != 1, (told, 0), value=True)
-        return model(inputs_embeds=embedded, attention_mask=mask, labels=labels).loss
+        embedded = embed(ids)
+        if not told:
+            return loss_behind(model, embedded[:, :0], embedded, ids)
+        first = padded([first for first, _ in batch], settings["context"])
+        if step < WORDS * settings["steps"]:
+            known = embed(first)
+        else:
+            known = model.model(input_ids=first, attention_mask=first != 1).last_hidden_state
+        soft = shortened(known[:, 1:].float(), [len(first) - 1 for first, _ in batch], told, rng)
+        return loss_behind(model, soft * LOUD * embed.weight.detach().std(), embedded, ids)
 
     loss = _optimise(model, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_lm")
     model.eval().save_pretrained(out)
@@ -253,7 +267,7 @@ def place_patches(visual: Any) -> None:
 NAMED = {"noun": len(NOUNS), "colour": len(COLOURS), "count": len(NUMBERS), "size": 2}
 WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses in places: shapes are what is hard to learn
 NAMED_WITH = NAMED | {"noun": 1}  # how many words of a kind a noun can be named with
-OF_FEATURE = (1.0, 3.0, 1.0, 1.0)  # weights of their losses in features: there are most colours to bind to nouns
+OF_FEATURE = (1.0, 3.0, 1.0, 1.0)  # weights of their losses in features: a colour, one of eight, is hardest to bind
 ON = [(domain, ground) for domain in sorted(GROUNDS) for ground in GROUNDS[domain]]
 
 
@@ -268,7 +282,10 @@ def labels_of(scene: Scene) -> np.ndarray:
 
 
 def labels_told(of: Sequence[Scene], captions: Sequence[str]) -> torch.Tensor:
-    """`labels_of` each scene, int [B, 6, 4], without what its caption does not speak of."""
+    """`labels_of` each scene, int [B, 6, 4], without groups of which its caption does not speak.
+
+    Of the others it has the size, too, which captions say of three single things in five.
+    """
     labels = np.stack([labels_of(scene) for scene in of])
     for row, (scene, caption) in enumerate(zip(of, captions, strict=True)):
         words = set(caption.lower().replace(",", "").rstrip(".").split())
@@ -280,14 +297,9 @@ def labels_told(of: Sequence[Scene], captions: Sequence[str]) -> torch.Tensor:
 
 def grounds_of(of: Sequence[Scene], captions: Sequence[str] | None = None) -> torch.Tensor:
     """The number of each scene's ground, int [B]; -100 where its caption does not tell it."""
-    told = (
-        [ON_GROUND[s.domain][s.ground] in c for s, c in zip(of, captions, strict=True)]
-        if captions
-        else [True] * len(of)
-    )
-    return torch.tensor(
-        [ON.index((s.domain, s.ground)) if is_told else -100 for s, is_told in zip(of, told, strict=True)]
-    )
+    said = [ON_GROUND[scene.domain][scene.ground] for scene in of]
+    pairs = zip(of, said, captions or said, strict=True)
+    return torch.tensor([ON.index((scene.domain, scene.ground)) if on in text else -100 for scene, on, text in pairs])
 
 
 class Naming(torch.nn.Module):
@@ -348,7 +360,7 @@ def held(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """CLIP's loss with further texts for each image, which say the same with one word exchanged.
+    """CLIP's loss with further texts for each image, which say the same with something exchanged.
 
     Args:
         images: L2-normalised, [B, d].
@@ -371,7 +383,8 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
     """Train the CLIP; write it as an open_clip folder.
 
     In the first `naming_steps` its image tower learns to name what stands where. Then it learns to tell each picture's
-    caption from others and from the same caption with one word exchanged; every caption is a fresh one.
+    caption from others and from the same caption with something exchanged; every caption is a fresh one. Beside that,
+    places are still named, and both towers' features are asked for the ground and all things. The temperature stays.
     """
     import open_clip
     from safetensors.torch import save_file
@@ -396,7 +409,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
     card = {"model_cfg": model_cfg, "preprocess_cfg": half}
     (out / "open_clip_config.json").write_text(json.dumps(card, indent=2) + "\n")
     model = open_clip.create_model(f"local-dir:{out}", require_pretrained=False)
-    model.logit_scale.requires_grad_(False)  # stays at 1 / 0.07: a lower temperature is content with nearer neighbours
+    model.logit_scale.requires_grad_(False)  # 1 / 0.07; learnt, it grows, and captions may lie nearer to each other
     naming = Naming(width, side // settings["patch_size"], settings["embed_dim"])
 
     pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
@@ -449,11 +462,11 @@ EXCHANGED = ("noun", "colour")  # and two of the others, by chance
 
 def captions_and_exchanged(of: Sequence[Scene], rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
     """For each scene a fresh caption and the same with words exchanged, in a row, and which there are, bool [B, 5]."""
-    others_than = [kind for kind in EXCHANGES if kind not in EXCHANGED]
+    further = [kind for kind in EXCHANGES if kind not in EXCHANGED]
     texts: list[str] = []
     spoken: list[list[bool]] = []
     for scene in of:
-        kinds = rng.choice(others_than, 2, replace=False).tolist()
+        kinds = rng.choice(further, 2, replace=False).tolist()
         text, others = caption_and_exchanged(scene, rng, (*EXCHANGED, *kinds))
         texts += [text, *(said or text for said in others)]
         spoken.append([True, *(said is not None for said in others)])

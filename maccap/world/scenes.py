@@ -254,7 +254,7 @@ def exchange(told: Told, scene: Scene, kind: str, rng: np.random.Generator) -> T
 def caption_and_exchanged(
     scene: Scene, rng: np.random.Generator, kinds: Sequence[str] = EXCHANGES
 ) -> tuple[str, list[str | None]]:
-    """A caption, and for each kind the same sentence with one such word exchanged; None where it has no such word."""
+    """A caption, and for each kind the same sentence with such a word exchanged; None where it has none."""
     told = tell(scene, rng)
     wording = int(rng.integers(2**32))
     text = word(told, scene, np.random.default_rng(wording))

@@ -14,12 +14,12 @@ from tests.helpers import ROOT
 
 SHIPPED = ROOT / "maccap" / "world" / "weights"
 CLIP = {
-    "vocab_size": 600, "embed_dim": 32, "width": 32, "vision_layers": 2, "text_layers": 1,
-    "context": 40, "image_size": 48, "patch_size": 8, "scenes_per_domain": 8, "batch_size": 8, "steps": 2,
-    "naming_steps": 1, "learning_rate": 1e-3,
+    "vocab_size": 600, "embed_dim": 32, "width": 32, "vision_layers": 2, "text_layers": 1, "context": 40,
+    "image_size": 48, "patch_size": 8, "scenes_per_domain": 8, "batch_size": 8, "steps": 2, "naming_steps": 1,
+    "learning_rate": 1e-3,
 }  # fmt: skip
 LM = {
-    "vocab_size": 512, "width": 32, "layers": 1, "heads": 2, "context": 256, "steps": 2, "batch_size": 4,
+    "vocab_size": 512, "width": 32, "layers": 1, "heads": 2, "context": 256, "steps": 4, "batch_size": 4,
     "learning_rate": 1e-3,
 }  # fmt: skip
 TRAINING = TrainingSettings(

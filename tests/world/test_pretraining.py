@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from maccap.training.loss import reconstruction_loss
 from maccap.world import pretraining
 from maccap.world.scenes import COLOURS, NOUNS, scenes, tell, word
+from tests.helpers.tiny import LM, tiny_lm
 
 
 def features(*shape: int) -> torch.Tensor:
@@ -99,9 +101,16 @@ def test_captions_come_with_exchanged_ones_and_a_missing_one_is_marked() -> None
     found = [scene for scene, _ in scenes("daylight", "pretrain", 30, 5)]
     texts, spoken = pretraining.captions_and_exchanged(found, np.random.default_rng(2))
     assert len(texts) == spoken.numel() == 30 * 5
+    swapped = 0
     for n in range(30):
-        own, *others = texts[5 * n : 5 * n + 5]
-        assert spoken[n].tolist() == [True, *(other != own for other in others)]
+        own, noun, colour, *further = (said.lower().rstrip(".").replace(",", "").split() for said in texts[5 * n :][:5])
+        assert spoken[n].tolist() == [True, *(other != own for other in (noun, colour, *further))]
+        for other, among_colours in ((noun, False), (colour, True)):
+            [(old, new)] = [(a, b) for a, b in zip(own, other, strict=True) if a != b and {a, b} != {"a", "an"}]
+            assert (old in COLOURS, new in COLOURS) == (among_colours, among_colours)
+        assert further[0] != further[1] or further[0] == own
+        swapped += sum(other != own and sorted(other) == sorted(own) for other in further)
+    assert 2 < swapped < 30
 
 
 def test_labels_of_a_caption_are_those_of_the_groups_that_it_names() -> None:
@@ -126,18 +135,26 @@ def test_naming_what_is_held_is_the_mean_over_all_that_is_there() -> None:
 
 def test_a_feature_names_the_ground_and_all_that_is_there_alone_and_with_its_colour_count_and_size() -> None:
     naming = pretraining.Naming(16, 8, 4)
-    given = features(3, 4)
-    labels, grounds = torch.full((3, 6, 4), -100), torch.tensor([2, -100, 7])
-    labels[0, 3], labels[0, 5], labels[1, 0] = (torch.tensor(t) for t in ([4, 1, 2, 0], [19, 7, 0, 1], [0, 0, 0, 0]))
+    given = features(4, 4)
+    labels, grounds = torch.full((4, 6, 4), -100), torch.tensor([2, -100, 7, -100])
+    told = {
+        (0, 3): [4, 1, 2, 0],
+        (0, 5): [19, 7, 0, 1],
+        (1, 0): [0, 0, 0, 0],
+        (2, 1): [8, 3, 1, 1],
+        (2, 2): [7, 3, 1, 0],
+    }
+    for (row, place), words in told.items():
+        labels[row, place] = torch.tensor(words)
     logits, ground = naming.of_feature(10 * given).detach(), naming.of_ground(10 * given).detach().softmax(-1)
     colours, nouns = len(COLOURS), len(NOUNS)
     starts = (0, nouns, nouns * (1 + colours), nouns * (4 + colours), nouns * (6 + colours))
-    expected = -(math.log(float(ground[0, 2])) + math.log(float(ground[2, 7]))) / 3
+    expected = -(math.log(float(ground[0, 2])) + math.log(float(ground[2, 7]))) / 4
     for kind, (begin, end) in enumerate(pairwise(starts)):
         shares = logits[:, begin:end].softmax(-1)
-        words = (1, colours, 3, 2)[kind]
-        numbers = [(row, at if kind == 0 else at[0] * words + at[kind]) for row, at in told_of(labels, kind)]
-        expected -= (1, 3, 1, 1)[kind] * sum(math.log(float(shares[row, n])) for row, n in numbers) / 3
+        count = (1, colours, 3, 2)[kind]
+        numbers = [(row, words[0] * count + (words[kind] if kind else 0)) for (row, _), words in told.items()]
+        expected -= (1, 3, 1, 1)[kind] * sum(math.log(float(shares[row, n])) for row, n in numbers) / 5
     assert float(naming.of_all(given, labels, grounds).detach()) == pytest.approx(expected, rel=1e-5)
 
 
@@ -153,14 +170,8 @@ def test_a_ground_is_named_where_the_caption_tells_it() -> None:
         assert of_caption == (of_scene if says in caption else -100)
 
 
-def told_of(labels: torch.Tensor, kind: int) -> list[tuple[int, Any]]:
-    """The rows and the labels (for kind 0 the nouns alone) of everything that is there."""
-    there = [(row, at.tolist()) for row, places in enumerate(labels) for at in places if at[0] >= 0]
-    return [(row, at[0]) for row, at in there] if kind == 0 else there
-
-
 def test_a_document_is_its_first_text_and_the_others_and_batches_leave_none_out() -> None:
-    tokenizer = pretraining.opt_tokenizer(pretraining.sample_texts(1, 200), 553)
+    tokenizer = pretraining.opt_tokenizer(pretraining.sample_texts(1, 200), 600)
     batches = pretraining.batches_of_rows(7, tokenizer, 3)
     found = [row for _ in range(16) for row in next(batches)]
     stream = pretraining.documents(7)
@@ -175,7 +186,9 @@ def test_a_document_is_its_first_text_and_the_others_and_batches_leave_none_out(
 
 def test_a_shortened_text_says_nothing_but_its_own_and_little_noise() -> None:
     known = torch.eye(12, 40).expand(2, -1, -1).clone()  # the i-th token is the i-th unit vector
+    heard = torch.zeros(12)
     for seed in range(8):
+        torch.manual_seed(seed)
         for count in (1, 3, 16):
             soft = pretraining.shortened(known, [5, 12], count, np.random.default_rng(seed))
             assert soft.shape == (2, count, 40)
@@ -186,3 +199,28 @@ def test_a_shortened_text_says_nothing_but_its_own_and_little_noise() -> None:
             if count == 1:
                 own, strange = soft[0, 0, :5], soft[0, 0, 5:]
                 assert float(own.min()) > float(strange.max())
+            else:
+                heard += soft[1, :, :12].amax(0) > 5 * 0.3
+    assert float(heard.min()) > 8, "no token of a text is left out for good"
+
+
+@torch.inference_mode()
+def test_the_loss_behind_soft_tokens_is_that_of_training() -> None:
+    lm = tiny_lm()
+    soft, ids = torch.randn(3, 5, lm.dim, generator=torch.Generator().manual_seed(0)), torch.full((3, 7), 1)
+    for row, length in enumerate((7, 4, 2)):
+        ids[row, :length] = torch.arange(length) + 40 + row
+    embedded = lm.model.get_input_embeddings()(ids)
+    found = pretraining.loss_behind(lm.model, soft, embedded, ids)
+    assert float(found) == pytest.approx(float(reconstruction_loss(lm.model, soft, ids, 1, False)), rel=1e-6)
+    alone = lm.model(input_ids=ids[:1], labels=ids[:1]).loss
+    assert float(pretraining.loss_behind(lm.model, soft[:1, :0], embedded[:1], ids[:1])) == pytest.approx(
+        float(alone), rel=1e-6
+    )
+
+
+def test_a_language_model_pretrained_twice_has_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        pretraining.pretrain_lm(tmp_path / name, LM, 7)
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
