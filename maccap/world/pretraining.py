@@ -408,7 +408,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
     half = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
     card = {"model_cfg": model_cfg, "preprocess_cfg": half}
     (out / "open_clip_config.json").write_text(json.dumps(card, indent=2) + "\n")
-    model = open_clip.create_model(f"local-dir:{out}", require_pretrained=False)
+    model = open_clip.create_model(f"local-dir:{out}", load_weights=False)  # those of an earlier run may lie there
     model.logit_scale.requires_grad_(False)  # 1 / 0.07; learnt, it grows, and captions may lie nearer to each other
     naming = Naming(width, side // settings["patch_size"], settings["embed_dim"])
 

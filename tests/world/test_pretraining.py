@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from maccap.training.loss import reconstruction_loss
 from maccap.world import pretraining
 from maccap.world.scenes import COLOURS, NOUNS, scenes, tell, word
-from tests.helpers.tiny import LM, tiny_lm
+from tests.helpers.tiny import CLIP, LM, tiny_lm
 
 
 def features(*shape: int) -> torch.Tensor:
@@ -219,8 +220,18 @@ def test_the_loss_behind_soft_tokens_is_that_of_training() -> None:
     )
 
 
-def test_a_language_model_pretrained_twice_has_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        pretraining.pretrain_lm(tmp_path / name, LM, 7)
-    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
-    assert one == two
+@pytest.mark.parametrize(
+    ("pretrain", "settings", "weights"),
+    [
+        (pretraining.pretrain_clip, CLIP, "open_clip_model.safetensors"),
+        (pretraining.pretrain_lm, LM, "model.safetensors"),
+    ],
+)
+def test_a_model_pretrained_again_in_the_same_folder_has_the_same_bytes(
+    pretrain: Callable[..., object], settings: dict[str, float], weights: str, tmp_path: Path
+) -> None:
+    made = []
+    for _ in range(2):
+        pretrain(tmp_path, settings, 7)
+        made.append((tmp_path / weights).read_bytes())
+    assert made[0] == made[1]
