@@ -430,9 +430,9 @@ class LmPretraining(Settings):
     width: int = setting(REQUIRED, "Width of the Transformer.", ge=1)
     layers: int = setting(REQUIRED, "Its layers.", ge=1)
     heads: int = setting(REQUIRED, "Its attention heads.", ge=1)
-    context: int = setting(REQUIRED, "Longest text.", "tokens", ge=1)
+    context: int = setting(REQUIRED, "Longest document, with its soft tokens.", "tokens", ge=1)
     steps: int = setting(REQUIRED, "Length of training.", "steps", ge=2)
-    batch_size: int = setting(REQUIRED, "Texts of one step.", "texts", ge=1)
+    batch_size: int = setting(REQUIRED, "Documents of one step.", "documents", ge=1)
     learning_rate: float = setting(REQUIRED, "Peak of AdamW's learning rate.", gt=0, le=1)
 
     @model_validator(mode="after")
