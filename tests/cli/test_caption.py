@@ -124,4 +124,4 @@ def test_where_no_run_is_named_the_packages_own_captions(here, capsys):
 def test_the_scenes_of_the_guide_have_captions_in_the_words_of_their_domain(domain, capsys):
     assert main(["caption", "--run", domain, str(ROOT / f"docs/scenes/{domain}.jpg")]) == 0
     [row] = json.loads(capsys.readouterr().out)
-    assert set(row["caption"].lower().split()) & set(NOUNS)
+    assert any(noun in row["caption"].lower() for noun in NOUNS)

@@ -93,8 +93,8 @@ from pathlib import Path
 from maccap.core.job import Job
 from maccap.graph.profile import Profile
 from maccap.steps import captions
-profile = Profile({"datasets": {"a": {"format": "ours", "captions": {}, "images": {}}}, "runs": {}, "experiments": {},
-                   "vqa_methods": {}, "tables": {}, "samples": {}})
+profile = Profile({"datasets": {"a": {"label": "A", "format": "ours", "captions": {}, "images": {}}},
+                   "runs": {}, "experiments": {}, "vqa_methods": {}, "tables": {}, "samples": {}})
 assert profile.captioned_tests == ["a"]
 outputs = [Path("a") / name for name in ("captions.train.jsonl", "captions.val.jsonl", "captions.test.jsonl",
                                          "images.jsonl")]
