@@ -200,6 +200,7 @@ def test_a_shortened_text_says_nothing_but_its_own_and_little_noise() -> None:
             if count == 1:
                 own, strange = soft[0, 0, :5], soft[0, 0, 5:]
                 assert float(own.min()) > float(strange.max())
+                assert float(own.std()) < 1.5  # every token counts about as much
             else:
                 heard += soft[1, :, :12].amax(0) > 5 * 0.3
     assert float(heard.min()) > 8, "no token of a text is left out for good"
