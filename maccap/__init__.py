@@ -3,8 +3,6 @@
 The names below are the stable ones. Each is loaded when it is first asked for.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

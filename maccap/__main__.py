@@ -1,7 +1,5 @@
 """`python -m maccap`, and the command `maccap`."""
 
-from __future__ import annotations
-
 import codecs
 import os
 import signal

@@ -4,8 +4,6 @@ A restructuring must not change a number. Every tidy CSV file of the folder KEPT
 line by line; the exit code is 1 if a line differs, is new or is gone.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`maccap caption`: caption your own images with a trained run."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

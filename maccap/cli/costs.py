@@ -1,7 +1,5 @@
 """What a profile costs: for `maccap doctor`, and the page docs/costs.md."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

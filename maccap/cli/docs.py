@@ -1,7 +1,5 @@
 """`maccap docs`: the numbers of README and docs from the results, and the pages that the code writes."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`maccap doctor`: show what this machine has, what each profile needs, and what to do about the difference."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`maccap dvc`: keep DVC and Snakemake in agreement."""
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`maccap export`: write predictions and answers in the official results formats, for other people's scorers."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`maccap gap`: measure the modality gap of any open_clip model on a user's own captions and images."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys

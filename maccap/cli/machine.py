@@ -1,7 +1,5 @@
 """What this machine has, found out in a second or two: nothing is imported that takes long."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -3,8 +3,6 @@
 The rules of the workflow run `maccap step`, which the list of commands does not show.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from importlib import import_module

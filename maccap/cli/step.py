@@ -1,7 +1,5 @@
 """`maccap step`: run one step of the workflow, as its rules do."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import os

@@ -1,7 +1,5 @@
 """What a job was given of the machine: its processor cores, and the scheduler's job if there is one."""
 
-from __future__ import annotations
-
 import math
 import os
 from contextlib import suppress

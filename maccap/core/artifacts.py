@@ -1,7 +1,5 @@
 """Files: atomic writes, hashes, JSON, and paths that stay where they should."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

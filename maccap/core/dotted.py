@@ -1,7 +1,5 @@
 """Dotted config keys: `training.batch_size` for `{"training": {"batch_size": 8}}`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -1,7 +1,5 @@
 """A lock on a file that dies with its owner, so that two jobs never write the same files."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import math

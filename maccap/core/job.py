@@ -1,7 +1,5 @@
 """One call of a step."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Progress of long steps: a bar in a terminal, a plain line every few seconds elsewhere."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """The project's folder: its profiles, which of them is the default, and the configuration that each stands for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

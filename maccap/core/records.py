@@ -4,8 +4,6 @@ The record of a job lies beside its first output, as `<first output>.prov.json`.
 project's folder.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """Files out of what data sets come in: a folder, a zip or a tar archive, plain or gzipped; nothing in it is trusted."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import stat

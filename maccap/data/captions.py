@@ -1,7 +1,5 @@
 """The one form that every caption data set takes: tables of captions and of images, kept as JSON lines."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What every reader checks of the ids, texts and file names that it is given: JSON can hold what no table can."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path

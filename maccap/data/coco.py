@@ -1,7 +1,5 @@
 """Captions in the official COCO format, `captions_train2014.json` and its like."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..core.errors import DataError

@@ -1,7 +1,5 @@
 """Conceptual Captions: `Train_GCC-training.tsv`, a caption and the image's URL on each line. Texts only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

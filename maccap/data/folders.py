@@ -1,7 +1,5 @@
 """One hash over a user's own folder of images, so that a changed, added or removed image reruns what reads them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Images from a folder, a zip or tar archive or single files, as upright RGB."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections import deque

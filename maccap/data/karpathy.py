@@ -1,7 +1,5 @@
 """Karpathy's split files: `dataset_coco.json` and `dataset_flickr30k.json`, as in `caption_datasets.zip`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

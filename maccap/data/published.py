@@ -1,7 +1,5 @@
 """Captions that others published, in MAGIC's format: lists of `{image_name, prediction}`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The embedded world's data sets, which the workflow draws by itself and writes as Karpathy's split."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

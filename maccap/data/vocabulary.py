@@ -1,7 +1,5 @@
 """A vocabulary of entities: a file with one a line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..core.artifacts import decoded, reading

@@ -1,7 +1,5 @@
 """VQA v2 questions and annotations in the official JSON formats, plain or in the official zip archives."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Checked downloads: from a user's own file, a mirror or the publisher, into place only when whole and right."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """Trust on first use: `assets.lock.json` keeps what the first download of an unpinned asset was, for all later ones."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

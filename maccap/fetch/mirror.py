@@ -1,7 +1,5 @@
 """A folder that holds every asset, to be served to machines without internet through MACCAP_MIRROR."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path

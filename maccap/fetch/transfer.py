@@ -3,8 +3,6 @@
 RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range) and 15.5.17 (416).
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -1,7 +1,5 @@
 """A table of captions drawn: CIDEr of every method, and what lies between MacCap, the ceiling and a human."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One test image with MacCap at work: attended patches, candidates with CLIP's scores, the choice, and references."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Figures: what all have in common, the training curves, and metrics over a setting."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

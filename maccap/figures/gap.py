@@ -1,7 +1,5 @@
 """The figures about the gap: as wide as a column of a paper, one colour for each data set; see `legends`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

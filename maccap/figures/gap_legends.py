@@ -1,7 +1,5 @@
 """What each figure of the gap shows, in words; read by the report as well, so nothing is imported here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """An image with the subregions that its caption was made from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from textwrap import wrap
 from typing import Any

@@ -1,7 +1,5 @@
 """The paper's first finding, measured: how near each kind of image feature lies to the image's captions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What the field does about the modality gap, applied to the features themselves, and what each repair leaves of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

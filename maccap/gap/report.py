@@ -1,7 +1,5 @@
 """Everything about the gap of one test set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ Alignment and uniformity are those of Wang and Isola, Understanding Contrastive 
 Alignment and Uniformity on the Hypersphere, ICML 2020, with their alpha = 2 and t = 2.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 

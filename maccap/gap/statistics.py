@@ -4,8 +4,6 @@ Every measure of the gap is taken again on simulated sets of vectors that obey t
 it stands beside what sampling alone would give: an effect size, where a p-value only grows with the number of images.
 """
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any
 

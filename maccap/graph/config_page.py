@@ -3,8 +3,6 @@
 `make schema` writes them; a test fails when they are stale.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 An SVG keeps the text of its diagram, by which a test finds one that is stale whatever the version of matplotlib.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass

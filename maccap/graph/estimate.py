@@ -1,7 +1,5 @@
 """What a profile will download, store and compute, estimated from its numbers before anything starts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Methods that take `wildcards` are input functions of rules. Nothing is read off 
 the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from functools import cache

@@ -1,7 +1,5 @@
 """What the jobs of a rule need of a cluster, from the sizes that the profile states: memory, time, cores and GPUs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .estimate import answers_of, assumed, captions_of, encoding_seconds, feature_bytes, training_of

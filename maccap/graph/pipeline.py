@@ -1,7 +1,5 @@
 """The text of a pipeline file: a stage for each Snakemake job, and what `dvc metrics` and `dvc plots` show."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -4,8 +4,6 @@ A cell is here the row (trained on, experiment, tested on) of a table. Everythin
 nothing is imported that takes long, because every call of Snakemake reads this.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any

@@ -1,7 +1,5 @@
 """How many tokens the frozen models have room for, as far as their folders say so while the workflow is planned."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

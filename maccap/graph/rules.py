@@ -1,7 +1,5 @@
 """What rules are written with: the settings of a job, its command, and constraints of wildcards."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

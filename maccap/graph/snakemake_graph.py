@@ -1,7 +1,5 @@
 """The Snakemake graph of one profile as plain values: what each job reads, writes and depends on."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path

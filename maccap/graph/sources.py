@@ -1,7 +1,5 @@
 """Which source files a step depends on, by static analysis of imports; nothing is imported to find out."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import re

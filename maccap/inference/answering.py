@@ -1,7 +1,5 @@
 """Visual questions through the captioning model: behind soft tokens, or behind the generated caption."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From image features to captions: soft tokens, beam search over all noise draws at once, CLIP reranking."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """A trained run at work on anybody's images, from its folder alone, wherever that lies."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One number of a table: found by its labels, and read again from the metric files that it comes from."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

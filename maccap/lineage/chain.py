@@ -1,7 +1,5 @@
 """The chain behind a file or a number: the jobs that made it, down to sources and weights."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`maccap crate`: the results of a profile with their provenance as a Workflow Run RO-Crate, zipped or in a folder."""
 
-from __future__ import annotations
-
 import argparse
 import tempfile
 import zipfile

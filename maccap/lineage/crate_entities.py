@@ -1,7 +1,5 @@
 """A payload as linked entities: a Workflow Run RO-Crate of the provenance run profile, with one action per job."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import io

@@ -3,8 +3,6 @@
 Everything else behind them is described by hash and size, but left out.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import subprocess

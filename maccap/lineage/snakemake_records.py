@@ -1,7 +1,5 @@
 """Where Snakemake keeps what it remembers of each output."""
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64encode
 from pathlib import Path
 

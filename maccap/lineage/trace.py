@@ -1,7 +1,5 @@
 """`maccap trace`: from a number, or any file, back to data, weights and seeds."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """`trace.html`: where every number of every table comes from, on one page, each job and each file once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

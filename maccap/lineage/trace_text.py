@@ -1,7 +1,5 @@
 """A trace as text for a terminal: a tree of jobs, each job and each file once."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 from collections import Counter

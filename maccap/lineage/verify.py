@@ -1,7 +1,5 @@
 """`maccap verify`: is every file and number of a profile what its records say?"""
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

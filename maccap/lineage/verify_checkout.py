@@ -1,7 +1,5 @@
 """What only a checkout has, against the records: git's commit, the configuration, and DVC's lock."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """A crate against what it says of itself: its list of files, its metadata, and what it leaves out."""
 
-from __future__ import annotations
-
 from .crate_files import LARGEST, LIST, METADATA, WEIGHTS, files_to_carry, listing
 from .verify_project import Outcome, Project
 

@@ -1,7 +1,5 @@
 """Bytes against hashes: files against the records of their jobs, records against each other and the manifest."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Numbers made again by the jobs that made them: metrics from stored predictions, tables from metrics; or any job."""
 
-from __future__ import annotations
-
 import os
 import random
 import re

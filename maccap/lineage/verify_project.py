@@ -1,7 +1,5 @@
 """What `maccap verify` looks at, a finished profile, and what a check says of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What a compared method must say: how it captions images, and, where it is trained, how its adaptor learns."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Its mapper is an MLP onto as many soft tokens as MacCap has queries, in front of the same frozen language model.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ..data.text_corpus import TextBatch

@@ -4,8 +4,6 @@ This is the retrieval that DeCap and MeaCap report (CIDEr 53.4 on COCO). MAGIC's
 13.6; they are rescored as published, because what made them so is not known.
 """
 
-from __future__ import annotations
-
 from ..data.features import ImageFeatures
 from ..data.text_corpus import memory
 from .base import CaptioningContext, CaptioningMethod

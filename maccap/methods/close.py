@@ -6,8 +6,6 @@ read image-text pairs of the validation split, so they are not text-only. Withou
 in nothing but the variance of its noise. Its T5 is replaced by the language model that all methods share.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

@@ -5,8 +5,6 @@ MLP in front of the same frozen language model as the other methods have, where 
 from scratch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch.nn import functional as F
 

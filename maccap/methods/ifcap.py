@@ -6,8 +6,6 @@ every step, the released code once. Left out: its prompt of frequent entities. I
 replaced by the shared language model and the MLP of the other methods.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """MacCap (Qiu, Ning and He, AAAI 2024): several noisy copies in training, noisy fused subregions for images."""
 
-from __future__ import annotations
-
 import torch
 
 from ..core.settings import GenerationSettings

@@ -6,8 +6,6 @@ continued captions. MAGIC learns the style by fine-tuning its GPT-2 on the capti
 stays frozen and learns it through soft tokens that do not look at the caption (prefix tuning).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

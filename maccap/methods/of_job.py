@@ -1,7 +1,5 @@
 """The method of a job: its run's method with the settings and the resources that the job was given."""
 
-from __future__ import annotations
-
 from ..core.job import Job
 from ..core.settings import TrainingSettings, section, settings
 from ..data.text_corpus import TextSet

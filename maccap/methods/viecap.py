@@ -6,8 +6,6 @@ Its GPT-2 and Transformer mapper are replaced by the shared language model and t
 tagger by the vocabulary itself.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cached_property

@@ -5,8 +5,6 @@ resample costs one row of a matrix product; `scipy.stats.bootstrap` would have t
 CIDEr's document frequencies stay those of the full set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

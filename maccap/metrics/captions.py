@@ -1,7 +1,5 @@
 """Captions scored by every metric of the registry, of the whole set and of each image; tokens are pycocoevalcap's."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

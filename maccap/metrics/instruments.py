@@ -4,8 +4,6 @@ An encoder that does not see what captions say, or a language model that what st
 that no method between them passes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence, Set
 

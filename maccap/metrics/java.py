@@ -1,7 +1,5 @@
 """A working Java for the PTB tokenizer, METEOR and SPICE, which pycocoevalcap starts as plain `java`."""
 
-from __future__ import annotations
-
 import functools
 import os
 import re

@@ -4,8 +4,6 @@ Java needs 5 s and 1.4 GB to load all 5.3 million paraphrases, and spends half o
 program, this file filters the paraphrases for the captions on its standard input, a JSON list, into the file named.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

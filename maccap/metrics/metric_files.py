@@ -1,8 +1,6 @@
 """Metric files: JSON Lines whose rows say what they are about, in pairs: one file of whole sets, one of single images
 or questions, which is large and follows from the predictions."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """open_clip's residual attention block, written out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Features of an open_clip model: of texts, and of images with all tokens and the last attention map."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

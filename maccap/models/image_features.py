@@ -1,7 +1,5 @@
 """Images through a frozen encoder, batch by batch: global features, tokens and attention."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A frozen language model through transformers: soft prefix in, text out."""
 
-from __future__ import annotations
-
 import inspect
 import shutil
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Projection of features onto a memory of text features, as DeCap does it (Li et al., ICLR 2023)."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn import functional as F
 

@@ -1,7 +1,5 @@
 """Noise injection: the modality gap modelled as zero-mean Gaussian noise on an embedding."""
 
-from __future__ import annotations
-
 import hashlib
 
 import torch

@@ -1,7 +1,5 @@
 """Subregion features: attention-weighted sums of image tokens, fused with the global feature."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn import functional as F
 

@@ -3,8 +3,6 @@
 No other module of `maccap.models` uses a private name of a library.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

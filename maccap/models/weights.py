@@ -1,7 +1,5 @@
 """Files of models: what is wrong with them, said before and after a library tries to load them."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 

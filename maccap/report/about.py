@@ -1,7 +1,5 @@
 """What the page says of a run besides its numbers: settings, methods, environment, and what was not run."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

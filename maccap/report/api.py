@@ -1,7 +1,5 @@
 """The page docs/api.md: the stable names of the package, from their signatures and docstrings; nothing is imported."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

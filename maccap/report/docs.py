@@ -7,8 +7,6 @@ that all rows share is not shown.
 `<!-- maccap end -->` ends both.
 """
 
-from __future__ import annotations
-
 import re
 from itertools import zip_longest
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test images for the page: as data, and as the encoder crops them with their attended subregions."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Files as part of the page itself."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from pathlib import Path

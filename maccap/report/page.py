@@ -1,7 +1,5 @@
 """The page: claims, tables, figures and settings put into the template."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page of samples: test images and questions, one by one, with the output of every method."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..core.artifacts import read_json

@@ -1,7 +1,5 @@
 """Samples for the pages: some test images with every method's captions, and some questions with every answer."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The templates of the report's pages, and what they share."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined

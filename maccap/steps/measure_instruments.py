@@ -1,7 +1,5 @@
 """What encoder and language model can do with a test set's captions before any method is trained on them."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Run one step and write the record of the job."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

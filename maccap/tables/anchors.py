@@ -1,7 +1,5 @@
 """Names of places in `trace.html`, so that other pages can link to them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from urllib.parse import quote

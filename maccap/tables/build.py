@@ -1,7 +1,5 @@
 """What each table of the results holds: rows, columns, and the verdict on the paper's claims."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tables of caption metrics: methods side by side, changes against a reference, and sweeps over one setting."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The tables about the gap, one row a measure, and in their notes what becomes of the paper's assumptions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The frame of a table's own HTML page: self-contained, light or dark as the reader's system is, and fit for paper."""
 
-from __future__ import annotations
-
 from html import escape
 
 STYLE = """

@@ -1,7 +1,5 @@
 """The table of what encoder and language model can do before any method is trained on them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tables and texts as LaTeX that compiles as it is, with pdfLaTeX; a comment in each table names its packages."""
 
-from __future__ import annotations
-
 import re
 
 LONG = 40  # rows; more do not fit on a page

@@ -7,8 +7,6 @@ only the first is kept (COCO: Coco, CIDEr: Cider); digits and signs are spelled 
 macro holds the number as the table prints it; behind a spread there is a second one, with `Sd` at its end.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Published numbers beside ours, and whether ours reproduce them."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

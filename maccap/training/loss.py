@@ -1,7 +1,5 @@
 """The loss of text-only training: how well a frozen language model rebuilds captions from their soft prefixes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ What training decided stands in the header of the run's weights; the settings of
 change afterwards and are written beside it. Nothing here imports torch.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

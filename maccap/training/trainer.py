@@ -1,7 +1,5 @@
 """Text-only training: noisy text features through the adaptor and the frozen language model, back to the caption."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

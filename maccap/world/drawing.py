@@ -1,7 +1,5 @@
 """Images of scenes: textured grounds, and things with an outline, a shade and a shadow, in the look of each domain."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 

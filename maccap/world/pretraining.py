@@ -4,8 +4,6 @@ Both learn from `pretrain` scenes only, which no other split can contain. The re
 package; the rules `pretrain_clip` and `pretrain_lm` make them again.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The embedded world on disk, in the formats of the real data sets: Karpathy JSON, zipped JPEG, VQA v2 JSON."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

@@ -6,8 +6,6 @@ differ in look, grounds and wording: `daylight` (filled shapes on bright grounds
 `chalk`; no model was pretrained on it. Each caption tells only part of its scene.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

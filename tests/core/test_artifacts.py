@@ -1,7 +1,5 @@
 """Files appear whole or not at all, a full disk is reported as such, and hashes tell what is in files."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Records say what is true of a job, come back as they were written, and name the code's version."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

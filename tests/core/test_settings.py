@@ -1,7 +1,5 @@
 """Wrong settings are refused before anything runs, and planning needs neither torch nor a GPU."""
 
-from __future__ import annotations
-
 import copy
 import math
 import os

@@ -1,7 +1,5 @@
 """Tables of captions and of images: what is written comes back, from a file that never has to fit in memory."""
 
-from __future__ import annotations
-
 import json
 import random
 import tracemalloc

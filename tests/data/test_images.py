@@ -1,7 +1,5 @@
 """Images of every kind become upright RGB; what cannot be read is named."""
 
-from __future__ import annotations
-
 import io
 import json
 import random

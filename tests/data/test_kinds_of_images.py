@@ -1,7 +1,5 @@
 """Every kind of image file that a user may have: the right pixels, or a refusal that names the file and says why."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

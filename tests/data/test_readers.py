@@ -1,7 +1,5 @@
 """Readers of the real data sets' formats: what they give, and what they say of a file that is wrong."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import random

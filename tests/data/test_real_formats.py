@@ -1,7 +1,5 @@
 """Real captions, questions and photos, in archives of the names and layouts that the official downloads have."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """The registry of downloads: how entries are read; every claim of ours has its source and fits the data at hand."""
 
-from __future__ import annotations
-
 import fnmatch
 import gzip
 import hashlib

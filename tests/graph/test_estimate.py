@@ -1,7 +1,5 @@
 """Estimates against numbers worked out by hand, published operation counts and a store that is really written."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

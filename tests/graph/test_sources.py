@@ -1,7 +1,5 @@
 """The code of a step is what Python would load for it; imports go down the floors of the package and never up."""
 
-from __future__ import annotations
-
 import ast
 import graphlib
 import json

@@ -1,7 +1,5 @@
 """Bootstrap intervals: against resampling by hand with pycocoevalcap, and how often they hold the truth."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Caption metrics: published scores of published predictions, awkward captions, and what happens without Java."""
 
-from __future__ import annotations
-
 import ast
 import gzip
 import json

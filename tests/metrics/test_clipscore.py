@@ -1,7 +1,5 @@
 """CLIPScore and RefCLIPScore against their definitions, row by row."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether captions name what is there, counted by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The measures of encoder and language model, against what a loop over everything finds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

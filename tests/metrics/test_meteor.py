@@ -1,7 +1,5 @@
 """METEOR: bit for bit pycocoevalcap's, although Java gets only the paraphrases and synonyms that captions can use."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import random

@@ -1,7 +1,5 @@
 """VQA accuracy against the official evaluation and against cases worked out by hand."""
 
-from __future__ import annotations
-
 import copy
 import gzip
 import json

@@ -1,7 +1,5 @@
 """Published numbers: the CSV against the facts it was taken from, the verdict's rule, and the table."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

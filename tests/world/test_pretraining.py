@@ -1,7 +1,5 @@
 """The parts of the recipe against what a loop over everything finds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from itertools import pairwise

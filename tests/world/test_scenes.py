@@ -3,8 +3,6 @@
 What is true of a scene is worked out here from the scene alone, with a vocabulary of its own.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """BLEU-1 to BLEU-4 (Papineni et al., 2002), as pycocoevalcap has them; of one image, sentence BLEU."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """CIDEr-D (Vedantam et al., 2015), bit for bit as pycocoevalcap has it, with the references prepared once."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -7,8 +7,6 @@ Published values come from CLIP ViT-B/32 and captions behind the prompt "A photo
 give other numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

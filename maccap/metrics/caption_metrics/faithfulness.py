@@ -1,7 +1,5 @@
 """Whether captions name what is there: a metric of drawn scenes, whose content is known."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

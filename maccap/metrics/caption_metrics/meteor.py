@@ -1,7 +1,5 @@
 """METEOR 1.5 (Denkowski and Lavie, 2014), computed by its Java program, and its score from summed statistics."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """ROUGE-L (Lin, 2004), bit for bit as pycocoevalcap has it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 

@@ -1,7 +1,5 @@
 """SPICE (Anderson et al., 2016), where Stanford CoreNLP lies beside it; nothing here ever downloads that."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Sequence

@@ -6,8 +6,6 @@
 - `beam_cache`: beam search that computes and stores each prompt once.
 """
 
-from __future__ import annotations
-
 import os
 
 

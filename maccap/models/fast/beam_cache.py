@@ -5,8 +5,6 @@ state is ever moved: a mask lets each position attend to the prompt and to its o
 (the tree attention of speculative decoding; Miao et al., SpecInfer, 2024). Texts are those of `model.generate`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,8 +1,6 @@
 """Residual attention blocks of an image tower on a CPU, by oneDNN: with weights packed once, and with the activation or
 the residual computed within each product."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

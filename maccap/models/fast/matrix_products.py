@@ -1,7 +1,5 @@
 """Matrix products on a CPU by oneDNN; torch gives them to MKL, which is slower on some processors."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """Text features of CLIP without computing the padding behind a batch's longest text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
