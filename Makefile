@@ -12,7 +12,7 @@ KEPT := **/*.prov.json predictions/**/*.jsonl.gz answers/**/*.jsonl.gz runs/**/r
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
 SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json
 
-.PHONY: install results audit publish ship schema docs diagrams lint
+.PHONY: install results audit publish ship schema docs lint
 .PHONY: test test-environments test-drivers test-paper test-slow test-slurm
 
 install: $(READY)
@@ -66,9 +66,6 @@ schema: install
 docs: install
 	.venv/bin/python -m pip install --quiet --requirement docs/requirements.lock
 	$(RUN) mkdocs build --strict
-
-diagrams: install
-	$(RUN) python -m maccap.graph.diagrams
 
 environment.yml: requirements.lock
 	@sed -i '/^      - /d' $@ && grep -v '^#' $< | sed 's/^/      - /' >> $@
