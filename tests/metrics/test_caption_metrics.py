@@ -20,7 +20,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.metrics import caption_scores, captions, check_coverage, score_pairs, spice_available
-from maccap.metrics.bootstrap import aligned_statistics, corpus_score
+from maccap.metrics.bootstrap import aligned_statistics, of_totals
 from maccap.metrics.captions import CaptionScores
 from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
 from tests.helpers import ROOT, SHARED, as_nobody
@@ -83,7 +83,7 @@ def assert_statistics_give_the_corpus(scores: CaptionScores) -> None:
     ]
     for name, value in scores.corpus.items():
         [statistics] = aligned_statistics([pd.DataFrame(rows)], name)
-        assert corpus_score(name, statistics) == pytest.approx(value, abs=1e-9)
+        assert of_totals(name, statistics.sum(axis=0)) == pytest.approx(value, abs=1e-9)
 
 
 def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored: list[CaptionScores]) -> None:
