@@ -47,7 +47,7 @@ def run(parsed: argparse.Namespace) -> int:
         print(f"  {name:<10}{text}")
     ready, records = False, Records()
     for name in profiles():
-        findings = [*basics(machine), *needs(name, machine, records)]
+        findings = [*_basics(machine), *needs(name, machine, records)]
         good = all(finding.good for finding in findings)
         ready |= good and name == default
         mark, verdict = " (default)" if name == default else "", "can run" if good else "cannot run as it is"
@@ -71,7 +71,7 @@ def about(machine: Machine) -> Iterator[tuple[str, str]]:
     yield "downloads", f"from {machine.source}, which {'answers' if machine.source_answers else 'does not answer'}"
 
 
-def basics(machine: Machine) -> Iterator[Finding]:
+def _basics(machine: Machine) -> Iterator[Finding]:
     """What every profile needs."""
     major, minor = map(int, machine.python.split(".")[:2])
     if (major, minor) < (3, 11):
