@@ -180,10 +180,6 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
-def test_the_kinds_are_many() -> None:
-    assert len(READ) + len(REFUSED) > 70
-
-
 @pytest.mark.parametrize("kind", READ)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_an_image_has_the_right_pixels(kind: str) -> None:
