@@ -64,7 +64,7 @@ def difference_interval(ours: Array, base: Array, seed: int = 0) -> tuple[float,
     return _middle(np.take_along_axis(differences, drawn, axis=1).mean(axis=1))
 
 
-def resampled(metric: str, statistics: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0) -> Array:
+def resampled(metric: str, statistics: Sequence[Array], resamples: int, seed: int) -> Array:
     """A corpus metric, in percent, on every resample for every seed, [R, S]; arguments as for `interval`."""
     stacked = np.concatenate(statistics, axis=1)
     totals = _draws(len(stacked), resamples, seed) @ stacked

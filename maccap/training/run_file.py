@@ -85,8 +85,8 @@ def describe_run(
     settings: dict[str, dict[str, Any]],
     models: dict[str, Path],
     *,
-    memory: Memory | None = None,
-    pairs: Path | None = None,
+    memory: Memory | None,
+    pairs: Path | None,
 ) -> RunFile:
     """The description of a trained run.
 
