@@ -22,7 +22,7 @@ def run(parsed: argparse.Namespace) -> None:
         DataError: a path does not exist or holds no image, or there is no run in the folder named; or, when all
             others are captioned, some images could not be read.
     """
-    files = image_files(parsed.paths)
+    files = _image_files(parsed.paths)
     drawings = drawing_names(files)
     if not parsed.run:
         print("captions by the package's own run, which knows only drawn scenes; --run names another", file=sys.stderr)
@@ -75,7 +75,7 @@ def json_list(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
             raise
 
 
-def image_files(paths: list[Path]) -> list[Path]:
+def _image_files(paths: list[Path]) -> list[Path]:
     """The image files among the paths; a folder stands for all images in it but those whose names start with a dot.
 
     Raises:

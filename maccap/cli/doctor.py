@@ -23,15 +23,15 @@ SHOWN = 4  # differing packages
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One thing that a profile needs: whether it is here, and if not, what to do."""
 
     good: bool
     text: str
 
 
-def _needed(good: bool, what: str, advice: str) -> Finding:
-    return Finding(good, what if good else f"{what}: {advice}")
+def _needed(good: bool, what: str, advice: str) -> Check:
+    return Check(good, what if good else f"{what}: {advice}")
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -43,30 +43,26 @@ def run(parsed: argparse.Namespace) -> int:
     default = default_profile()
     machine = examine(LOCK)
     print("This machine")
-    for name, text in about(machine, ask_torch=parsed.torch):
+    for name, text in about(machine):
         print(f"  {name:<10}{text}")
     ready, records = False, Records()
     for name in profiles():
-        findings = [*basics(machine), *needs(name, machine, records)]
-        good = all(finding.good for finding in findings)
+        checks = [*_basics(machine), *needs(name, machine, records)]
+        good = all(check.good for check in checks)
         ready |= good and name == default
         mark, verdict = " (default)" if name == default else "", "can run" if good else "cannot run as it is"
         print(f"\nProfile {name}{mark}: {verdict}")
-        for finding in findings:
-            print(f"  {'ok' if finding.good else 'missing':<10}{finding.text}")
+        for check in checks:
+            print(f"  {'ok' if check.good else 'missing':<10}{check.text}")
     return 0 if ready else 1
 
 
-def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, str]]:
+def about(machine: Machine) -> Iterator[tuple[str, str]]:
     """The machine in words, line by line."""
     yield "Python", machine.python
     yield "packages", ", ".join(f"{name} {version or '(none)'}" for name, version in machine.packages.matter.items())
     gpus = ", ".join(f"{name} ({gigabytes(memory)})" for name, memory in machine.gpus)
     yield "GPU", gpus or "none (no NVIDIA driver answers)"
-    if ask_torch:
-        import torch
-
-        yield "torch", f"can use {torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "can use no GPU"
     memory = f"memory {gigabytes(machine.memory)}, {gigabytes(machine.memory_free)} of it free"
     yield "cores", f"{machine.cores}; {memory}; disk {gigabytes(machine.disk_free)} free here"
     fit = "and SPICE" if machine.java_version in SPICE_VERSIONS else "but not for SPICE (8 or 11)"
@@ -75,72 +71,72 @@ def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, s
     yield "downloads", f"from {machine.source}, which {'answers' if machine.source_answers else 'does not answer'}"
 
 
-def basics(machine: Machine) -> Iterator[Finding]:
+def _basics(machine: Machine) -> Iterator[Check]:
     """What every profile needs."""
     major, minor = map(int, machine.python.split(".")[:2])
     if (major, minor) < (3, 11):
-        yield Finding(False, f"Python 3.11 or later, this is {machine.python}: make PYTHON=/path/to/python3.11 install")
+        yield Check(False, f"Python 3.11 or later, this is {machine.python}: make PYTHON=/path/to/python3.11 install")
     packages = machine.packages
     if packages.missing:
-        yield Finding(False, f"packages {', '.join(packages.missing)}: make install")
+        yield Check(False, f"packages {', '.join(packages.missing)}: make install")
     elif packages.different:
         others = [f"{name} {here or '(none)'} (lock: {pin})" for name, (here, pin) in packages.different.items()]
         listed = ", ".join([*others[:SHOWN], *(["..."] if len(others) > SHOWN else [])])
-        yield Finding(True, f"packages, but numbers may differ with others than {LOCK}'s: {listed}")
+        yield Check(True, f"packages, but numbers may differ with others than {LOCK}'s: {listed}")
     else:
-        yield Finding(True, f"all {packages.pinned} packages of {LOCK}")
+        yield Check(True, f"all {packages.pinned} packages of {LOCK}")
     if machine.java_version is None:
-        yield Finding(False, f"Java for the caption metrics. {machine.java}")
+        yield Check(False, f"Java for the caption metrics. {machine.java}")
 
 
-def needs(name: str, machine: Machine, records: Records) -> list[Finding]:
+def needs(name: str, machine: Machine, records: Records) -> list[Check]:
     """What one profile of `config/` needs beyond the basics, and whether it is here."""
     try:
         needed = costs(name)
     except ConfigError as error:
-        return [Finding(False, str(error))]
+        return [Check(False, str(error))]
     config, expected = needed.config, needed.expected
-    findings = [*_models(config), *(Finding(False, told) for told in gone(config))]
-    findings += [Finding(False, f"{key}, which you supply: {ask}") for key, ask in needed.to_ask.items()]
+    checks = [*_models(config), *(Check(False, told) for told in gone(config))]
+    checks += [Check(False, f"{key}, which you supply: {ask}") for key, ask in needed.to_ask.items()]
     if expected:
-        findings.append(_gpus(config["gpus"], machine, expected))
+        checks.append(_gpus(config["gpus"], machine, expected))
         if needed.missing:
             what = f"{download_size(expected)} to download"
             advice = "connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
             lacking = [name for name in needed.missing if not in_mirror(needed.assets[name], machine.source)]
             if machine.source_answers and lacking:
                 advice = f"{machine.source} lacks {len(lacking)}. {fill_mirror(machine.source, ' '.join(lacking))}"
-            findings.append(_needed(machine.source_answers and not lacking, what, advice))
+            checks.append(_needed(machine.source_answers and not lacking, what, advice))
     elif hours := job_hours(name, records):
-        findings.append(Finding(True, f"no GPU; its jobs took {hours:.1f} h one after another, by the records here"))
-    findings.append(_needed(machine.disk_free >= needed.disk, f"{gigabytes(needed.disk)} of disk", "free some"))
+        checks.append(Check(True, f"no GPU; its jobs took {hours:.1f} h one after another, by the records here"))
+    checks.append(_needed(machine.disk_free >= needed.disk, f"{gigabytes(needed.disk)} of disk", "free some"))
     if "spice" in config:
         if machine.java_version not in SPICE_VERSIONS:
             advice = "put one first on PATH (conda: openjdk=11), or remove `spice` from the profile"
-            findings.append(Finding(False, f"Java 8 or 11 for SPICE: {advice}"))
-        findings += [] if spice_has_place() else [Finding(False, f"SPICE's jars in {spice_folder()}: {NO_PLACE}")]
+            checks.append(Check(False, f"Java 8 or 11 for SPICE: {advice}"))
+        checks += [] if spice_has_place() else [Check(False, f"SPICE's jars in {spice_folder()}: {NO_PLACE}")]
         advice = "use a larger machine, or remove `spice` from the profile"
         what = f"{gigabytes(SPICE_MEMORY)} of memory for SPICE"
-        findings.append(_needed(machine.memory >= SPICE_MEMORY, what, advice))
-    return findings
+        checks.append(_needed(machine.memory >= SPICE_MEMORY, what, advice))
+    return checks
 
 
-def _models(config: dict[str, Any]) -> Iterator[Finding]:
+def _models(config: dict[str, Any]) -> Iterator[Check]:
     for key in ("encoder", "language_model"):
         name = config[key]["name"]
         if Path(name).is_dir():
-            yield Finding(True, f"the {key.replace('_', ' ')} in {name}")
+            yield Check(True, f"the {key.replace('_', ' ')} in {name}")
         elif looks_like_a_path(name):
-            yield Finding(False, f"the {key.replace('_', ' ')} in {name}: no such folder; correct `{key}.name`")
+            yield Check(False, f"the {key.replace('_', ' ')} in {name}: no such folder; correct `{key}.name`")
 
 
-def _gpus(wanted: int, machine: Machine, expected: Estimate) -> Finding:
+def _gpus(wanted: int, machine: Machine, expected: Estimate) -> Check:
     here = len(machine.gpus)
     hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {ASSUMED})"
     if here > 1:
         hours += f", on {here} GPUs {expected.wall_seconds(here) / 3600:,.0f} h"
     if wanted == 0:
-        return Finding(True, f"no GPU (`gpus` is 0), though it is {hours}")
+        return Check(True, f"no GPU (`gpus` is 0), though it is {hours}")
     if here >= wanted:
-        return Finding(True, f"{wanted} of {here} GPUs for each job; {hours}")
-    return Finding(False, f"{wanted} GPU for each job, {here} here; {hours}: run it where there is one")
+        return Check(True, f"{wanted} of {here} GPUs for each job; {hours}")
+    return Check(False, f"{wanted} GPU for each job, {here} here; {hours}: run it where there is one")

@@ -5,29 +5,24 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from ..core.artifacts import write_json
 from ..core.dotted import leaves
 from ..core.job import Job
-from ..core.progress import progress
 from ..core.project import config_files, own, read_config
 from ..core.records import now, write_record
 from ..core.settings import GenerationSettings
 from ..data.captions import Caption, read_captions
 from ..data.coco import read_coco_captions
 from ..data.features import ImageFeatures
-from ..data.images import read_images
 from ..figures.gap import FIGURES, draw
 from ..gap.report import gap_report
 from ..gap.settings import GapSettings
-from ..models.clip_features import has_class_token
 from ..models.devices import pick_device
 from ..models.encoder import Encoder, load_encoder
-from ..models.image_features import encode_images
+from ..models.image_features import encoded_batches
 from ..tables.gap import BUILDERS, TITLES
 from ..tables.table import write_table
 
@@ -81,22 +76,9 @@ def _captions(path: Path) -> list[Caption]:
 
 def _batches(encoder: Encoder, store: Path, names: dict[int, str]) -> Iterator[ImageFeatures]:
     """Features of the images by their ids, batch by batch; without tokens where the encoder has none."""
-    decoded = read_images(store, list(names.values()))
-    ids = torch.tensor(list(names)).split(BATCH)
-    for batch in progress(ids, "image features", len(ids)):
-        images = [next(decoded) for _ in batch]
-        if has_class_token(encoder.model.visual):
-            yield ImageFeatures(batch, *encode_images(encoder, images))
-        else:
-            yield _global_features(encoder, batch, images)
-
-
-@torch.inference_mode()
-def _global_features(encoder: Encoder, ids: torch.Tensor, images: list[Any]) -> ImageFeatures:
-    inputs = torch.stack([encoder.transform(image) for image in images]).to(encoder.device)
-    features = F.normalize(encoder.model.encode_image(inputs).float(), dim=-1).cpu()
-    count, dim = features.shape
-    return ImageFeatures(ids, features, torch.empty(count, 0, dim), torch.empty(count, 0, 0))
+    batches = encoded_batches(encoder, store, list(names.values()), BATCH)
+    for ids, batch in zip(torch.tensor(list(names)).split(BATCH), batches):
+        yield ImageFeatures(ids, *batch)
 
 
 def _tables_and_figures(out: Path, label: str) -> list[Path]:

@@ -14,6 +14,8 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ..core.allocation import cores
 from ..core.errors import EnvironmentProblem
 from ..core.records import RECORDED_PACKAGES
@@ -68,10 +70,10 @@ def examine(lock: Path) -> Machine:
     with ThreadPool(len(probes)) as pool:
         waiting = {name: pool.apply_async(probe) for name, probe in probes.items()}
         found = {name: result.get() for name, result in waiting.items()}
-    memory, free = memory_bytes()
+    memory = psutil.virtual_memory()
     path, version = found["java"]
     return Machine(
-        platform.python_version(), found["packages"], found["gpus"], cores(), memory, free,
+        platform.python_version(), found["packages"], found["gpus"], cores(), memory.total, memory.available,
         shutil.disk_usage(".").free, path, version, source, found["answers"],
     )  # fmt: skip
 
@@ -119,16 +121,6 @@ def java() -> tuple[str, int | None]:
         return ensure_java(), java_version()
     except EnvironmentProblem as error:
         return str(error), None
-
-
-def memory_bytes() -> tuple[int, int]:
-    """Memory in all and what is available; zero where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0, 0
-    values = {key: int(rest.split()[0]) * 1024 for key, _, rest in (line.partition(":") for line in lines)}
-    return values.get("MemTotal", 0), values.get("MemAvailable", 0)
 
 
 def answers(source: str) -> bool:

@@ -102,7 +102,7 @@ def write_json(path: Path | str, value: Any, *, indent: int | None = 1) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
-def write_figure(path: Path | str, figure: Any, dpi: int = 160) -> None:
+def write_figure(path: Path | str, figure: Any, dpi: int) -> None:
     """Write a matplotlib figure by the path's suffix, without a date, so that equal figures have equal bytes.
 
     A bitmap has 256 colours, which makes it a third as large.

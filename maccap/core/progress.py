@@ -27,7 +27,7 @@ def progress(items: Iterable[T], label: str, total: int, done: int = 0) -> Itera
             print(f"{label}: {count} of {total} ({count / total:.0%})", file=sys.stderr, flush=True)
 
 
-def byte_progress(chunks: Iterable[bytes], label: str, total: int | None, done: int = 0) -> Iterator[bytes]:
+def byte_progress(chunks: Iterable[bytes], label: str, total: int | None, done: int) -> Iterator[bytes]:
     """Yield the chunks and show how many of `total` bytes (None: unknown) are through, `done` of them before."""
     terminal = sys.stderr.isatty()
     told = time.monotonic()

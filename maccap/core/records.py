@@ -130,8 +130,8 @@ def write_record(step: str, job: Job, started: datetime, command: str | None = N
         command=command or f"maccap step --again {path}",
         code=code_version(),
         python=platform.python_version(),
-        packages=package_versions(),
-        host=host_class(),
+        packages=_package_versions(),
+        host=_host_class(),
         started=started,
         ended=now(),
     )
@@ -250,7 +250,7 @@ def code_version() -> Code:
     return Code(package=__version__, commit=commit or None, dirty=bool(changes) if commit else None)
 
 
-def package_versions() -> dict[str, str]:
+def _package_versions() -> dict[str, str]:
     """Versions of the installed packages that decide numbers."""
     found = {}
     for package in RECORDED_PACKAGES:
@@ -259,7 +259,7 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def host_class() -> dict[str, Any]:
+def _host_class() -> dict[str, Any]:
     """What kind of machine this is, what the job was given of it, and which job of Slurm's that was."""
     host = {"machine": platform.machine(), "system": platform.system(), "cores": cores()}
     host |= {f"slurm_{name}": value for name, value in slurm_job().items()}

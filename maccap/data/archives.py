@@ -51,7 +51,7 @@ def read_member_json(path: Path | str, member: str | None = None) -> Any:
     """
     with reading(path):
         if _is_zip(path):
-            with open_zip(path) as archive:
+            with _open_zip(path) as archive:
                 data = archive.read(_json_member(archive, path, member))
         elif member is not None:
             raise DataError(f"{path}: not a zip archive, so it holds no {member}; {ANEW}")
@@ -78,7 +78,7 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def open_zip(path: Path | str) -> zipfile.ZipFile:
+def _open_zip(path: Path | str) -> zipfile.ZipFile:
     """A zip archive; names that do not say so are UTF-8, as macOS packs them, where they can be."""
     try:
         return zipfile.ZipFile(path, metadata_encoding="utf-8")
@@ -104,7 +104,7 @@ def read_members(store: Path | str, names: Sequence[str]) -> Iterator[tuple[str,
             for member in _meant(store, names, held):
                 yield str(store / member), (store / member).read_bytes()
         elif _is_zip(store):
-            with open_zip(store) as archive:
+            with _open_zip(store) as archive:
                 for member in _meant(store, names, set(archive.namelist())):
                     yield f"{store}:{member}", archive.read(member)
         elif tarfile.is_tarfile(store):
@@ -162,7 +162,7 @@ def unpack(archive: Path | str, folder: Path | str, members: Sequence[str]) -> l
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with reading(archive), open_zip(archive) as zipped:
+    with reading(archive), _open_zip(archive) as zipped:
         files = [member for member in zipped.infolist() if not member.is_dir()]
         chosen = [member for member in files if any(fnmatchcase(member.filename, pattern) for pattern in members)]
         for pattern in members:

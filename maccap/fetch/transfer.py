@@ -112,9 +112,9 @@ def download(
     part: Part,
     *,
     label: str,
-    size: int | None = None,
-    headers: Mapping[str, str] | None = None,
-    patience: Patience = PATIENT,
+    size: int | None,
+    headers: Mapping[str, str] | None,
+    patience: Patience,
 ) -> None:
     """Complete a part file from a URL; what is there already is kept if the server can continue it.
 

@@ -8,13 +8,13 @@ import torch
 from PIL import Image, ImageOps
 
 from ..core.artifacts import atomic
-from ..inference.run import Caption
+from ..inference.run import ImageCaption
 from ..models.subregions import attended_tokens
 
 PANEL = 3.65  # inches
 
 
-def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: Caption, k: int, out: Path) -> None:
+def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: ImageCaption, k: int, out: Path) -> None:
     """Save, as PNG, the image as the encoder crops it with its k attended patches numbered, and the attention beside.
 
     Args:

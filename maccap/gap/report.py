@@ -42,7 +42,7 @@ def gap_report(
         raise DataError("an image has no caption: the image features belong to other captions; delete and run again")
     folds = deal(count, settings.seed)
     gap = gap_vectors(images.global_, text, image_row).numpy()
-    plane, captions = common_plane(images.global_, text), first_captions(image_row)
+    plane, captions = _common_plane(images.global_, text), first_captions(image_row)
     effect, planes, histograms = {}, {}, {}
     for name, repair in repairs(images, text, image_row, memory, settings).items():
         sides = repair(torch.ones(count, dtype=torch.bool))
@@ -64,7 +64,7 @@ def gap_report(
     }
 
 
-def common_plane(image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+def _common_plane(image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     """Two orthonormal directions [2, d]: from the captions' mean to the images', and the first principal direction of
     all features, each less its modality's mean, at right angles to it."""
     image, text = image.double(), text.double()

@@ -123,13 +123,13 @@ def mardia(sample: Array) -> tuple[float, float]:
     With m_ij the scalar product of the centred vectors i and j under the inverse covariance (divisor N): the mean of
     m_ij ** 3 over all pairs, near 0 for a large Gaussian sample, and the mean of m_ii ** 2, near q (q + 2).
     """
-    white = whitened(sample)
+    white = _whitened(sample)
     products = (rows @ white.T for rows in np.array_split(white, -(-len(white) // ROWS)))
     cubes = sum(float(np.vdot(product * product, product)) for product in products)
     return cubes / len(white) ** 2, float(((white**2).sum(axis=1) ** 2).mean())
 
 
-def whitened(sample: Array) -> Array:
+def _whitened(sample: Array) -> Array:
     """The vectors [N, q], centred and turned, with the identity as covariance (divisor N)."""
     return np.asarray(np.linalg.qr(sample - sample.mean(axis=0)).Q * np.sqrt(len(sample)))
 
@@ -166,7 +166,7 @@ def curves(gap: Vectors, directions: int) -> dict[str, Array]:
         "quantiles_high": high,
         "skewness": np.quantile(stats.skew(gap.vectors), PERCENTS),
         "kurtosis": np.quantile(stats.kurtosis(gap.vectors), PERCENTS),
-        "distances": np.quantile((whitened(gap.scores(directions)) ** 2).mean(axis=1), PERCENTS),
+        "distances": np.quantile((_whitened(gap.scores(directions)) ** 2).mean(axis=1), PERCENTS),
         "spectrum": gap.shares,
     }
 

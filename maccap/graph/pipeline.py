@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -35,7 +36,7 @@ def decisions(graph: Graph) -> dict[str, str]:
     found = {}
     for jobs in _together(graph.jobs):
         about = [{"rule": job.rule, "code": job.code, "command": job.command, "settings": job.settings} for job in jobs]
-        found[f"{stage_name(jobs[0])}.json"] = json.dumps(about, indent=1) + "\n"
+        found[f"{_stage_name(jobs[0])}.json"] = json.dumps(about, indent=1) + "\n"
     return found
 
 
@@ -52,7 +53,7 @@ def render(graph: Graph, profile: str, default: str) -> str:
     needed = _needed_first(graph.jobs)
     for jobs in _together(graph.jobs):
         first = jobs[0]
-        if (name := stage_name(first)) in stages:
+        if (name := _stage_name(first)) in stages:
             raise ConfigError(
                 f"rule {first.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard"
             )
@@ -64,13 +65,13 @@ def render(graph: Graph, profile: str, default: str) -> str:
     outputs = [path for job in graph.jobs for path in job.outputs]
     run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
     text = HEADER + f"# Profile {profile}, {len(graph.jobs)} jobs; {run}.\n"
-    text += "stages:\n\n" + "\n".join(_indented({name: stage}) for name, stage in stages.items())
+    text += "stages:\n\n" + "\n".join(indent(_yaml({name: stage}), "  ") for name, stage in stages.items())
     text += _dump({"params": [base + path for path in graph.configs]})
     text += _dump({"metrics": [base + path for path in outputs if path.endswith(".metrics.json")]})
     return text + _dump({"plots": [plot for path in outputs for plot in _plots(path, base)]})
 
 
-def stage_name(job: GraphJob) -> str:
+def _stage_name(job: GraphJob) -> str:
     """`train-daylight-maccap` for the job of rule `train` with the wildcards `daylight` and `maccap`."""
     return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(filter(None, [job.rule, *job.wildcards])))
 
@@ -145,7 +146,7 @@ def _stage(
     config = f"--configfile config/{profile}.yaml " if own else ""
     rules, targets = (" ".join(names) for names in zip(*((job.rule, job.outputs[0]) for job in jobs), strict=True))
     run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
-    deps = [*_gathered([*inputs, *first.upstream], folders), f"{decided_by(profile)}/{stage_name(first)}.json"]
+    deps = [*_gathered([*inputs, *first.upstream], folders), f"{decided_by(profile)}/{_stage_name(first)}.json"]
     stage: dict[str, Any] = {"cmd": run, "deps": _Short(deps)}
     made = [path for job in jobs for path in (*job.outputs, job.provenance)]
     stage["outs"] = [*_gathered(made, folders), *(record for job in jobs for record in job.records)]
@@ -185,10 +186,6 @@ _Dumper.add_representer(
 
 def _dump(value: dict[str, list[Any]]) -> str:
     return "\n" + _yaml(value) if any(value.values()) else ""
-
-
-def _indented(value: dict[str, Any]) -> str:
-    return "".join(f"  {line}\n" for line in _yaml(value).splitlines())
 
 
 def _yaml(value: dict[str, Any]) -> str:

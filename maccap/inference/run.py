@@ -27,7 +27,7 @@ SHIPPED = PACKAGE / "maccap/world/runs"  # by domain
 
 
 @dataclass(frozen=True)
-class Caption:
+class ImageCaption:
     """The caption of an image: the one of the candidates that CLIP finds nearest to the image.
 
     Attributes:
@@ -53,7 +53,7 @@ class Run:
     def __repr__(self) -> str:
         return f"<run {self.about.run} of {self.about.trained}, seed {self.about.seed}>"
 
-    def caption(self, images: Sequence[Path | str | Image.Image]) -> list[Caption]:
+    def caption(self, images: Sequence[Path | str | Image.Image]) -> list[ImageCaption]:
         """Captions of image files or PIL images, decoded with the run's own settings.
 
         An image's noise is drawn from the run's seed and the image's own pixels, and each image is encoded and decoded
@@ -79,11 +79,11 @@ class Run:
         read = upright(image) if isinstance(image, Image.Image) else read_image(image)
         return ImageFeatures(torch.tensor([_id(read)]), *encode_images(self.captioner.encoder, [read]))
 
-    def caption_features(self, features: ImageFeatures) -> Caption:
+    def caption_features(self, features: ImageFeatures) -> ImageCaption:
         """The caption of an image whose features are at hand."""
         candidates, fresh = self.captioner.candidates(features), EncodedOnce(self.captioner.encoder)
         [row] = choose(fresh, features, candidates, self.about.selection)
-        return Caption(row["caption"], row["candidates"], row["scores"])
+        return ImageCaption(row["caption"], row["candidates"], row["scores"])
 
 
 def load_run(folder: Path | str | None = None, device: torch.device | str = "cpu") -> Run:

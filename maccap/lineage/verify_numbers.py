@@ -46,7 +46,7 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     calls = list(_calls(project, TABLES, tables, there=again))
     with tempfile.TemporaryDirectory() as folder, workers(2) as submit:
         for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
-            parts = [submit(remake, project.root, folder, outcome.check, run, lot) for lot in shared]
+            parts = [submit(_remake, project.root, folder, outcome.check, run, lot) for lot in shared]
             for part in (part.result() for part in parts):
                 outcome.findings += part.findings
                 outcome.notes += part.notes
@@ -72,7 +72,7 @@ def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
                 continue
             for call in _calls(project, (record.step,), outcome, only=path):
                 with tempfile.TemporaryDirectory() as folder:
-                    part = submit(remake, project.root, folder, outcome.check, run, [call]).result()
+                    part = submit(_remake, project.root, folder, outcome.check, run, [call]).result()
                 outcome.findings += part.findings
                 if not part.findings:
                     outcome.notes.append(f"ran again, same bytes: {record.step} → {call[1].outputs[0]}")
@@ -155,7 +155,7 @@ def _rightly_lacks(project: Project, record: str, name: str, digest: str) -> boo
     return name in project.absent or (may_differ and state_of(project.path(name), digest) in (CHANGED, MISSING))
 
 
-def remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[Call]) -> Outcome:
+def _remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[Call]) -> Outcome:
     """Do jobs again in a folder, and compare what they write with the files below `root`.
 
     One thread, as the jobs had: sums of floats depend on how they are divided.

@@ -41,11 +41,6 @@ def aligned_statistics(runs: Sequence[pd.DataFrame], metric: str) -> list[Array]
     return [np.array([own[image] for image in found[0]], dtype=np.float64) for own in found]
 
 
-def corpus_score(metric: str, statistics: Array) -> float:
-    """The corpus metric, in percent, of `aligned_statistics` [N, k]."""
-    return float(_of_totals(metric, statistics.sum(axis=0)))
-
-
 def interval(
     metric: str, statistics: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
@@ -69,11 +64,11 @@ def difference_interval(ours: Array, base: Array, seed: int = 0) -> tuple[float,
     return _middle(np.take_along_axis(differences, drawn, axis=1).mean(axis=1))
 
 
-def resampled(metric: str, statistics: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0) -> Array:
+def resampled(metric: str, statistics: Sequence[Array], resamples: int, seed: int) -> Array:
     """A corpus metric, in percent, on every resample for every seed, [R, S]; arguments as for `interval`."""
     stacked = np.concatenate(statistics, axis=1)
     totals = _draws(len(stacked), resamples, seed) @ stacked
-    return _of_totals(metric, totals.reshape(resamples, len(statistics), -1))
+    return of_totals(metric, totals.reshape(resamples, len(statistics), -1))
 
 
 @lru_cache(maxsize=2)
@@ -100,7 +95,7 @@ def _statistics(rows: pd.DataFrame, metric: str) -> dict[int, Sequence[float]]:
         raise DataError(f"no statistics of {metric} per image ({error} is missing); score again") from error
 
 
-def _of_totals(metric: str, totals: Array) -> Array:
+def of_totals(metric: str, totals: Array) -> Array:
     """The metric, as tables print it, of summed rows: [..., k] -> [...]."""
     own = None if metric == VQA else metric_named(metric).of_totals
     if own:

@@ -50,12 +50,7 @@ class Encoder:
 
     @cached_property
     def fast_blocks(self) -> list[Any]:
-        """The image tower's blocks, prepared for batches of CPU_IMAGES on a CPU; made when first asked for.
-
-        Raises:
-            EncoderError: the image tower has no class token.
-        """
-        require_class_token(self.model.visual)
+        """The image tower's blocks, prepared for batches of CPU_IMAGES on a CPU; made when first asked for."""
         return image_blocks(self.model.visual, CPU_IMAGES * len(self.model.visual.positional_embedding))
 
     def text_only(self) -> Encoder:

@@ -15,7 +15,7 @@ from ..core.progress import progress
 from ..data.captions import ImageEntry
 from ..data.features import write_store
 from ..data.images import read_images
-from .clip_features import image_tokens_and_attention
+from .clip_features import has_class_token, image_tokens_and_attention
 from .encoder import CPU_IMAGES, Encoder
 from .fast import plain
 
@@ -24,8 +24,11 @@ def encode_images(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.T
     """Normalised global features, tokens and attention of some PIL images, on the CPU in float32.
 
     On a CPU each of torch's threads prepares and encodes batches of at most CPU_IMAGES by itself, which is faster than
-    sharing every product; elsewhere threads only prepare the images of one batch.
+    sharing every product; elsewhere threads only prepare the images of one batch. A tower without a class token gives
+    no tokens and no attention.
     """
+    if not has_class_token(encoder.model.visual):
+        return _without_tokens(encoder, images)
     blocks = None if plain() else encoder.fast_blocks
     if encoder.device.type == "cpu":
         size = min(CPU_IMAGES, -(-len(images) // torch.get_num_threads()))
@@ -55,6 +58,14 @@ def _encode(encoder: Encoder, blocks: list[Any] | None, images: list, each: Call
     ready = torch.stack(list(each(encoder.transform, images)))
     global_, tokens, attention = image_tokens_and_attention(encoder.model, ready, blocks)
     return [part.float().cpu() for part in (F.normalize(global_, dim=-1), tokens, attention)]
+
+
+@torch.inference_mode()
+def _without_tokens(encoder: Encoder, images: list) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ready = torch.stack([encoder.transform(image) for image in images]).to(encoder.device)
+    global_ = F.normalize(encoder.model.encode_image(ready).float(), dim=-1).cpu()
+    count, dim = global_.shape
+    return global_, torch.empty(count, 0, dim), torch.empty(count, 0, 0)
 
 
 def encoded_batches(

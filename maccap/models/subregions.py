@@ -18,20 +18,15 @@ def attended_tokens(attention: torch.Tensor, k: int) -> torch.Tensor:
     return attention[:, 0].topk(k, dim=-1).indices
 
 
-def subregion_weights(attention: torch.Tensor, k: int, *, released: bool = True) -> torch.Tensor:
-    """Weights [B, k, T] of all tokens in each subregion: the attention rows of the k attended tokens.
+def aggregate(tokens: torch.Tensor, attention: torch.Tensor, k: int, *, released: bool = True) -> torch.Tensor:
+    """Subregion features [B, k, d], L2-normalised, from tokens [B, T, d] and attention [B, T, T].
 
-    `released` passes each row, already a distribution, through softmax once more, as the released code does;
-    the weights are then nearly uniform.
+    A subregion weighs the tokens by the attention row of one attended token. `released` passes each row, already a
+    distribution, through softmax once more, as the released code does; the weights are then nearly uniform.
     """
     top = attended_tokens(attention, k)
     rows = attention.gather(1, top.unsqueeze(-1).expand(-1, -1, attention.shape[-1]))
-    return rows.softmax(dim=-1) if released else rows
-
-
-def aggregate(tokens: torch.Tensor, attention: torch.Tensor, k: int, *, released: bool = True) -> torch.Tensor:
-    """Subregion features [B, k, d], L2-normalised, from tokens [B, T, d] and attention [B, T, T]."""
-    return F.normalize(subregion_weights(attention, k, released=released) @ tokens, dim=-1)
+    return F.normalize((rows.softmax(dim=-1) if released else rows) @ tokens, dim=-1)
 
 
 def fuse(global_features: torch.Tensor, subregions: torch.Tensor, weight: float) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,6 @@ from ..tables.table import Table
 SECTIONS = ("scenes", "encoder", "language_model", "training", "generation", "selection", "answering")
 
 Rows = list[list[str]]
-
-
-@dataclass(frozen=True)
-class Environment:
-    """What the records of all jobs behind a report name, without times: equal runs give equal values."""
-
-    pythons: list[str]
-    packages: Rows
-    hosts: list[str]
-    records: int
 
 
 def shown(value: Any) -> str:
@@ -93,19 +82,19 @@ def seeds(cfg: dict[str, Any]) -> list[int]:
     return [cfg["seed"] + i for i in range(cfg["repeats"])]
 
 
-def environment(files: Iterable[Path | str]) -> Environment:
-    """Python, packages and host classes of every job behind the files."""
+def environment(files: Iterable[Path | str]) -> dict[str, Any]:
+    """Python, packages and host classes of every job behind the files, without times: equal runs give equal values."""
     known = Records().behind(files)
     versions: dict[str, set[str]] = {}
     for record in known:
         for package, version in record.packages.items():
             versions.setdefault(package, set()).add(version)
-    return Environment(
-        sorted({record.python for record in known}),
-        [[package, ", ".join(sorted(found))] for package, found in sorted(versions.items())],
-        sorted({_host(record.host) for record in known}),
-        len(known),
-    )
+    return {
+        "pythons": sorted({record.python for record in known}),
+        "packages": [[package, ", ".join(sorted(found))] for package, found in sorted(versions.items())],
+        "hosts": sorted({_host(record.host) for record in known}),
+        "records": len(known),
+    }
 
 
 def _host(host: dict[str, Any]) -> str:

@@ -2,10 +2,8 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageOps
 from safetensors import safe_open
 
@@ -16,15 +14,6 @@ from ..models.subregions import attended_tokens
 from .inline import data_uri
 
 MAX_SIDE = 384  # pixels of an image on the page
-
-
-@dataclass(frozen=True)
-class Patch:
-    """An attended patch by its rank (from 1) and its place in the encoder's grid."""
-
-    rank: int
-    row: int
-    column: int
 
 
 def read_shown(store: Path, table: Path, image_ids: Sequence[int]) -> dict[int, Image.Image]:
@@ -52,12 +41,12 @@ def jpeg(image: Image.Image, *, square: bool = False) -> str:
     return data_uri("image/jpeg", data.getvalue())
 
 
-def attended(stores: Sequence[Path], image_ids: Sequence[int], k: int) -> tuple[int, dict[int, list[Patch]]]:
-    """The grid's width in patches, and for each image those of its k attended tokens that are patches, by rank.
+def attended(stores: Sequence[Path], image_ids: Sequence[int], k: int) -> tuple[int, dict[int, list[dict[str, int]]]]:
+    """The grid's width in patches, and for each image those of its k attended tokens that are patches.
 
-    The class token may be among the k; it stands for no place in the image.
+    A patch has its rank (from 1), row and column. The class token may be among the k; it stands for no place.
     """
-    found: dict[int, list[Patch]] = {}
+    found = {}
     grid = 0
     for store in stores:
         with safe_open(store, "pt") as columns:
@@ -65,13 +54,6 @@ def attended(stores: Sequence[Path], image_ids: Sequence[int], k: int) -> tuple[
         grid = int((attention.shape[-1] - 1) ** 0.5)
         for image_id in set(image_ids) & set(ids):
             tokens = attended_tokens(attention[ids.index(image_id)].float().unsqueeze(0), k)[0]
-            found[image_id] = _patches(tokens, grid)
+            places = ((rank, *divmod(token - 1, grid)) for rank, token in enumerate(tokens.tolist(), 1) if token)
+            found[image_id] = [{"rank": rank, "row": row, "column": column} for rank, row, column in places]
     return grid, found
-
-
-def _patches(tokens: torch.Tensor, grid: int) -> list[Patch]:
-    return [
-        Patch(rank, *divmod(token - 1, grid))
-        for rank, token in enumerate(tokens.tolist(), start=1)
-        if token  # 0 is the class token
-    ]

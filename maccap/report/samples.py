@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from ..data.captions import read_captions, references
 from ..data.predictions import read_answers, read_predictions
 from ..data.vqa import read_annotations, read_questions
 from ..metrics.metric_files import read_metrics
-from .images import Patch, attended, jpeg, read_shown
+from .images import attended, jpeg, read_shown
 
 RANDOM_IMAGES = 12
 RANDOM_QUESTIONS = 12
@@ -22,70 +21,12 @@ DRAWN = "drawn at random"
 LEAD = "maccap"  # the method whose captions are looked into
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One caption that was generated, CLIP's score for it (cosine), and whether it was chosen."""
-
-    text: str
-    score: float
-    chosen: bool
-
-
-@dataclass(frozen=True)
-class Output:
-    """What one method, or one way of answering, gave; `score` is CIDEr or VQA accuracy, None where it gave nothing."""
-
-    label: str
-    text: str
-    score: float | None
-
-
-@dataclass(frozen=True)
-class ImageSample:
-    """One test image: `image` is square, as the encoder sees it; `why` says how it was chosen."""
-
-    image_id: int
-    why: str
-    drawn: bool
-    image: str
-    grid: int
-    patches: list[Patch]
-    candidates: list[Candidate]
-    captions: list[Output]
-    references: list[str]
-
-
-@dataclass(frozen=True)
-class ImageSamples:
-    """Samples of one data set's test images; `files` hold what the samples show."""
-
-    dataset: str
-    files: list[str]
-    images: list[ImageSample]
-
-
-@dataclass(frozen=True)
-class QuestionSample:
-    """One question; `humans` lists their answers with counts, the most frequent first."""
-
-    question_id: int
-    question: str
-    image: str
-    answers: list[Output]
-    humans: list[tuple[str, int]]
-
-
-@dataclass(frozen=True)
-class QuestionSamples:
-    dataset: str
-    files: list[str]
-    questions: list[QuestionSample]
-
-
-def image_samples(job: Job) -> list[ImageSamples]:
+def image_samples(job: Job) -> list[dict[str, Any]]:
     """For each in-domain test set that MacCap was run on: some images with all captions of the first seed.
 
     They are those that the config names under `samples`, MacCap's best and worst by CIDEr, and seeded random ones.
+    `files` hold what the samples show. `image` is square, as the encoder sees it. A candidate's score is CLIP's cosine,
+    a caption's CIDEr, None where a method gave none.
 
     Raises:
         DataError: the config names an image that is not in the test set.
@@ -124,7 +65,7 @@ def _method(cfg: dict[str, Any], experiment: str) -> str | None:
 
 def _of_dataset(
     job: Job, dataset: str, lead: str, outputs: dict[str, pd.DataFrame], cider: dict[str, dict[int, float]]
-) -> ImageSamples:
+) -> dict[str, Any]:
     cfg = job.settings
     chosen = _choose(cider[lead], cfg.get(f"samples.{dataset}", []), cfg["seed"])
     generation = settings(GenerationSettings, cfg, "generation", f"experiments.{lead}.generation")
@@ -136,22 +77,31 @@ def _of_dataset(
         own: Any = outputs[lead].loc[image_id]
         texts, scores = own["candidates"] or [own["caption"]], own["scores"] or [own["image_cosine"]]
         scored, best = zip(texts, scores, strict=True), texts.index(own["caption"])
-        candidates = [Candidate(text, score, number == best) for number, (text, score) in enumerate(scored)]
+        candidates = [
+            {"text": text, "score": score, "chosen": number == best} for number, (text, score) in enumerate(scored)
+        ]
         captions = [
-            Output(
-                cfg[f"experiments.{name}.label"],
-                rows.caption[image_id] if image_id in rows.index else "",
-                cider[name].get(image_id),
-            )
+            {
+                "label": cfg[f"experiments.{name}.label"],
+                "text": rows.caption[image_id] if image_id in rows.index else "",
+                "score": cider[name].get(image_id),
+            }
             for name, rows in outputs.items()
         ]
-        square = jpeg(shown[image_id], square=True)
         images.append(
-            ImageSample(
-                image_id, why, why == DRAWN, square, grid, patches[image_id], candidates, captions, asked[image_id]
-            )
+            {
+                "image_id": image_id,
+                "why": why,
+                "drawn": why == DRAWN,
+                "image": jpeg(shown[image_id], square=True),
+                "grid": grid,
+                "patches": patches[image_id],
+                "candidates": candidates,
+                "captions": captions,
+                "references": asked[image_id],
+            }
         )
-    return ImageSamples(dataset, list(map(str, job.inputs["predictions"])), images)
+    return {"dataset": dataset, "files": list(map(str, job.inputs["predictions"])), "images": images}
 
 
 def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[int, str]:
@@ -168,8 +118,11 @@ def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[in
     return chosen
 
 
-def question_samples(job: Job) -> list[QuestionSamples]:
-    """Seeded random questions about each data set that was asked about, with every answer of the first seed."""
+def question_samples(job: Job) -> list[dict[str, Any]]:
+    """Seeded random questions about each data set that was asked about, with every answer of the first seed.
+
+    An answer's score is its accuracy; `humans` are people's answers with counts, the most frequent first.
+    """
     if not job.settings["asked"]:
         return []
     answers, metrics = (
@@ -183,7 +136,7 @@ def question_samples(job: Job) -> list[QuestionSamples]:
     ]
 
 
-def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFrame) -> QuestionSamples:
+def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFrame) -> dict[str, Any]:
     questions = read_questions(job.input(f"questions_{dataset}"))
     annotations = read_annotations(job.input(f"annotations_{dataset}"), questions)["annotations"]
     given = {row["question_id"]: [answer["answer"] for answer in row["answers"]] for row in annotations}
@@ -193,20 +146,20 @@ def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFra
     accuracy = {name: scores[scores.vqa_method == name].set_index("question_id").accuracy for name in names}
     shown = read_shown(job.input(f"store_{dataset}"), job.input(f"images_{dataset}"), [row.image_id for row in drawn])
     samples = [
-        QuestionSample(
-            row.question_id,
-            row.question,
-            jpeg(shown[row.image_id]),
-            [
-                Output(
-                    job.settings[f"vqa_methods.{name}.label"],
-                    own[row.question_id],
-                    float(accuracy[name][row.question_id]),
-                )
+        {
+            "question_id": row.question_id,
+            "question": row.question,
+            "image": jpeg(shown[row.image_id]),
+            "answers": [
+                {
+                    "label": job.settings[f"vqa_methods.{name}.label"],
+                    "text": own[row.question_id],
+                    "score": float(accuracy[name][row.question_id]),
+                }
                 for name, own in outputs.items()
             ],
-            Counter(given[row.question_id]).most_common(),
-        )
+            "humans": Counter(given[row.question_id]).most_common(),
+        }
         for row in drawn
     ]
-    return QuestionSamples(dataset, list(map(str, job.inputs["answers"])), samples)
+    return {"dataset": dataset, "files": list(map(str, job.inputs["answers"])), "questions": samples}

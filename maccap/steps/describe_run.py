@@ -5,7 +5,7 @@ It is a job of its own so that changed settings of generation, selection or answ
 
 from ..core.job import Job
 from ..core.settings import section
-from ..training.run_file import Memory, describe_run, write_run
+from ..training.run_file import MemoryFiles, describe_run, write_run
 
 
 def run(job: Job) -> None:
@@ -14,7 +14,7 @@ def run(job: Job) -> None:
     memory = None
     if job.inputs.get("memory"):
         features = [path.as_posix() for path in job.inputs["memory"]]
-        memory = Memory(features=features, captions=job.input("memory_captions").as_posix())
+        memory = MemoryFiles(features=features, captions=job.input("memory_captions").as_posix())
     pairs = job.input("pairs") if job.inputs.get("pairs") else None
     run_file = describe_run(job.input("weights"), job.input("log"), settings, models, memory=memory, pairs=pairs)
     write_run(job.outputs[0], run_file)

@@ -183,7 +183,7 @@ def _in_markdown(text: str) -> str:
     return " ".join(text.split("\n")).replace("|", "\\|")
 
 
-def to_latex(table: Table, name: str, usual: Sequence[str] = (), bold: Collection[tuple[str, ...]] = ()) -> str:
+def to_latex(table: Table, name: str, usual: Sequence[str], bold: Collection[tuple[str, ...]] = ()) -> str:
     """A table for LaTeX; a comment in it names the packages that it needs.
 
     Args:
@@ -207,7 +207,7 @@ def to_latex(table: Table, name: str, usual: Sequence[str] = (), bold: Collectio
     return latex.latex_table(name, table.title, table.notes, heads, body)
 
 
-def to_html(table: Table, name: str, traced: bool = True) -> str:
+def to_html(table: Table, name: str, traced: bool) -> str:
     """A page of its own; traced, each number is a link to its past on the page `trace.html`, one folder up."""
 
     def data(row: Row, column: str, cell: Cell | str | None) -> str:

@@ -32,7 +32,7 @@ class Frozen(BaseModel):
     folder: str
 
 
-class Memory(Strict):
+class MemoryFiles(Strict):
     """The training captions that a method retrieves from: shards of their text features, and their table."""
 
     features: list[str]
@@ -42,7 +42,7 @@ class Memory(Strict):
 class ResourceFiles(Strict):
     """Files that the run's method reads beside its weights; only what it needs is there."""
 
-    memory: Memory | None = None
+    memory: MemoryFiles | None = None
     pairs: str | None = None
     vocabulary: str | None = None
 
@@ -85,8 +85,8 @@ def describe_run(
     settings: dict[str, dict[str, Any]],
     models: dict[str, Path],
     *,
-    memory: Memory | None = None,
-    pairs: Path | None = None,
+    memory: MemoryFiles | None,
+    pairs: Path | None,
 ) -> RunFile:
     """The description of a trained run.
 

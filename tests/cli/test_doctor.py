@@ -208,4 +208,5 @@ def test_this_machine_is_examined(monkeypatch):
     assert machine.source_answers
     assert machine.cores >= 1
     assert machine.disk_free > 0
+    assert machine.memory > machine.memory_free > 0
     assert machine.packages.matter["torch"]

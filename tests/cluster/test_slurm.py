@@ -17,7 +17,8 @@ from typing import ClassVar
 import pytest
 import yaml
 
-from tests.helpers.checkout import Checkout, make_checkout, wait_for
+from tests.helpers import wait_for
+from tests.helpers.checkout import Checkout, make_checkout
 
 pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).with_name("slurm.sh")

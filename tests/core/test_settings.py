@@ -386,6 +386,13 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
     assert planned_jobs(run.stdout) == {rule: count for rule, count in expected.items() if count}
 
 
+def test_planning_loads_no_reader_and_no_client() -> None:
+    code = "import sys, maccap.graph.files; from maccap.data.formats import formats; formats(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
+    slow = {"torch", "numpy", "pandas", "requests", "huggingface_hub", "maccap.data.coco", "maccap.data.captions"}
+    assert slow.isdisjoint(loaded)
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [

@@ -65,14 +65,6 @@ def test_what_a_config_lacks_is_named():
         read_splits("vqa", {}, {})
 
 
-def test_asking_for_formats_loads_no_reader_and_no_library():
-    code = (
-        "import sys; from maccap.data.formats import formats; formats(); "
-        "print(*sorted({'torch', 'numpy', 'pandas', 'maccap.data.coco', 'maccap.data.captions'} & set(sys.modules)))"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == ""
-
-
 NEW = '''"""Captions of ours: a JSON list of [split, image file, caption]."""
 
 import json

@@ -1,7 +1,6 @@
 """What the tests of downloads share."""
 
 import hashlib
-import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -35,11 +34,3 @@ def sha(body: bytes) -> str:
 def only(folder: Path) -> list[str]:
     """All files below a folder: nothing may be left beside the finished ones."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def wait_for(path: Path, size: int) -> None:
-    """Wait until a file has so many bytes."""
-    end = time.monotonic() + 60
-    while not (path.exists() and path.stat().st_size == size):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)

@@ -21,8 +21,8 @@ from maccap.core.job import Job
 from maccap.fetch.download import fetch
 from maccap.fetch.registry import FileAsset
 from maccap.steps import download
-from tests.fetch.common import Usage, only, sha, wait_for
-from tests.helpers import ROOT
+from tests.fetch.common import Usage, only, sha
+from tests.helpers import ROOT, wait_for
 from tests.helpers.server import (
     DATE,
     always,
@@ -295,7 +295,8 @@ def child(url, folder):
 def test_a_killed_download_resumes(server, tmp_path, get):
     url = server.add("a.bin", BODY, [stall(120_000)])
     process = child(url, tmp_path / "down")
-    wait_for(tmp_path / "down/data/a.bin.part", 120_000)
+    part = tmp_path / "down/data/a.bin.part"
+    wait_for(lambda: part.exists() and part.stat().st_size == 120_000)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "down/data/a.bin").exists()

@@ -25,9 +25,8 @@ from tests.fetch.common import (
     only,
     requests,
     sha,
-    wait_for,
 )  # fmt: skip
-from tests.helpers import ROOT
+from tests.helpers import ROOT, wait_for
 from tests.helpers.server import always, change, cut, git_id, stall, status
 
 LATER = "b" * 40
@@ -87,7 +86,8 @@ def test_a_killed_step_resumes_within_a_file_from_the_hub_that_the_environment_n
     server.pages[f"/{CDN}"].tricks += [stall(120_000)]
     step = command(model(), tmp_path, options)
     process = subprocess.Popen(step, cwd=ROOT, env=asking(server))
-    wait_for(tmp_path / "m/pytorch_model.bin.part", 120_000)
+    part = tmp_path / "m/pytorch_model.bin.part"
+    wait_for(lambda: part.exists() and part.stat().st_size == 120_000)
     process.kill()
     process.wait()
     subprocess.run(step, cwd=ROOT, env=asking(server), check=True)

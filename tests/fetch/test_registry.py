@@ -6,8 +6,6 @@ import hashlib
 import itertools
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -205,9 +203,3 @@ def test_a_name_that_is_no_name_of_a_file_is_refused(tmp_path: Path, name: Any) 
     path.write_text(yaml.safe_dump({name: FILE}))
     with pytest.raises(ConfigError, match="must be a name of letters"):
         read_registry(path)
-
-
-def test_planning_imports_no_client() -> None:
-    """Snakemake reads the registry each time that it plans."""
-    code = "import sys, maccap.fetch.registry; print({'requests', 'huggingface_hub', 'torch'} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "set()\n"

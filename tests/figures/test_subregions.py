@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from maccap.figures.subregions import draw_subregions
-from maccap.inference.run import Caption
+from maccap.inference.run import ImageCaption
 
 
 @pytest.mark.parametrize("text", ["A cup. " * 40, r"From $\five$ on."], ids=["long", "no formula"])
@@ -16,7 +16,7 @@ from maccap.inference.run import Caption
 def test_all_candidates_stand_whole_below_the_image(tmp_path: Path, text: str, draws: int) -> None:
     out = tmp_path / "drawn.png"
     image, attention = Image.new("RGB", (96, 96), "red"), torch.ones(17, 17)
-    draw_subregions(image, attention, Caption(text, [text] * draws, [0.3] * draws), 4, out)
+    draw_subregions(image, attention, ImageCaption(text, [text] * draws, [0.3] * draws), 4, out)
     drawn = np.asarray(Image.open(out).convert("RGB")).astype(int)
     assert (drawn[:, [0, -1]] == 255).all()
     assert (drawn[[0, -1]] == 255).all()

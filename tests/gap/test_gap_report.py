@@ -26,10 +26,10 @@ SETTINGS = GapSettings(subregions=4, patch_weight=1.0, double_softmax=True, nois
 ALL = ["none", "mean shift", "noise", "mean shift and noise", "memory projection", "noisy subregions"]
 
 
-def features(count: int, *, tokens: int = 6, dim: int = 8, seed: int = 1) -> ImageFeatures:
-    generator = torch.Generator().manual_seed(seed)
-    found = F.normalize(torch.randn(count, tokens, dim, generator=generator), dim=-1)
-    attention = torch.rand(count, tokens, tokens, generator=generator).softmax(-1)
+def features(count: int, *, dim: int = 8) -> ImageFeatures:
+    generator = torch.Generator().manual_seed(1)
+    found = F.normalize(torch.randn(count, 6, dim, generator=generator), dim=-1)
+    attention = torch.rand(count, 6, 6, generator=generator).softmax(-1)
     return ImageFeatures(torch.arange(count), found[:, 0], found, attention)
 
 

@@ -9,7 +9,7 @@ from tests.helpers import ROOT
 
 
 def drawn() -> tuple[dict[str, str], set[tuple[str, str]]]:
-    """Of the Mermaid text: the box that a rule first stands in, and its arrows; `train_rule[train]` is the rule train."""
+    """Of the Mermaid text: the box that a rule first stands in, and its arrows; `train_rule[train]` is train."""
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     text = next(block for block in re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL) if "scenes" in block)
     boxes: dict[str, str] = {}

@@ -20,8 +20,8 @@ import requests
 
 from maccap.graph.pipeline import _own_folders
 from maccap.lineage.snakemake_records import snakemake_record
-from tests.helpers import ROOT
-from tests.helpers.checkout import Checkout, make_checkout, ran, restored, wait_for
+from tests.helpers import ROOT, wait_for
+from tests.helpers.checkout import Checkout, make_checkout, ran, restored
 
 READS = {  # every job of the miniature profile: the jobs whose files it reads
     "scenes-daylight": "",

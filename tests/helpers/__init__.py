@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,11 @@ def as_nobody() -> list[str]:
         pytest.skip("becomes another user: needs Linux, setpriv (util-linux), and tests that run as root")
     may_read = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *may_read]
+
+
+def wait_for(happens: Callable[[], object], why: Callable[[], str] = str) -> None:
+    """Wait until something is so; after five minutes fail, and say why."""
+    deadline = time.monotonic() + 300
+    while not happens():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.05)

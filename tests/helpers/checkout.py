@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,11 +241,3 @@ def make_checkout(folder: Path) -> Checkout:
     checkout("git", "init", "--quiet")
     checkout.commit("start")
     return checkout
-
-
-def wait_for(happens: Callable[[], object], why: Callable[[], str] = str) -> None:
-    """Wait until something is so; after five minutes fail, and say why."""
-    deadline = time.monotonic() + 300
-    while not happens():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)

@@ -90,7 +90,7 @@ class Server:
         """Bytes of the file that went out for a path, over all requests."""
         return sum(seen.sent for seen in self.seen(path) if seen.status in (200, 206))
 
-    def add_model(self, repo: str, commit: str, files: dict[str, bytes], *, main: bool = True) -> None:
+    def add_model(self, repo: str, commit: str, files: dict[str, bytes]) -> None:
         """A model repository at one commit; `*.bin` and `*.safetensors` lie in large-file storage, by redirect."""
         siblings = []
         for name, body in files.items():
@@ -103,7 +103,7 @@ class Server:
             self.add(f"{repo}/resolve/{commit}/{name}", body, tricks, X_Repo_Commit=commit)
             siblings.append(entry)
         about = json.dumps({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings}).encode()
-        for path in [f"api/models/{repo}/revision/{commit}", *([f"api/models/{repo}"] if main else [])]:
+        for path in (f"api/models/{repo}/revision/{commit}", f"api/models/{repo}"):
             self.add(path, about, Content_Type="application/json")
 
 

@@ -17,15 +17,14 @@ from typing import Any
 import open_clip
 import torch
 import yaml
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import OPTForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import OPTForCausalLM, T5Config, T5ForConditionalGeneration
 
 from maccap.fetch.hub import mirror_folder
 from maccap.fetch.registry import HubAsset, read_registry
 from maccap.world.scene_files import write_world
 from maccap.world.scenes import caption, scenes
 from tests.helpers.files import tarred, zipped
-from tests.helpers.tiny import SHIPPED
+from tests.helpers.tiny import SHIPPED, t5_tokenizer
 from tests.models.test_encoder import Holder
 
 COUNTS = {"train": 22, "val": 4, "test": 12}
@@ -174,21 +173,13 @@ def _opt() -> dict[str, bytes]:
 
 def _t5(texts: list[str]) -> dict[str, bytes]:
     """The files of google/flan-t5-xl, with its weights in two parts."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=300, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator([*texts, "Question: what is it? Short answer: yes"], trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>", pad_token="<pad>")
+    tokenizer = t5_tokenizer([*texts, "Question: what is it? Short answer: yes"])
     torch.manual_seed(0)
     config = T5Config(
-        vocab_size=len(fast), d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, decoder_start_token_id=0,
+        vocab_size=len(tokenizer), d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, decoder_start_token_id=0,
         pad_token_id=0, eos_token_id=1, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         T5ForConditionalGeneration(config).save_pretrained(folder, max_shard_size="300KB")
-        fast.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}

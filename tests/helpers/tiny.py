@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import torch
-from transformers import OPTConfig, OPTForCausalLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
 
 from maccap.core.settings import GenerationSettings, SelectionSettings, TrainingSettings
 from maccap.data.captions import Caption, write_captions
@@ -40,6 +41,20 @@ def tiny_lm(seed: int = 0) -> LanguageModel:
         num_attention_heads=2, max_position_embeddings=64, init_std=0.2, bos_token_id=2, eos_token_id=2, pad_token_id=1,
     )  # fmt: skip
     return LanguageModel(OPTForCausalLM(config).eval().requires_grad_(False), tokenizer)
+
+
+def t5_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """T5's kind of tokenizer: unigrams, and `</s>` at the end of each text."""
+    own = Tokenizer(models.Unigram())
+    own.pre_tokenizer = pre_tokenizers.Metaspace()
+    own.decoder = decoders.Metaspace()
+    special = ["<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
+    own.train_from_iterator(texts, trainer)
+    own.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=own, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", padding_side="right"
+    )
 
 
 def text_files(folder: Path, features: torch.Tensor, texts: list[str], shards: int = 1) -> tuple[list[Path], Path]:

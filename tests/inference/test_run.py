@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from maccap import load_run
 from maccap.core.errors import DataError, EncoderError
-from maccap.inference.run import SHIPPED, Caption
+from maccap.inference.run import SHIPPED, ImageCaption
 from maccap.methods.registry import needs
 from maccap.world.drawing import draw
 from maccap.world.scenes import scenes
@@ -92,7 +92,7 @@ def test_a_run_captions_and_answers_from_another_working_directory(project, else
     trained = load_run(folder_of(project, run))
     shown = images()
     captions = trained.caption(shown)
-    assert all(isinstance(caption, Caption) for caption in captions)
+    assert all(isinstance(caption, ImageCaption) for caption in captions)
     for caption in captions:
         assert caption.text == caption.candidates[int(np.argmax(caption.scores))]
         assert all(-1 <= score <= 1 for score in caption.scores)

@@ -7,7 +7,7 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.rouge.rouge import Rouge
 
 from maccap.core.errors import DataError
-from maccap.metrics.bootstrap import VQA, aligned_statistics, corpus_score, interval
+from maccap.metrics.bootstrap import VQA, aligned_statistics, interval, of_totals
 from maccap.metrics.registry import CaptionSet, References, metric_named
 
 TRUTH = {
@@ -59,7 +59,7 @@ def test_questions_move_with_their_image() -> None:
     rows = pd.DataFrame({"image_id": [1, 2, 1, 1], "accuracy": [100.0, 30.0, 0.0, 50.0]})
     [statistics] = aligned_statistics([rows], VQA)
     np.testing.assert_array_equal(statistics, [[150, 3], [30, 1]])
-    assert corpus_score(VQA, statistics) == pytest.approx(rows.accuracy.mean())
+    assert of_totals(VQA, statistics.sum(axis=0)) == pytest.approx(rows.accuracy.mean())
     assert interval(VQA, [statistics], resamples=400) == pytest.approx((30.0, 50.0))  # only image 2, or only image 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maccap.data.scenes import Contents
-from maccap.metrics.bootstrap import corpus_score
+from maccap.metrics.bootstrap import of_totals
 from maccap.metrics.registry import CaptionSet, References, metric_named
 
 CONTENTS = Contents(
@@ -27,7 +27,7 @@ def test_nouns_and_colours_are_shares_of_what_is_said() -> None:
     assert found.scores["Nouns"] == (pytest.approx(100 * 4 / 5), pytest.approx([100, 100 * 2 / 3, 0]))
     assert found.scores["Colours"] == (pytest.approx(100 * 2 / 4), pytest.approx([50, 50, 0]))
     for name in metric.names:
-        assert corpus_score(name, np.array(found.statistics)) == pytest.approx(found.scores[name][0])
+        assert of_totals(name, np.sum(found.statistics, axis=0)) == pytest.approx(found.scores[name][0])
 
 
 def test_captions_of_other_images_than_drawn_ones_have_no_such_score() -> None:

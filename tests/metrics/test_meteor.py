@@ -13,7 +13,7 @@ from pycocoevalcap.meteor.meteor import METEOR_JAR, Meteor
 
 from maccap.core.errors import EnvironmentProblem
 from maccap.metrics import ensure_java
-from maccap.metrics.bootstrap import corpus_score
+from maccap.metrics.bootstrap import of_totals
 from maccap.metrics.caption_metrics import meteor
 from maccap.metrics.caption_metrics.meteor import STAGES, Question, ask, meteor_rows, meteor_scores
 from maccap.metrics.meteor_tables import (
@@ -89,7 +89,8 @@ def test_the_score_of_resamples_is_what_java_says_of_them(no_paraphrases: list[s
     for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
         own = [lines[number] for number in drawn]
         corpus = float(ask([" ||| ".join(["EVAL", *own])], no_paraphrases)[-1])
-        assert corpus_score("METEOR", np.array(meteor_rows(own), float)) == pytest.approx(100 * corpus, abs=1e-12)
+        totals = np.sum(meteor_rows(own), axis=0, dtype=float)
+        assert of_totals("METEOR", totals) == pytest.approx(100 * corpus, abs=1e-12)
 
 
 def test_no_paraphrase_that_can_match_is_left_out(tmp_path: Path) -> None:

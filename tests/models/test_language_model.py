@@ -25,7 +25,7 @@ from maccap.models.language_model import FILES, LanguageModel, load_language_mod
 from maccap.steps import language_model as step
 from maccap.training.loss import reconstruction_loss
 from maccap.world.pretraining import sample_texts
-from tests.helpers.tiny import tiny_lm
+from tests.helpers.tiny import t5_tokenizer, tiny_lm
 
 CAPTIONS = ["A red boat on the sea.", "Two dogs", "A small tree stands left of a big blue house."]
 PROMPTS = ["Question: What color is the boat? Short answer:", "", "A red"]
@@ -84,17 +84,8 @@ def llama() -> LanguageModel:
 
 
 def t5() -> LanguageModel:
-    """An encoder-decoder with a unigram tokenizer that ends each text with `</s>`; more embeddings than tokens."""
-    own = Tokenizer(models.Unigram())
-    own.pre_tokenizer = pre_tokenizers.Metaspace()
-    own.decoder = decoders.Metaspace()
-    special = ["<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
-    own.train_from_iterator(sample_texts(0, 100), trainer)
-    own.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=own, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", padding_side="right"
-    )
+    """An encoder-decoder with more embeddings than tokens."""
+    tokenizer = t5_tokenizer(sample_texts(0, 100))
     config = T5Config(
         vocab_size=len(tokenizer) + 128, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2,
         initializer_factor=1.0, decoder_start_token_id=0, feed_forward_proj="gated-gelu", tie_word_embeddings=False,

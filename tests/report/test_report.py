@@ -103,8 +103,8 @@ def test_patches_are_the_attended_tokens_in_their_places(folder):
     attention = read_store(store)["attention"]
     for image_id, found in patches.items():
         tokens = attended_tokens(attention[image_id - 101 : image_id - 100].float(), 4)[0].tolist()
-        assert [1 + GRID * patch.row + patch.column for patch in found] == [token for token in tokens if token]
-        assert [patch.rank for patch in found] == [rank for rank, token in enumerate(tokens, 1) if token]
+        assert [1 + GRID * patch["row"] + patch["column"] for patch in found] == [token for token in tokens if token]
+        assert [patch["rank"] for patch in found] == [rank for rank, token in enumerate(tokens, 1) if token]
 
 
 def test_settings_and_what_was_not_run_are_told(text):
@@ -145,8 +145,12 @@ def test_the_environment_comes_from_the_records_of_the_whole_past(tmp_path, monk
     record("artifacts/run", {}, "2.13.0")
     record("results/metric", {"artifacts/run": "0" * 64}, "2.14.1")
     found = about.environment(["results/metric"])
-    assert found == about.Environment(["3.11.7"], [["torch", "2.13.0, 2.14.1"]],
-                                      ["Linux on x86_64, 2 cores, no GPU used"], 2)  # fmt: skip
+    assert found == {
+        "pythons": ["3.11.7"],
+        "packages": [["torch", "2.13.0, 2.14.1"]],
+        "hosts": ["Linux on x86_64, 2 cores, no GPU used"],
+        "records": 2,
+    }
 
 
 def test_equal_inputs_give_equal_bytes_and_no_times(folder, text, tmp_path):

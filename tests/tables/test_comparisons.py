@@ -28,6 +28,14 @@ CFG = {
 }  # fmt: skip
 
 
+def of_draws(own: int) -> dict[str, Any]:
+    """A sweep over 1 to 3 draws in a profile that has its own number of them."""
+    names = ("base", "better", "same")
+    rows = {f"experiments.{name}.selection.draws": n for n, name in enumerate(names, start=1)}
+    runs = {f"experiments.{name}.run": "a" for name in names}
+    return CFG | rows | runs | {"tables.t.key": "selection.draws", "selection.draws": own}
+
+
 def scores(experiment: str, shift: float, seed: int | None, **corpus: Any) -> list[dict[str, Any]]:
     """Rows of a metric file whose CIDEr and other means are about 50 + shift; images have their own difficulty."""
     difficulty = np.random.default_rng(0).normal(0, 20, IMAGES)
@@ -171,12 +179,7 @@ def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(
     metrics: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_fewer_seeds(metrics, "better", 1)
-    cfg = CFG | {
-        "tables.t.key": "selection.draws", "selection.draws": 1,
-        **{f"experiments.{name}.run": "a" for name in ("base", "better", "same")},
-        **{f"experiments.{name}.selection.draws": n for n, name in enumerate(("base", "better", "same"), start=1)},
-    }  # fmt: skip
-    table = sweep(metrics, cfg, "T")
+    table = sweep(metrics, of_draws(1), "T")
     assert "One seed: draws 2; differences are on the seeds that both have." in table.notes
     drawn, errorbar = [], Axes.errorbar
 
@@ -257,12 +260,7 @@ def test_a_sweep_is_in_the_order_of_its_values(metrics: list[Path]) -> None:
 
 
 def test_a_sweep_without_the_profiles_value_has_no_differences(metrics: list[Path]) -> None:
-    cfg = CFG | {
-        "tables.t.key": "selection.draws", "selection.draws": 4,
-        **{f"experiments.{name}.run": "a" for name in ("base", "better", "same")},
-        **{f"experiments.{name}.selection.draws": n for n, name in enumerate(("base", "better", "same"), start=1)},
-    }  # fmt: skip
-    table = sweep(metrics, cfg, "T")
+    table = sweep(metrics, of_draws(4), "T")
     assert [row.labels for row in table.rows] == [["1"], ["2"], ["3"]]
     assert all(row.cells[-3:] == [None, None, None] for row in table.rows)
     assert not any("Δ" in note or "In every row" in note for note in table.notes)

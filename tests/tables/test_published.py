@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from maccap.core.errors import DataError
-from maccap.metrics.bootstrap import VQA, corpus_score, interval
+from maccap.metrics.bootstrap import VQA, interval, of_totals
 from maccap.tables.published import COLUMNS, Reported, read_reported, reported_table, verdict
 from maccap.tables.table import Cell, Row, Source, Table, tidy, write_table
 from tests.helpers import ROOT
@@ -226,7 +226,7 @@ def scores(experiment: str, seed: int | None, images: int = 60) -> list[dict[str
     cider, rows = generator.gamma(2, 24.5, images), np.tile([10, 10, 9, 8, 7, 0, 0, 0, 0], (images, 1))
     rows[:, 5:] = generator.binomial([10, 9, 8, 7], [0.6, 0.4, 0.25, 0.15], (images, 4))
     about = {"trained": "coco", "experiment": experiment, "tested": "coco", "seed": seed}
-    whole = {metric: corpus_score(metric, rows) for metric in ("BLEU-1", "BLEU-4")} | {"CIDEr": float(cider.mean())}
+    whole = {metric: of_totals(metric, rows.sum(axis=0)) for metric in ("BLEU-1", "BLEU-4")} | {"CIDEr": cider.mean()}
     items = [
         about | {"image_id": i, "CIDEr": float(value), "BLEU statistics": row.tolist()}
         for i, (value, row) in enumerate(zip(cider, rows))

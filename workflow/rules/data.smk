@@ -99,7 +99,10 @@ rule questions:
         "../../environment.yml"
     params:
         code=code("questions"),
-        cfg=pick("datasets.{dataset}.image_name", about="dataset"),
+        cfg=pick(
+            "datasets.{dataset}.image_name datasets.{dataset}.questions datasets.{dataset}.annotations",
+            about="dataset",
+        ),
     shell:
         step("questions", "train_questions", "test_questions", "train_annotations", "test_annotations")
 
