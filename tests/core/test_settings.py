@@ -334,7 +334,7 @@ def plan(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def edited(project: Path, old: str, new: str) -> Iterator[None]:
-    """The mini profile with another text in one place."""
+    """The profile world with another text in one place."""
     profile = project / "config" / "world.yaml"
     good = profile.read_text(encoding="utf-8")
     assert good.count(old) == 1
@@ -399,8 +399,8 @@ def test_planning_loads_no_reader_and_no_client() -> None:
         ("gpus: 0", "repeat: 3\ngpus: 0", "config key repeat does not exist"),
         ("  copies: 10", "  copies: 10\n  copy: 3", "config key training.copy does not exist"),
         (
-            "training: {memory_gain: 1.0}",
-            "training: {gain: 1.0}",
+            "training: {epochs: 2, memory_gain: 1.0}",
+            "training: {epochs: 2, gain: 1.0}",
             "config key runs.gain-1.training.gain does not exist",
         ),
     ],
