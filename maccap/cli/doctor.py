@@ -43,7 +43,7 @@ def run(parsed: argparse.Namespace) -> int:
     default = default_profile()
     machine = examine(LOCK)
     print("This machine")
-    for name, text in about(machine):
+    for name, text in about(machine, ask_torch=parsed.torch):
         print(f"  {name:<10}{text}")
     ready, records = False, Records()
     for name in profiles():
@@ -57,12 +57,16 @@ def run(parsed: argparse.Namespace) -> int:
     return 0 if ready else 1
 
 
-def about(machine: Machine) -> Iterator[tuple[str, str]]:
+def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, str]]:
     """The machine in words, line by line."""
     yield "Python", machine.python
     yield "packages", ", ".join(f"{name} {version or '(none)'}" for name, version in machine.packages.matter.items())
     gpus = ", ".join(f"{name} ({gigabytes(memory)})" for name, memory in machine.gpus)
     yield "GPU", gpus or "none (no NVIDIA driver answers)"
+    if ask_torch:
+        import torch
+
+        yield "torch", f"can use {torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "can use no GPU"
     memory = f"memory {gigabytes(machine.memory)}, {gigabytes(machine.memory_free)} of it free"
     yield "cores", f"{machine.cores}; {memory}; disk {gigabytes(machine.disk_free)} free here"
     fit = "and SPICE" if machine.java_version in SPICE_VERSIONS else "but not for SPICE (8 or 11)"

@@ -107,9 +107,10 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
     docs = commands.add_parser("docs", help="fill README and docs from the results and the code")
     docs.add_argument("--check", action="store_true", help="only say whether they are up to date")
 
-    commands.add_parser(
+    doctor = commands.add_parser(
         "doctor", help="show what this machine has, what each profile needs, and what to do about the difference"
     )
+    doctor.add_argument("--torch", action="store_true", help="ask torch, too, whether it can use a GPU (takes seconds)")
 
     dvc = commands.add_parser("dvc", help="keep DVC and Snakemake in agreement")
     actions = dvc.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -161,6 +162,7 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
     trace = commands.add_parser("trace", help="show where a number, or any file, comes from")
     trace.add_argument("file", type=Path, metavar="FILE", help="a table in any of its forms, or any other result")
     trace.add_argument("place", nargs="*", metavar="LABEL", help="row label or labels, then the column")
+    trace.add_argument("--pointer", metavar="POINTER", help="a value by its JSON pointer, such as /rows/0/cells/0")
     trace.add_argument("--all", action="store_true", help="every number of the table")
     trace.add_argument("--json", action="store_true", help="everything that is known, as JSON")
     trace.add_argument("--graph", type=Path, metavar="FILE", help="write the chain as a Mermaid graph, too (.mmd)")

@@ -80,7 +80,7 @@ class MetricFiles:
         """
         content = self._content(source.file)
         if not source.file.endswith(".jsonl"):
-            return _resolve(content, source.column, source.file)
+            return resolve(content, source.column, source.file)
         named = source.row
         key = (source.file, tuple(named))
         if key not in self._rows:
@@ -108,7 +108,7 @@ class MetricFiles:
         return self._contents[file]
 
 
-def _resolve(value: Any, pointer: str, file: str) -> Any:
+def resolve(value: Any, pointer: str, file: str) -> Any:
     """What a JSON pointer (RFC 6901) finds.
 
     Raises:

@@ -5,11 +5,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ..core.artifacts import write_text
+from ..core.artifacts import read_json, write_text
 from ..core.errors import ConfigError
 from ..core.records import Records
-from ..tables.table import read_table
-from .cells import MetricFiles, Number, find
+from ..tables.table import Cell, read_table
+from .cells import MetricFiles, Number, find, resolve
 from .chain import CHANGED, MISSING, Chain, ChainJob, chain_of, project_of
 from .trace_text import describe, folders, heading, seeds_text
 
@@ -21,13 +21,13 @@ def run(parsed: argparse.Namespace) -> int:
         ConfigError: the arguments name no place, or more than one.
         DataError: a file, a record, a row or a column is missing, damaged or ambiguous.
     """
-    if (parsed.place and parsed.all) or len(parsed.place) == 1:
-        raise ConfigError("give row label(s) and a column, or --all, or the file alone")
+    if bool(parsed.place) + (parsed.pointer is not None) + parsed.all > 1 or len(parsed.place) == 1:
+        raise ConfigError("give row label(s) and a column, or --pointer, or --all, or the file alone")
     if parsed.graph and parsed.graph.suffix != ".mmd":
         raise ConfigError(f"{parsed.graph}: a graph is written as Mermaid text; name it .mmd")
     records, file = project_of(parsed.file)
     table = _table_form(records, file)
-    numbers = _chosen(parsed, records, table or file)
+    numbers, value = _chosen(parsed, records, table or file)
     roots = list(dict.fromkeys([table, file])) if table else [file]
     chain = chain_of(roots, records, [] if parsed.all else numbers)
     chain.faults[:0] = [
@@ -37,8 +37,8 @@ def run(parsed: argparse.Namespace) -> int:
     ]
     if parsed.graph:
         write_text(parsed.graph, mermaid(chain))
-    whole = json.dumps(as_json(chain, numbers), indent=1, ensure_ascii=False) if parsed.json else None
-    print(whole or "\n".join(describe(chain, numbers)))
+    whole = json.dumps(as_json(chain, numbers, value), indent=1, ensure_ascii=False) if parsed.json else None
+    print(whole or "\n".join(describe(chain, numbers, value)))
     return 1 if chain.faults else 0
 
 
@@ -49,22 +49,32 @@ def _table_form(records: Records, file: str) -> str | None:
     return next((f"{stem}.json" for stem in stems if file.startswith(f"{stem}.")), None)
 
 
-def _chosen(parsed: argparse.Namespace, records: Records, file: str) -> list[Number]:
-    """The numbers of a table that the arguments mean."""
-    if not parsed.place and not parsed.all:
-        return []
+def _chosen(parsed: argparse.Namespace, records: Records, file: str) -> tuple[list[Number], Any]:
+    """The numbers that the arguments mean; or the value that the pointer finds in a file that is no table."""
     path, files = records.root / file, MetricFiles(records.root)
+    if not (parsed.place or parsed.all or (parsed.pointer and _table_form(records, file))):
+        return [], None if parsed.pointer is None else resolve(read_json(path), parsed.pointer, str(path))
     table = read_table(path)
     if parsed.all:
-        return list(files.numbers(file, table))
-    *labels, column = parsed.place
-    return [files.number(file, table, *find(str(path), table, labels, column))]
+        return list(files.numbers(file, table)), None
+    if parsed.place:
+        *labels, column = parsed.place
+        return [files.number(file, table, *find(str(path), table, labels, column))], None
+    resolve(read_json(path), parsed.pointer, str(path))
+    match parsed.pointer.split("/"):
+        case ["", "rows", row, "cells", column, *_]:
+            found = table.rows[int(row)].cells[int(column)]
+            if not isinstance(found, Cell):
+                raise ConfigError(f"{parsed.pointer}: {found or 'empty'}, not a number")
+            return [files.number(file, table, table.rows[int(row)], table.columns[int(column)], found)], None
+    raise ConfigError(f"{parsed.pointer}: not a number of a table; /rows/0/cells/0 is the first")
 
 
-def as_json(chain: Chain, numbers: list[Number]) -> dict[str, Any]:
+def as_json(chain: Chain, numbers: list[Number], value: Any = None) -> dict[str, Any]:
     """The whole trace as plain values: what the text shows, in full."""
     return {
         "file": chain.roots[0],
+        **({} if value is None else {"value": value}),
         "numbers": [_number(found) for found in numbers],
         "files": [asdict(file) for file in chain.files.values()],
         "jobs": [_job(job) for job in chain.jobs],

@@ -24,7 +24,7 @@ REMARKS = {
 }  # no faults
 
 
-def describe(chain: Chain, numbers: list[Number]) -> Iterator[str]:
+def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator[str]:
     """Lines of at most 100 columns where names permit."""
     for found in numbers:
         yield heading(found)
@@ -33,6 +33,8 @@ def describe(chain: Chain, numbers: list[Number]) -> Iterator[str]:
             yield f"  {one:10.4f}  {source.file}"
             yield from textwrap.wrap(row_text(source), WIDTH, initial_indent=" " * 14, subsequent_indent=" " * 14)
         yield ""
+    if value is not None:
+        yield from [textwrap.shorten(json.dumps(value, ensure_ascii=False), WIDTH), ""]
     common = common_circumstances(chain)
     yield f"{len(chain.jobs)} jobs, {len(chain.files)} files. Of every job, unless it says otherwise:"
     yield from (line for key, text in common.items() for line in _labelled(key, text))

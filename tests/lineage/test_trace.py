@@ -122,17 +122,24 @@ def test_the_text_shows_each_file_and_job_once_and_fits_a_terminal(project, caps
         assert any(fact in line for line in lines), fact
 
 
-def test_any_form_of_a_table_and_a_place_elsewhere_mean_the_same(project, capsys, tmp_path, monkeypatch):
+def test_any_form_of_a_table_a_pointer_and_a_place_elsewhere_mean_the_same(project, capsys, tmp_path, monkeypatch):
     expected = traced(capsys, TABLES["in_domain"], "Daylight MacCap", "CIDEr")["numbers"]
     for suffix in ("json", "csv", "tex", "html", "metrics.json"):
         assert traced(capsys, str(Path(IN_DOMAIN).with_suffix(f".{suffix}")), "Daylight", "maccap", "cider")[
             "numbers"
         ] == expected  # fmt: skip
+    assert traced(capsys, IN_DOMAIN, "--pointer", "/rows/0/cells/0")["numbers"] == expected
     here = traced(capsys, IN_DOMAIN, "Daylight MacCap", "CIDEr")
     monkeypatch.chdir(tmp_path)
     assert traced(capsys, str(project / IN_DOMAIN), "Daylight MacCap", "CIDEr") == here
     monkeypatch.chdir(project / "results/small")
     assert traced(capsys, "tables/in_domain.md", "Daylight MacCap", "CIDEr") == here
+
+
+def test_a_value_of_any_json_file_by_its_pointer(project, capsys):
+    path = f"{DATA}/daylight/dataset.json"
+    assert traced(capsys, path, "--pointer", "/of")["value"] == json.loads(Path(path).read_text())["of"]
+    assert "nothing at /none" in trace(capsys, path, "--pointer", "/none", fails=2)
 
 
 def test_results_that_were_written_anywhere_are_found_by_their_record(copy, capsys, tmp_path, monkeypatch):
@@ -153,8 +160,6 @@ def test_results_that_were_written_anywhere_are_found_by_their_record(copy, caps
     assert {job["step"] for job in found["jobs"]} == {"gap"}
     assert {file["state"] for file in found["files"]} == {"ok"}
     assert {job["step"] for job in traced(capsys, str(copy / made[0]))["jobs"]} == {"gap", "captions", "scenes"}
-    (copy / made[0]).write_text("{}")
-    assert "nothing at /gap/norm" in trace(capsys, str(copy / made[3]), "norm", "value", fails=2)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
@@ -278,6 +283,7 @@ def test_an_ambiguous_or_unknown_place_lists_the_choices(project, capsys):
     assert "choose one of CIDEr, SPICE" in trace(capsys, IN_DOMAIN, "Daylight MacCap", "none", fails=2)
     assert "SPICE: empty, not a number" in trace(capsys, IN_DOMAIN, "Daylight MacCap", "SPICE", fails=2)
     assert "give row label(s) and a column" in trace(capsys, IN_DOMAIN, "MacCap", fails=2)
+    assert "not a number of a table" in trace(capsys, IN_DOMAIN, "--pointer", "/title", fails=2)
 
 
 def test_in_a_fresh_clone_the_chain_says_what_is_absent(fresh, capsys, tmp_path):
@@ -289,7 +295,7 @@ def test_in_a_fresh_clone_the_chain_says_what_is_absent(fresh, capsys, tmp_path)
     text = trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr")
     assert f"Files absent, as git has only their records: {list(states.values()).count('absent')}.\n" in text
     assert re.search(r"adaptor\.safetensors +[0-9a-f]{12}  absent", text)
-    for arguments in ([IN_DOMAIN], [IN_DOMAIN, "--all"], [ADAPTOR]):
+    for arguments in ([IN_DOMAIN], [IN_DOMAIN, "--all"], [IN_DOMAIN, "--pointer", "/rows/0/cells/0"], [ADAPTOR]):
         assert not traced(capsys, *arguments)["faults"]
     spoil(WEIGHTS[0])
     assert "Files changed since: 1.\nEvery other file" in trace(capsys, ADAPTOR)
