@@ -77,7 +77,7 @@ def _captions(path: Path) -> list[Caption]:
 def _batches(encoder: Encoder, store: Path, names: dict[int, str]) -> Iterator[ImageFeatures]:
     """Features of the images by their ids, batch by batch; without tokens where the encoder has none."""
     batches = encoded_batches(encoder, store, list(names.values()), BATCH)
-    for ids, batch in zip(torch.tensor(list(names)).split(BATCH), batches):
+    for ids, batch in zip(torch.tensor(list(names)).split(BATCH), batches, strict=True):
         yield ImageFeatures(ids, *batch)
 
 

@@ -160,6 +160,8 @@ def test_results_that_were_written_anywhere_are_found_by_their_record(copy, caps
     assert {job["step"] for job in found["jobs"]} == {"gap"}
     assert {file["state"] for file in found["files"]} == {"ok"}
     assert {job["step"] for job in traced(capsys, str(copy / made[0]))["jobs"]} == {"gap", "captions", "scenes"}
+    (copy / made[0]).write_text("{}")
+    assert "nothing at /gap/norm" in trace(capsys, str(copy / made[3]), "norm", "value", fails=2)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
