@@ -121,7 +121,7 @@ def _choose(cider: dict[int, float], asked_for: list[int], seed: int) -> dict[in
 def question_samples(job: Job) -> list[dict[str, Any]]:
     """Seeded random questions about each data set that was asked about, with every answer of the first seed.
 
-    An answer's score is its accuracy; `humans` are people's answers with counts, the most frequent first.
+    An answer's score is its accuracy; `given` are the answers of the annotation with counts, the most frequent first.
     """
     if not job.settings["asked"]:
         return []
@@ -158,7 +158,7 @@ def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFra
                 }
                 for name, own in outputs.items()
             ],
-            "humans": Counter(given[row.question_id]).most_common(),
+            "given": Counter(given[row.question_id]).most_common(),
         }
         for row in drawn
     ]

@@ -87,7 +87,7 @@ def test_an_image_is_there_once_and_seen_without_and_with_its_subregions(page, t
         assert second.count('class="patch"') in (3, 4), "four tokens, one of which may be the class token"
 
 
-def test_questions_are_shown_with_answers_accuracies_and_humans(page):
+def test_questions_are_shown_with_answers_accuracies_and_the_given_ones(page):
     asked = [article for article in page.samples if QUESTION in article]
     assert len(asked) == RANDOM_QUESTIONS
     for article in asked:

@@ -8,12 +8,13 @@ import numpy as np
 from ...data.scenes import Contents
 from ..registry import Array, CaptionSet, Metric, SetScores
 
-NAMES = ("Nouns", "Colours")
+NAMES = ("Nouns", "Colours", "Nouns said")
 
 
 def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
     """Nouns: the share of the nouns said that are in the image; Colours: of the nouns said behind a colour, the share
-    that are in the image in that colour. Of a caption that says none, 0."""
+    that are in the image in that colour, both in percent, 0 of a caption that says none; Nouns said: how many a caption
+    says."""
     found = []
     for of_set in sets:
         if of_set.contents is None:
@@ -32,7 +33,7 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
 
 
 def _row(caption: str, there: frozenset[tuple[str, str]], contents: Contents) -> list[int]:
-    """Nouns said, of these in the image; nouns said behind a colour, of these in the image in that colour."""
+    """Nouns said, of these in the image; nouns said behind a colour, of these in the image in that colour; captions."""
     words = caption.split()
     said = [contents.nouns[word] for word in words if word in contents.nouns]
     coloured = [
@@ -41,14 +42,14 @@ def _row(caption: str, there: frozenset[tuple[str, str]], contents: Contents) ->
         if noun in contents.nouns and colour in contents.colours
     ]
     nouns = {noun for noun, _ in there}
-    return [len(said), sum(noun in nouns for noun in said), len(coloured), sum(pair in there for pair in coloured)]
+    return [len(said), sum(noun in nouns for noun in said), len(coloured), sum(pair in there for pair in coloured), 1]
 
 
 def of_totals(name: str, totals: Array) -> Array:
-    """In percent, of summed `_row`s; [..., 4] -> [...]."""
-    at = 2 * NAMES.index(name)
-    shares: Array = 100 * (totals[..., at + 1] / totals[..., at].clip(1))
-    return shares
+    """Of summed `_row`s; [..., 5] -> [...]."""
+    whole, part = {"Nouns": (0, 1), "Colours": (2, 3), "Nouns said": (4, 0)}[name]
+    shares: Array = totals[..., part] / totals[..., whole].clip(1)
+    return shares if name == "Nouns said" else 100 * shares
 
 
 METRIC = Metric("faithfulness", NAMES, 70, score, of_totals=of_totals)
