@@ -42,8 +42,7 @@ def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str,
         runs: names of the runs that are drawn.
     """
     curves = curves[curves.run.isin(runs)]
-    trained = set(curves.trained)
-    domains = [name for name in labels if name in trained]
+    domains = sorted(curves.trained.unique())
     palette = dict(zip(runs, plt.get_cmap("tab10").colors * len(runs), strict=False))  # type: ignore[attr-defined]
     means = curves.dropna(subset="validation_loss").groupby(["trained", "run", "step"])["validation_loss"].mean()
     with plt.rc_context(STYLE):
