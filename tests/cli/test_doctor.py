@@ -71,11 +71,7 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
         ({"source_answers": False}, "paper", "1 file of unknown size to download: connect to the internet"),
         ({"disk_free": 10**9}, "paper", "GB of disk: free some"),
         ({"disk_free": 10**7}, "mini", "0.5 GB of disk: free some"),
-        (
-            {"java": "no `java` on PATH", "java_version": None},
-            "mini",
-            "Java for the caption metrics. no `java`",
-        ),
+        ({"java": "no `java` on PATH", "java_version": None}, "mini", "Java for the caption metrics. no `java`"),
         ({"packages": Packages(3, ["torch"], {}, {})}, "mini", "packages torch: make install"),
         ({"python": "3.10.2"}, "mini", "Python 3.11 or later, this is 3.10.2"),
     ],

@@ -77,9 +77,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
 # --- a full or read-only disk --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("where", ["in the block", "at the flush", "at the first byte"])
-def test_a_write_that_finds_no_room_is_an_environment_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, number: int
-) -> None:
+def test_a_write_that_finds_no_room_is_an_environment_problem(tmp_path, monkeypatch, where, number):
     path = tmp_path / "artifact.txt"
     path.write_text("old")
 

@@ -82,9 +82,7 @@ def test_a_record_lies_beside_the_first_output_and_is_true(made: Made) -> None:
     ],
     ids=repr,
 )
-def test_a_file_that_is_no_record_is_named_with_the_place_of_its_fault(
-    made: Made, change: dict | str | None, words: str
-) -> None:
+def test_a_file_that_is_no_record_is_named_with_the_place_of_its_fault(made, change, words):
     good = made(["artifacts/good"], {})
     path = Path(made(["artifacts/bad"], {}).path)
     content = json.loads(path.read_text())
@@ -159,9 +157,7 @@ def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_chan
 
 
 @pytest.mark.parametrize("around", ["no repository", "no git", "somebody else's repository"])
-def test_code_outside_a_checkout_of_its_own_is_named_by_the_package_version_alone(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, around: str
-) -> None:
+def test_code_outside_a_checkout_of_its_own_is_named_by_the_package_version_alone(checkout, monkeypatch, around):
     if around == "no git":
         monkeypatch.setenv("PATH", "")
     if around == "somebody else's repository":

@@ -247,9 +247,7 @@ def test_what_is_neither_folder_nor_archive_is_refused(tmp_path: Path, data: byt
     ],
     ids=["stored", "deflated", "bzip2", "lzma", "tar.gz"],
 )  # fmt: skip
-def test_a_damaged_archive_gives_the_right_images_or_a_data_error_that_names_it(
-    tmp_path: Path, kind: str, compression: int
-) -> None:
+def test_a_damaged_archive_gives_the_right_images_or_a_data_error_that_names_it(tmp_path, kind, compression):
     store = store_of(tmp_path, kind, FILES, compression)
     good, rng, refused = store.read_bytes().rstrip(b"\0"), random.Random(3), 0
     for trial in range(300):
@@ -295,9 +293,7 @@ def test_packing_keeps_the_listed_images_bytes_under_their_names(tmp_path: Path,
     [("none.png", "lacks 1 of 3 listed files, the first none.png"), ("page.png", "page.png: cannot be read as an")],
     ids=["absent", "no image"],
 )
-def test_packing_names_what_is_absent_or_no_image_and_leaves_nothing(
-    tmp_path: Path, kind: str, name: str, what: str
-) -> None:
+def test_packing_names_what_is_absent_or_no_image_and_leaves_nothing(tmp_path, kind, name, what):
     store, out = store_of(tmp_path, kind, FILES | {"page.png": b"<html></html>"}), tmp_path / "out" / "images.zip"
     refuses(lambda: pack_images(store, [*ENTRIES, ImageEntry(7, name)], out), str(store), what)
     assert list(out.parent.iterdir()) == []

@@ -171,10 +171,7 @@ def v1_ids(content: dict[str, Any]) -> None:
 
 WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
     "Karpathy split": [
-        (
-            lambda c: c["images"][0]["sentences"][0].update(raw="  \n"),
-            ["681330", "522418", "empty", "remove or fill"],
-        ),
+        (lambda c: c["images"][0]["sentences"][0].update(raw="  \n"), ["681330", "522418", "empty", "remove or fill"]),
         (lambda c: c["images"][1]["sentences"][0].update(sentid=681330), ["681330", "2 times", "must be unique"]),
         (
             lambda c: c["images"][2].update(cocoid=391895),

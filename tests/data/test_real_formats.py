@@ -9,14 +9,7 @@ from typing import Any
 
 import pytest
 
-from maccap.data.captions import (
-    Caption,
-    read_captions,
-    read_images_table,
-    references,
-    write_captions,
-    write_images,
-)
+from maccap.data.captions import Caption, read_captions, read_images_table, references, write_captions, write_images
 from maccap.data.coco import read_coco_captions
 from maccap.data.images import pack_images, read_images
 from maccap.data.karpathy import read_karpathy
@@ -92,9 +85,7 @@ def caption_datasets(released: dict[str, list[dict[str, Any]]], tmp_path_factory
     return path
 
 
-def test_coco_splits_have_the_known_sizes_ids_and_texts(
-    caption_datasets: Path, released: dict[str, list[dict[str, Any]]], tmp_path: Path
-) -> None:
+def test_coco_splits_have_the_known_sizes_ids_and_texts(caption_datasets, released, tmp_path):
     rows = read_karpathy(caption_datasets, "dataset_coco.json")
     for split in ("val", "test"):
         grouped = references([row for row in rows if row.split == split])
@@ -111,9 +102,7 @@ def test_coco_splits_have_the_known_sizes_ids_and_texts(
     assert read_captions(tmp_path / "captions.test.jsonl") == test
 
 
-def test_flickr30k_splits_have_the_known_sizes_and_texts(
-    caption_datasets: Path, released: dict[str, list[dict[str, Any]]]
-) -> None:
+def test_flickr30k_splits_have_the_known_sizes_and_texts(caption_datasets, released):
     rows = read_karpathy(caption_datasets, "dataset_flickr30k.json")
     assert Counter(row.split for row in rows) == {"train": 5 * 29_000, "val": 5 * 1_014, "test": 5 * 1_000}
     assert len(references(rows)) == 31_014
@@ -173,9 +162,7 @@ def test_a_folder_of_photos_in_coco_format_is_a_data_set(photos: Path) -> None:
     assert all(min(size) >= 50 for size in sizes)
 
 
-def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(
-    photos: Path, val2014: Path, tmp_path: Path
-) -> None:
+def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(photos, val2014, tmp_path):
     questions, annotations = load(photos / "vqa_questions.json"), load(photos / "vqa_annotations.json")
     asked, answered = tmp_path / "v2_Questions_Val_mscoco.zip", tmp_path / "v2_Annotations_Val_mscoco.zip"
     asked.write_bytes(zipped({"v2_OpenEnded_mscoco_val2014_questions.json": VQA_HEADER | questions}))

@@ -31,11 +31,7 @@ def paper() -> dict:
 @pytest.mark.parametrize(
     ("keys", "value", "told"),
     [
-        (
-            ("runs", "maccap", "method"),
-            "macap",
-            "runs.maccap.method: there is no method 'macap'; known: capdec",
-        ),
+        (("runs", "maccap", "method"), "macap", "runs.maccap.method: there is no method 'macap'; known: capdec"),
         (("runs", "maccap", "method"), "base", "runs.maccap.method: there is no method 'base'"),
         (
             ("runs", "close", "options"),
@@ -43,11 +39,7 @@ def paper() -> dict:
             "config key runs.close.options.adaptor does not exist; the method close has adapter, noise_variance",
         ),
         (("runs", "close", "options"), {"adapter": "linear"}, "runs.close.options.adapter: Input should be 'none'"),
-        (
-            ("runs", "magic", "options"),
-            {"candidates": 4.5},
-            "runs.magic.options.candidates: Input should be a valid",
-        ),
+        (("runs", "magic", "options"), {"candidates": 4.5}, "runs.magic.options.candidates: Input should be a valid"),
         (("runs", "magic", "options"), {"candidates": 0}, "runs.magic.options.candidates: Input should be greater"),
         (("runs", "magic", "options"), {"alpha": math.inf}, "runs.magic.options.alpha: Input should be a finite"),
         (("runs", "ifcap", "options"), {"neighbours": 0}, "runs.ifcap.options.neighbours: Input should be greater"),
@@ -336,9 +328,7 @@ def test_a_model_that_the_user_has_is_read_from_there_and_not_downloaded(tmp_pat
         ("opt-1.3b", "", r"local\.opt-1\.3b: .*: holds no weights \(\.bin, \.safetensors\)"),
     ],
 )
-def test_a_local_asset_that_cannot_be_used_is_refused(
-    tmp_path: Path, paper: dict, name: str, file: str, words: str
-) -> None:
+def test_a_local_asset_that_cannot_be_used_is_refused(tmp_path, paper, name, file, words):
     (tmp_path / "val2014.zip").write_bytes(b"PK")
     (tmp_path / "pointer.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(ConfigError, match=words):

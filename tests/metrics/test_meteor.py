@@ -56,9 +56,7 @@ def no_paraphrases(tmp_path: Path) -> list[str]:
     ("texts", "processes"),
     [pytest.param(PLAIN, 2, marks=pytest.mark.slow, id="plain"), pytest.param(PLAIN + PUNCTUATED, 1, id="punctuated")],
 )
-def test_scores_are_those_of_pycocoevalcap(
-    texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_are_those_of_pycocoevalcap(texts, processes, original, monkeypatch):
     monkeypatch.setattr(meteor, "PER_PROCESS", 10)
     monkeypatch.setattr(meteor, "cores", lambda: processes)
     sets = [[(candidate, reference, "the box") for candidate in texts] for reference in texts]

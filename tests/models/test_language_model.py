@@ -113,8 +113,7 @@ def soft_tokens(lm: LanguageModel, rows: int = 3) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("family", "begin", "end", "pad"),
-    [("opt", 2, 2, 1), ("gpt2", 0, 0, -1), ("smollm2", 1, 2, -1), ("llama", 1, 2, 3)],
+    ("family", "begin", "end", "pad"), [("opt", 2, 2, 1), ("gpt2", 0, 0, -1), ("smollm2", 1, 2, -1), ("llama", 1, 2, 3)]
 )
 def test_caption_ids_are_begin_caption_end_padding(family, begin, end, pad):
     lm = make(family)

@@ -18,15 +18,7 @@ from maccap.report.page import report_page
 from maccap.tables.anchors import cell_anchor
 from maccap.tables.table import Cell, Row, Table, read_table, write_table
 from tests.helpers.html_page import Page, require_standalone
-from tests.helpers.report_inputs import (
-    GRID,
-    IMAGES,
-    add_captions,
-    config,
-    make_inputs,
-    make_page,
-    make_report,
-)
+from tests.helpers.report_inputs import GRID, IMAGES, add_captions, config, make_inputs, make_page, make_report
 
 
 @pytest.fixture(scope="module")

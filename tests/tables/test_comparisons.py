@@ -141,9 +141,7 @@ def with_fewer_seeds(metrics: list[Path], name: str, count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("fewer", ["better", "base"])
-def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(
-    metrics: list[Path], fewer: str, count: int
-) -> None:
+def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(metrics, fewer, count):
     with_fewer_seeds(metrics, fewer, count)
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)
@@ -175,9 +173,7 @@ def test_rows_with_as_many_seeds_have_no_note(metrics: list[Path]) -> None:
     assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
 
 
-def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(
-    metrics: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(metrics, tmp_path, monkeypatch):
     with_fewer_seeds(metrics, "better", 1)
     table = sweep(metrics, of_draws(1), "T")
     assert "One seed: draws 2; differences are on the seeds that both have." in table.notes

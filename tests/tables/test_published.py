@@ -109,9 +109,7 @@ def published() -> list[Reported]:
     return read_reported(CSV)
 
 
-def test_every_verified_number_is_there_with_its_source_and_nothing_else(
-    shared: Path, published: list[Reported]
-) -> None:
+def test_every_verified_number_is_there_with_its_source_and_nothing_else(shared, published):
     facts = verified(shared / "PAPER_FACTS.md")
     assert len(facts) > 300
     ours = {key(row): row for row in published if row.value is not None}
@@ -207,9 +205,7 @@ def test_no_file(tmp_path: Path) -> None:
         (49.3, 60.0, (59.0, 61.0), "not reproduced"),
     ],
 )
-def test_the_rule(
-    reported: float | None, mean: float | None, bounds: tuple[float, float] | None, expected: str
-) -> None:
+def test_the_rule(reported, mean, bounds, expected):
     assert verdict(reported, 0.1, mean, bounds, tolerance=1.0, reduced=False) == expected
     assert verdict(reported, 0.1, mean, bounds, 1.0, reduced=True) == ("not run" if mean is None else "reduced run")
 

@@ -1,9 +1,7 @@
 """The parts of the recipe against what a loop over everything finds."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -226,9 +224,7 @@ def test_the_loss_behind_soft_tokens_is_that_of_training() -> None:
         (pretraining.pretrain_lm, LM, "model.safetensors"),
     ],
 )
-def test_a_model_pretrained_again_in_the_same_folder_has_the_same_bytes(
-    pretrain: Callable[..., object], settings: dict[str, float], weights: str, tmp_path: Path
-) -> None:
+def test_a_model_pretrained_again_in_the_same_folder_has_the_same_bytes(pretrain, settings, weights, tmp_path):
     made = []
     for _ in range(2):
         pretrain(tmp_path, settings, 7)

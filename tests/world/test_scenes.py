@@ -214,9 +214,7 @@ def test_a_scene_and_what_is_drawn_from_it_do_not_depend_on_the_count(split: str
     assert len({content(s) for s, _ in many}) == 5
 
 
-def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(
-    written: tuple[str, Path], tmp_path: Path
-) -> None:
+def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(written, tmp_path):
     domain, folder = written
     write_world(tmp_path, domain, {"train": 8, "val": 3, "test": 5}, 3, seed=11)
 
@@ -244,9 +242,7 @@ def test_no_scene_of_one_split_occurs_in_another() -> None:
     assert len(split_of) > 5000
 
 
-def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes_repeat(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes_repeat(monkeypatch):
     monkeypatch.setattr(world, "NOUNS", ("ball", "box", "star"))
     monkeypatch.setattr(world, "COLOURS", ("red",))
     monkeypatch.setattr(world, "GROUNDS", {"daylight": ("sand",), "chalk": ("sand",)})
