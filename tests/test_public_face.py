@@ -163,19 +163,15 @@ def test_captions_and_answers_are_scored_in_percent():
     ("name", "parameters"),
     [
         ("inject_noise", ["features", "variance", "noise", "generator"]),
-        ("image_tokens_and_attention", ["model", "images"]),
-        ("aggregate", ["tokens", "attention", "k", "released"]),
+        ("image_tokens_and_attention", ["model", "images"]), ("aggregate", ["tokens", "attention", "k", "released"]),
         ("fuse", ["global_features", "subregions", "weight"]),
         ("Adaptor", ["feature_dim", "lm_dim", "num_queries", "num_layers"]),
         ("reconstruction_loss", ["lm", "prefix", "tokens", "pad_token_id", "count_padding"]),
-        ("load_encoder", ["name", "pretrained"]),
-        ("load_language_model", ["name"]),
-        ("LanguageModel", ["model", "tokenizer"]),
-        ("load_run", ["folder"]),
-        ("caption_scores", ["references", "predictions"]),
-        ("vqa_accuracy", ["annotations", "results"]),
+        ("load_encoder", ["name", "pretrained"]), ("load_language_model", ["name"]),
+        ("LanguageModel", ["model", "tokenizer"]), ("load_run", ["folder"]),
+        ("caption_scores", ["references", "predictions"]), ("vqa_accuracy", ["annotations", "results"]),
     ],
-)
+)  # fmt: skip
 def test_parameters_keep_their_names_and_order(name, parameters):
     found = list(inspect.signature(getattr(maccap, name)).parameters.values())
     assert [parameter.name for parameter in found][: len(parameters)] == parameters

@@ -21,14 +21,12 @@ def project(tmp_path, monkeypatch) -> Path:
         rows = [
             {"trained": "coco", "experiment": experiment, "tested": "coco", "seed": seed, "image_id": image_id}
             | {
-                "caption": f"{experiment} {seed} sees {image_id}.",
-                "image_cosine": 0.5,
-                "candidates": ["x"],
+                "caption": f"{experiment} {seed} sees {image_id}.", "image_cosine": 0.5, "candidates": ["x"],
                 "scores": [0.5],
             }
             for experiment, seed in about
             for image_id in range(shard * 3, shard * 3 + 3)
-        ]
+        ]  # fmt: skip
         write_predictions(f"artifacts/small/predictions/coco.{shard}.jsonl.gz", rows)
     write_answers(
         "artifacts/small/answers/coco.jsonl.gz",

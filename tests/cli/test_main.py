@@ -55,12 +55,10 @@ def test_every_step_is_listed_with_what_it_does_and_none_is_imported():
 @pytest.mark.parametrize(
     "error",
     [
-        MemoryError(),
-        MemoryError("8 GiB"),
-        RuntimeError("CUDA out of memory. Tried"),
+        MemoryError(), MemoryError("8 GiB"), RuntimeError("CUDA out of memory. Tried"),
         RuntimeError("x: can't allocate memory: y\nz"),
     ],
-)
+)  # fmt: skip
 def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
     def fail(*_: object) -> None:
         raise errors.pop()
@@ -110,13 +108,8 @@ def test_a_command_that_does_not_exist_is_refused(capsys):
 def test_a_step_leaves_its_output_and_a_record_that_does_it_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scenes = {
-        "dataset": "daylight",
-        "seed": 1,
-        "scenes.train": 2,
-        "scenes.val": 1,
-        "scenes.test": 1,
-        "scenes.questions": 1,
-    }
+        "dataset": "daylight", "seed": 1, "scenes.train": 2, "scenes.val": 1, "scenes.test": 1, "scenes.questions": 1,
+    }  # fmt: skip
     made = [
         "artifacts/daylight/dataset.json", "artifacts/daylight/images.zip",
         "artifacts/daylight/vqa_questions.train.json", "artifacts/daylight/vqa_annotations.train.json",

@@ -26,20 +26,12 @@ WRITING = {
     "crate in a folder": ["crate", "--output", "OUT/x"],
     "export": [*EXPORT, "--output", "OUT/x"],
     "export of one": [
-        *EXPORT,
-        "--experiment",
-        "light",
-        "--seed",
-        "5",
-        "--tested",
-        "daylight",
-        "--output",
-        "OUT/x.json",
+        *EXPORT, "--experiment", "light", "--seed", "5", "--tested", "daylight", "--output", "OUT/x.json",
     ],
     "gap": [*GAP, "--output", "OUT/x"],
     "mirror": ["mirror", "OUT/x", "--registry", str(ROOT / "workflow/resources/assets.yaml")],
     "trace": ["trace", TABLE, "--graph", "OUT/x.mmd"],
-}
+}  # fmt: skip
 ALL = {**WRITING, "dvc": ["dvc", "sync", "--profile", "other"], "verify": ["verify"]}
 
 

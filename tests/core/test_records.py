@@ -72,16 +72,13 @@ def test_a_record_lies_beside_the_first_output_and_is_true(made: Made) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (None, "cannot be read"),
-        ("{", "not a record (as a whole: "),
-        ({"step": 3}, "not a record (step: "),
-        ({"surprise": 1}, "not a record (surprise: "),
-        ({"outputs": {}}, "not a record (outputs: "),
+        (None, "cannot be read"), ("{", "not a record (as a whole: "), ({"step": 3}, "not a record (step: "),
+        ({"surprise": 1}, "not a record (surprise: "), ({"outputs": {}}, "not a record (outputs: "),
         ({"outputs": {"a": {"sha256": "0", "size": 1}}}, "not a record (outputs.a.sha256: "),
         ({"started": "2024-01-01T00:00:00"}, "not a record (started: "),
     ],
     ids=repr,
-)
+)  # fmt: skip
 def test_a_file_that_is_no_record_is_named_with_the_place_of_its_fault(made, change, words):
     good = made(["artifacts/good"], {})
     path = Path(made(["artifacts/bad"], {}).path)

@@ -229,17 +229,13 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
         *(
             (("datasets", "daylight", "image_name"), name, f"datasets.daylight.image_name: {said}")
             for name, said in {
-                "{:012d": "no file name template",
-                "{id}.jpg": "no file name template",
-                "{.x}": "no file name template",
-                "{}{}.jpg": "no file name template",
-                "{:c}": "no file name template",
-                "one.jpg": "names one file for",
+                "{:012d": "no file name template", "{id}.jpg": "no file name template", "{.x}": "no file name template",
+                "{}{}.jpg": "no file name template", "{:c}": "no file name template", "one.jpg": "names one file for",
                 "../{}.jpg": "leads out of the images",
             }.items()
         ),
     ],
-)
+)  # fmt: skip
 def test_keys_that_do_not_go_together_are_named(path: tuple[str, ...], value: Any, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         complete(changed(path[:-1], path[-1], value))
@@ -252,31 +248,24 @@ FINITE, SIZE = "should be a finite number", "a number must be 0 or between 1e-15
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("training.learning_rate", math.inf, FINITE),
-        ("training.learning_rate", math.nan, FINITE),
-        ("training.learning_rate", 1e4, "less than or equal to 1"),
-        ("training.learning_rate", 5e-324, SIZE),
+        ("training.learning_rate", math.inf, FINITE), ("training.learning_rate", math.nan, FINITE),
+        ("training.learning_rate", 1e4, "less than or equal to 1"), ("training.learning_rate", 5e-324, SIZE),
         ("training.learning_rate", "1e-4", "valid number, not '1e-4'; YAML wants 1e-3 with a point, 1.0e-3"),
-        ("training.weight_decay", 1e9, "less than or equal to 10"),
-        ("training.noise_variance", 1e30, SIZE),
-        ("training.memory_gain", 1e9, "less than or equal to 1000000"),
-        ("training.copies", 10**30, SIZE),
-        ("generation.patch_weight", 1e39, SIZE),
-        ("answering.length_penalty", math.nan, FINITE),
+        ("training.weight_decay", 1e9, "less than or equal to 10"), ("training.noise_variance", 1e30, SIZE),
+        ("training.memory_gain", 1e9, "less than or equal to 1000000"), ("training.copies", 10**30, SIZE),
+        ("generation.patch_weight", 1e39, SIZE), ("answering.length_penalty", math.nan, FINITE),
         ("answering.length_penalty", 1000.0, "less than or equal to 10"),
         ("answering.prompt", "{question} {", "write {{ and }} for other braces"),
         ("answering.prompt", "Q: {{question}}", "no text with {question} in it (its braces are doubled)"),
         ("answering.prompt", "{question} {other}", "no text with {question} in it ('other')"),
         ("runs.magic.options", {"alpha": math.inf}, "runs.magic.options.alpha"),
-        ("seed", 2**32, "less than or equal to 4294967295"),
-        ("scenes.test", 4, "greater than or equal to 5"),
-        ("experiments.maccap.label", "", "at least 1 character"),
-        ("pretraining.clip.width", 100, "multiple of 32"),
+        ("seed", 2**32, "less than or equal to 4294967295"), ("scenes.test", 4, "greater than or equal to 5"),
+        ("experiments.maccap.label", "", "at least 1 character"), ("pretraining.clip.width", 100, "multiple of 32"),
         ("pretraining.clip.steps", 1, "greater than or equal to 2"),
         ("pretraining.lm.vocab_size", 300, "greater than or equal to 512"),
         ("pretraining.lm.learning_rate", 10.0, "less than or equal to 1"),
     ],
-)
+)  # fmt: skip
 def test_a_value_that_no_job_could_use_is_refused(key: str, value: Any, said: str) -> None:
     *path, last = key.split(".")
     with pytest.raises(ConfigError) as caught:

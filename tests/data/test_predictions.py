@@ -116,7 +116,7 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
         ("[1]\n", "line 1: damaged .*not a JSON object"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(1)) + "\n", "image_id 1: occurs twice"),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_file_is_refused_with_its_line(tmp_path, text, message):
     (tmp_path / "p.jsonl").write_text(text)
     with pytest.raises(DataError, match=message):

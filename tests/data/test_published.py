@@ -39,10 +39,9 @@ def test_captions_go_to_the_images_of_their_names(table: Path, tmp_path: Path, m
         ({"image_name": "b.jpg", "prediction": [3]}, "the caption of image b.jpg is 3, not a text"),
         ({"image_name": "c.jpg", "prediction": "a cat"}, "image c.jpg is not in"),
         ({"image_name": "b.jpg"}, "not published predictions"),
-        ({"image_name": 7, "prediction": "x"}, "not published predictions"),
-        (7, "not published predictions"),
+        ({"image_name": 7, "prediction": "x"}, "not published predictions"), (7, "not published predictions"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_row_is_refused(table: Path, tmp_path: Path, row: Any, words: str) -> None:
     path = tmp_path / "theirs.json"
     path.write_text(json.dumps([ROWS[0], row]))

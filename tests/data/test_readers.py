@@ -223,11 +223,10 @@ WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
 HALF, BEYOND = "a boat \ud83d on water", 2**63  # half a character; one more than 64 bits hold
 # Every id and every text of each format: the key, and where the message says it is.
 IDS = {
-    "Karpathy split": {"cocoid": "image id", "sentid": "caption id"},
-    "COCO captions": {"id": "id"},
+    "Karpathy split": {"cocoid": "image id", "sentid": "caption id"}, "COCO captions": {"id": "id"},
     "VQA v2 questions": {"question_id": "question id", "image_id": "image id"},
     "VQA v2 annotations": {"question_id": "question id"},
-}
+}  # fmt: skip
 TEXTS = {
     "Karpathy split": {"raw": "caption 681330 of image 522418", "filename": "the file name of image 522418"},
     "COCO captions": {"caption": "caption 48 of image 384029", "file_name": "the file name of image 384029"},
@@ -440,10 +439,8 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
         (TSV.encode() + b"\n", ["line 4 ", "no tab"]),
         (b"  \thttp://example.org/a.jpg\n", ["line 1 ", "empty caption", "remove"]),
         (TSV.encode() + "café\thttp://example.org/a.jpg\n".encode("latin-1"), ["line 4 ", "UTF-8", "run again"]),
-        (b"\n<!DOCTYPE html>\n", ["line 1 "]),
-        (b"<!DOCTYPE html>\n\t<html>\n", ["an HTML page", "run again"]),
-        (b"<html lang='en'>\t\n", ["an HTML page", "run again"]),
-        (b"", ["is empty", "run again"]),
+        (b"\n<!DOCTYPE html>\n", ["line 1 "]), (b"<!DOCTYPE html>\n\t<html>\n", ["an HTML page", "run again"]),
+        (b"<html lang='en'>\t\n", ["an HTML page", "run again"]), (b"", ["is empty", "run again"]),
         (TSV.encode() + b"http://x.example/1.jpg\ta boat\n", ["line 4 ", "no address in column 2", "'a boat'", "tab"]),
         (b"https://x.example/1\thttp://x.example/1\n", ["line 1 ", "an address as its caption"]),
         (b"caption\turl\n" + TSV.encode(), ["line 1 ", "no address in column 2, but 'url'"]),

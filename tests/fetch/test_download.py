@@ -185,17 +185,14 @@ def test_a_damaged_finished_file_is_fetched_again(server, get, capsys):
     ("trick", "told", "asked"),
     [
         (status(500), "HTTP 500 Internal Server Error; given up after 3 tries", 3),
-        (status(503, Retry_After="3600"), "asks to come back in 3600 s", 1),
-        (status(404), "HTTP 404 Not Found", 1),
-        (status(416), "HTTP 416 after 0 bytes", 3),
-        (html(), "HTML page, not the file", 1),
+        (status(503, Retry_After="3600"), "asks to come back in 3600 s", 1), (status(404), "HTTP 404 Not Found", 1),
+        (status(416), "HTTP 416 after 0 bytes", 3), (html(), "HTML page, not the file", 1),
         (html("application/zip"), "HTML page, not the file", 1),
         (header("Content-Length", "299999"), "it announces 299,999 bytes instead of 300,000", 1),
-        (header("Content-Encoding", "gzip"), "Content-Encoding gzip", 1),
-        (stall(0), "nothing came for 0.4 s", 3),
+        (header("Content-Encoding", "gzip"), "Content-Encoding gzip", 1), (stall(0), "nothing came for 0.4 s", 3),
         (cut(0), "broke off after 0 bytes; given up after 3 tries", 3),
     ],
-)
+)  # fmt: skip
 def test_a_hopeless_source_is_named_and_the_next_one_tried(server, tmp_path, get, trick, told, asked):
     bad, good = server.add("bad.bin", BODY, always(trick)), server.add("good.bin", BODY)
     with pytest.raises(DataError) as error:

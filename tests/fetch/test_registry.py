@@ -170,23 +170,19 @@ def test_entries_survive_their_way_through_a_rule(tmp_path: Path) -> None:
         (FILE | {"sha256": 12}, r"`sha256: 12` must be 64 lower-case hex digits \(in quotes\), or `unpinned`"),
         (FILE | {"sha256": None}, "`sha256: ` must be 64 lower-case hex digits"),
         (HUB | {"revision": "main"}, "`revision: main` must be a commit of 40 lower-case hex digits"),
-        (FILE | {"urls": []}, "no `urls` and no `ask`"),
-        (FILE | {"ask": "there"}, "has `urls` and `ask`"),
+        (FILE | {"urls": []}, "no `urls` and no `ask`"), (FILE | {"ask": "there"}, "has `urls` and `ask`"),
         (FILE | {"urls": ["ftp://example.org/a"]}, r"`urls: .*ftp://.* must be a list of http\(s\) addresses"),
         (FILE | {"urls": "https://example.org/a"}, r"must be a list of http\(s\) addresses"),
         (FILE | {"file": "../b.zip"}, "`file: ../b.zip` must be a relative path inside"),
         (FILE | {"file": "/b.zip"}, "must be a relative path inside"),
         (FILE | {"size": "3 GB"}, "`size: 3 GB` must be a number of bytes"),
-        (FILE | {"size": True}, "must be a number of bytes"),
-        (FILE | {"size": 0}, "must be a number of bytes"),
+        (FILE | {"size": True}, "must be a number of bytes"), (FILE | {"size": 0}, "must be a number of bytes"),
         ({key: FILE[key] for key in FILE if key != "urls"}, "`urls` is missing: a list of"),
-        (FILE | {"licence": ""}, "`licence: ` must be a text"),
-        (FILE | {"seen": []}, r"`seen: \[\]` must be a list"),
+        (FILE | {"licence": ""}, "`licence: ` must be a text"), (FILE | {"seen": []}, r"`seen: \[\]` must be a list"),
         (HUB | {"patterns": []}, r"`patterns: \[\]` must be a list"),
-        (HUB | {"hub": "../opt"}, "`hub: ../opt` must be a name like facebook/opt-125m"),
-        (["a"], "must be a mapping"),
+        (HUB | {"hub": "../opt"}, "`hub: ../opt` must be a name like facebook/opt-125m"), (["a"], "must be a mapping"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_entry_is_named_with_its_fault(tmp_path: Path, entry: Any, told: str) -> None:
     with pytest.raises(ConfigError, match=rf"assets\.yaml: asset wrong: .*{told}"):
         read_registry(written(tmp_path, {"right": HUB, "wrong": entry}))

@@ -133,13 +133,10 @@ def test_every_cell_of_a_table_is_evaluated_and_every_run_trained(name):
 @pytest.mark.parametrize(
     ("annotation", "refused"),
     [
-        ("Annotated[float, Field(ge=-1, lt=2)]", [-1.5, 2.0, "1"]),
-        ("Annotated[float, Field(ge=LEAST, lt=2)]", [2.0]),
-        ("Annotated[float, Doc('how strong')]", ["1"]),
-        ("Annotated[float]", ["1"]),
-        ("Strength", []),
+        ("Annotated[float, Field(ge=-1, lt=2)]", [-1.5, 2.0, "1"]), ("Annotated[float, Field(ge=LEAST, lt=2)]", [2.0]),
+        ("Annotated[float, Doc('how strong')]", ["1"]), ("Annotated[float]", ["1"]), ("Strength", []),
     ],
-)
+)  # fmt: skip
 def test_a_method_s_options_have_the_bounds_that_its_file_says_in_plain_values(
     tmp_path, monkeypatch, annotation, refused
 ):
@@ -177,11 +174,8 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"silent\.py: add the class `Method`"):
         check_options("silent", {})
     refused = {
-        'NEEDS = ("adaptor", "money")': "money",
-        "NEEDS = adaptor": "adaptor",
-        "NEEDS = (": "is not Python",
-        "\0": "",
-    }
+        'NEEDS = ("adaptor", "money")': "money", "NEEDS = adaptor": "adaptor", "NEEDS = (": "is not Python", "\0": "",
+    }  # fmt: skip
     for number, (text, said) in enumerate(refused.items()):
         (tmp_path / f"greedy{number}.py").write_text(text)
         with pytest.raises(ConfigError, match=rf"greedy{number}\.py: .*{said}"):

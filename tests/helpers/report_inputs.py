@@ -118,11 +118,9 @@ def questions(folder: Path, dataset: str) -> dict[str, list[Path]]:
         write_answers(path, rows)
     write_metrics(metrics, scores)
     return {
-        "answers": [*said],
-        "answer_metrics": metrics,
-        f"questions_{dataset}": [data / "vqa_questions.test.json"],
+        "answers": [*said], "answer_metrics": metrics, f"questions_{dataset}": [data / "vqa_questions.test.json"],
         f"annotations_{dataset}": [data / "vqa_annotations.test.json"],
-    }
+    }  # fmt: skip
 
 
 def add_captions(

@@ -55,12 +55,9 @@ def describe(folder: Path, shards: list[Path], table: Path, **changes) -> None:
     settings = {"generation": GENERATION.model_dump(), "selection": SELECTION.model_dump(), "answering": ANSWERING}
     cfg = {f"{name}.{key}": value for name, own in settings.items() for key, value in own.items()}
     inputs = {
-        "weights": [folder / "adaptor.safetensors"],
-        "log": [folder / "log.jsonl"],
+        "weights": [folder / "adaptor.safetensors"], "log": [folder / "log.jsonl"],
         "encoder_files": [Path("models/clip") / name for name in sorted(os.listdir("models/clip"))],
         "language_model_files": [Path("models/opt") / name for name in sorted(os.listdir("models/opt"))],
-        "memory": shards,
-        "memory_captions": [table],
-        "pairs": [],
-    }
+        "memory": shards, "memory_captions": [table], "pairs": [],
+    }  # fmt: skip
     describe_run.run(Job(inputs, [folder / "run.json"], cfg | changes))

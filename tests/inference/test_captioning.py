@@ -51,15 +51,11 @@ def captioner(name: str = "maccap", draws: int = SELECTION.draws, **generation) 
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [
-        ("A man's t-shirt.", "A mans tshirt."),
-        ("Question: x? Answer: two  dogs...", "two dogs."),
-        ("<PAD>A cat<PAD>", "A cat"),
-        ("A bus in 2014, at night", "A bus in , at night"),
-        ("naïve café!", "nave caf"),
-        ("Zwölf Boxkämpfer & 3 dogs", "Zwlf Boxkmpfer 3 dogs"),
-        ("", ""),
+        ("A man's t-shirt.", "A mans tshirt."), ("Question: x? Answer: two  dogs...", "two dogs."),
+        ("<PAD>A cat<PAD>", "A cat"), ("A bus in 2014, at night", "A bus in , at night"), ("naïve café!", "nave caf"),
+        ("Zwölf Boxkämpfer & 3 dogs", "Zwlf Boxkmpfer 3 dogs"), ("", ""),
     ],
-)
+)  # fmt: skip
 def test_cleaning_follows_the_released_order(text, cleaned):
     assert clean_caption(text) == cleaned
 

@@ -43,14 +43,9 @@ def published(finished, tmp_path_factory) -> Path:
         remembered.write_text("{}")
         list_everything(results())
     command = [
-        "make",
-        "--dry-run",
-        "--no-print-directory",
-        "--assume-old=install",
-        f"--file={ROOT}/Makefile",
-        "publish",
+        "make", "--dry-run", "--no-print-directory", "--assume-old=install", f"--file={ROOT}/Makefile", "publish",
         "PROFILE=small",
-    ]
+    ]  # fmt: skip
     verify, add = subprocess.check_output(command, text=True).split("\n", 1)
     assert verify.endswith("verify --profile small")
     checkout = Checkout(root)

@@ -152,11 +152,8 @@ def test_results_that_were_written_anywhere_are_found_by_their_record(copy, caps
     monkeypatch.chdir(tmp_path)
     found = traced(capsys, str(copy / made[3]), "norm", "value")
     assert found["numbers"][0]["sources"][0] == {
-        "file": "mine/gap.json",
-        "column": "/gap/norm",
-        "row": {},
-        "value": 0.5,
-    }
+        "file": "mine/gap.json", "column": "/gap/norm", "row": {}, "value": 0.5,
+    }  # fmt: skip
     assert {job["step"] for job in found["jobs"]} == {"gap"}
     assert {file["state"] for file in found["files"]} == {"ok"}
     assert {job["step"] for job in traced(capsys, str(copy / made[0]))["jobs"]} == {"gap", "captions", "scenes"}

@@ -519,11 +519,9 @@ def test_every_flipped_byte_of_a_crate_is_found(unpacked):
     everything = sorted(str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file())
     results = [name for name in everything if name.startswith(("results/", "artifacts/"))]
     kinds: dict[str, tuple[list[str], int, Check]] = {
-        "metadata": (["ro-crate-metadata.json"], 30, crate),
-        "list": (["crate.sha256"], 30, crate),
-        "source": (sorted(set(everything) - set(results)), 20, crate),
-        "artifact or record": (results, 50, crate),
-    }
+        "metadata": (["ro-crate-metadata.json"], 30, crate), "list": (["crate.sha256"], 30, crate),
+        "source": (sorted(set(everything) - set(results)), 20, crate), "artifact or record": (results, 50, crate),
+    }  # fmt: skip
     assert undetected(unpacked, "small", kinds, checkout=False) == (130, [])
 
 

@@ -35,11 +35,9 @@ REFERENCES: dict[int | str, list[str]] = {
 }
 PERFECT = {id_: texts[0] for id_, texts in REFERENCES.items()}
 ODD = {
-    7: "A man ||| rides ||| a\nbrown\u2028horse.",
-    "7": "",
-    "a ||| b": "A café\x85 with\x0bgreen chairs\r\n\U0001f600 \ud800",
-    3: " . ",
-}
+    7: "A man ||| rides ||| a\nbrown\u2028horse.", "7": "",
+    "a ||| b": "A café\x85 with\x0bgreen chairs\r\n\U0001f600 \ud800", 3: " . ",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +131,10 @@ def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytes
         ({n: ["a"] for n in range(9)}, {}, r"no prediction for 9 images \(0, 1, 2, 3, 4, \.\.\.\)"),
         ({1: ["a"]}, {"1": "a"}, r"1 prediction \('1'\) for an unknown image; no prediction for 1 image \(1\)"),
         ({1: ["a"], 2: []}, {1: "a", 2: "b"}, r"1 image \(2\) without a list of reference captions"),
-        ({1: "a cat"}, {1: "a"}, r"1 image \(1\) without a list"),
-        ({}, {}, "all images without"),
+        ({1: "a cat"}, {1: "a"}, r"1 image \(1\) without a list"), ({}, {}, "all images without"),
         ({1: ["a"]}, {1: ["a"]}, r"1 prediction \(1\) that is not text"),
     ],
-)
+)  # fmt: skip
 def test_bad_ids(references: dict, predictions: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
         check_coverage(references, predictions, "p.json")
@@ -179,14 +176,9 @@ def test_a_caption_without_words_has_no_part_of_references_without_words() -> No
 
 def test_tokens_are_those_of_pycocoevalcap_for_a_user_who_may_not_write_there() -> None:
     texts = [
-        "It's a (very) RED bus...",
-        "",
-        "don\u2019t",
-        "-LRB- \u201cx\u201d",
-        "\u00a3 5/8 o'clock",
-        "a--b \U0001f600 ; c",
-        "end",
-    ]
+        "It's a (very) RED bus...", "", "don\u2019t", "-LRB- \u201cx\u201d", "\u00a3 5/8 o'clock",
+        "a--b \U0001f600 ; c", "end",
+    ]  # fmt: skip
     theirs = PTBTokenizer().tokenize({text: [{"caption": text}] for text in texts})
     code = (
         "from maccap.metrics import captions, java\n"

@@ -18,12 +18,9 @@ OFFICIAL = SHARED / "real" / "vqa_v2"
 def question(question_id: int, humans: list[str], question_type: str = "what", answer_type: str = "other") -> dict:
     answers = [{"answer": text, "answer_confidence": "yes", "answer_id": n} for n, text in enumerate(humans, 1)]
     return {
-        "question_id": question_id,
-        "image_id": 1,
-        "question_type": question_type,
-        "answer_type": answer_type,
+        "question_id": question_id, "image_id": 1, "question_type": question_type, "answer_type": answer_type,
         "answers": answers,
-    }
+    }  # fmt: skip
 
 
 def accuracy(humans: list[str], answer: str) -> float:
@@ -87,11 +84,9 @@ def test_groups_and_input_left_alone() -> None:
     answers = {3: "no", 1: "yes", 2: "2"}
     result = vqa_accuracy(annotations, [{"question_id": id_, "answer": text} for id_, text in answers.items()])
     assert result == {
-        "overall": 53.3333,
-        "per_answer_type": {"yes/no": 100.0, "number": 30.0},
-        "per_question_type": {"is the": 80.0, "how many": 0.0},
-        "per_question": {1: 100.0, 2: 60.0, 3: 0.0},
-    }
+        "overall": 53.3333, "per_answer_type": {"yes/no": 100.0, "number": 30.0},
+        "per_question_type": {"is the": 80.0, "how many": 0.0}, "per_question": {1: 100.0, 2: 60.0, 3: 0.0},
+    }  # fmt: skip
     assert annotations == before
 
 

@@ -174,15 +174,12 @@ def test_without_a_gpu_the_cpu_is_used_with_a_warning(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("device", "bf16", "wanted", "name", "dtype"),
     [
-        ("cpu", True, "auto", "no", torch.float32),
-        ("cpu", True, "bf16", "bf16", torch.bfloat16),
-        ("cpu", True, "fp16", "no", torch.float32),
-        ("cuda", True, "auto", "bf16", torch.bfloat16),
-        ("cuda", False, "auto", "fp16", torch.float16),
-        ("cuda", True, "fp16", "fp16", torch.float16),
+        ("cpu", True, "auto", "no", torch.float32), ("cpu", True, "bf16", "bf16", torch.bfloat16),
+        ("cpu", True, "fp16", "no", torch.float32), ("cuda", True, "auto", "bf16", torch.bfloat16),
+        ("cuda", False, "auto", "fp16", torch.float16), ("cuda", True, "fp16", "fp16", torch.float16),
         ("cuda", True, "no", "no", torch.float32),
     ],
-)
+)  # fmt: skip
 def test_precision(device, bf16, wanted, name, dtype, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     assert mixed_precision(torch.device(device), wanted) == name

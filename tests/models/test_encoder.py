@@ -336,13 +336,8 @@ VOCABULARY = SHIPPED_CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
 )
 def test_text_towers_that_pool_otherwise_give_their_own_features(changes, tmp_path):
     text = {
-        "context_length": 40,
-        "vocab_size": VOCABULARY,
-        "width": 16,
-        "heads": 2,
-        "layers": 2,
-        "hf_tokenizer_name": ".",
-    }
+        "context_length": 40, "vocab_size": VOCABULARY, "width": 16, "heads": 2, "layers": 2, "hf_tokenizer_name": ".",
+    }  # fmt: skip
     config = {"model_cfg": TINY | {"text_cfg": text | changes}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     for file in ("tokenizer.json", "tokenizer_config.json"):

@@ -17,11 +17,9 @@ from tests.helpers import ROOT
 pytestmark = pytest.mark.slow
 
 CAPTIONS = [
-    "A man riding a wave on top of a surfboard.",
-    "Two dogs are playing with a ball in the grass.",
-    "A plate of food with broccoli and rice on a table.",
-    "A group of people standing on top of a snow covered slope.",
-]
+    "A man riding a wave on top of a surfboard.", "Two dogs are playing with a ball in the grass.",
+    "A plate of food with broccoli and rice on a table.", "A group of people standing on top of a snow covered slope.",
+]  # fmt: skip
 PRELUDE = f"""
 import json, resource, sys, time
 import torch

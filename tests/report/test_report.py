@@ -138,11 +138,9 @@ def test_the_environment_comes_from_the_records_of_the_whole_past(tmp_path, monk
     record("results/metric", {"artifacts/run": "0" * 64}, "2.14.1")
     found = about.environment(["results/metric"])
     assert found == {
-        "pythons": ["3.11.7"],
-        "packages": [["torch", "2.13.0, 2.14.1"]],
-        "hosts": ["Linux on x86_64, 2 cores, no GPU used"],
-        "records": 2,
-    }
+        "pythons": ["3.11.7"], "packages": [["torch", "2.13.0, 2.14.1"]],
+        "hosts": ["Linux on x86_64, 2 cores, no GPU used"], "records": 2,
+    }  # fmt: skip
 
 
 def test_equal_inputs_give_equal_bytes_and_no_times(folder, text, tmp_path):

@@ -69,7 +69,7 @@ def tables(tmp_path) -> list[Path]:
         (["vqa_types", "is the café's", "prefix"], "VqaTypesIsTheCafeSPrefix"),
         (["CC3M", "image-to-text R@10"], "CcThreeMImageToTextRAtOneZero"),
     ],
-)
+)  # fmt: skip
 def test_names_have_letters_only_and_follow_the_rule(parts, name):
     assert macro_name(*parts) == name
     assert re.fullmatch("[A-Za-z]+", name)

@@ -165,7 +165,7 @@ LINE = "MAGIC,coco,coco,CIDEr,49.3,ViT-B/32,GPT-2,a paper,read in it,"
         ([HEADER, LINE.rsplit(",", 2)[0]], "line 2: it must have 10 fields"),
         ([HEADER, LINE + '"'], "cannot be read as CSV"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_file_is_named_with_line_and_fault(tmp_path: Path, lines: list[str], words: str) -> None:
     path = tmp_path / "reported.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

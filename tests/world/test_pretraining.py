@@ -135,12 +135,8 @@ def test_a_feature_names_the_ground_and_all_that_is_there_alone_and_with_its_col
     given = features(4, 4)
     labels, grounds = torch.full((4, 6, 4), -100), torch.tensor([2, -100, 7, -100])
     told = {
-        (0, 3): [4, 1, 2, 0],
-        (0, 5): [19, 7, 0, 1],
-        (1, 0): [0, 0, 0, 0],
-        (2, 1): [8, 3, 1, 1],
-        (2, 2): [7, 3, 1, 0],
-    }
+        (0, 3): [4, 1, 2, 0], (0, 5): [19, 7, 0, 1], (1, 0): [0, 0, 0, 0], (2, 1): [8, 3, 1, 1], (2, 2): [7, 3, 1, 0],
+    }  # fmt: skip
     for (row, place), words in told.items():
         labels[row, place] = torch.tensor(words)
     logits, ground = naming.of_feature(10 * given).detach(), naming.of_ground(10 * given).detach().softmax(-1)
