@@ -97,7 +97,6 @@ def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.jpg"], "none.jpg: no such file or folder"),
         (["empty"], "empty: no images in it"),
         (["broken.jpg", "--run", "RUN"], "broken.jpg: cannot be read as an image"),
         (["images/gray.jpg", "--run", "nowhere"], "nowhere: no trained run there (no run.json); name the folder"),

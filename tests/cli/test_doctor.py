@@ -143,12 +143,6 @@ def test_other_versions_than_the_locks_are_said_but_do_not_stop(project, monkeyp
     assert "torch 2.13.0 (lock: 2.14.1), numpy (none) (lock: 2.4.6)" in said["mini"]
 
 
-def test_elsewhere_one_line_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["doctor"]) == 2
-    assert "change to the project's folder" in capsys.readouterr().err
-
-
 def test_versions_are_compared_with_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(
         maccap.cli.machine.metadata, "requires", lambda name: ["pyyaml", "nothere[x]>=2", "e; extra == 'x'"]

@@ -95,7 +95,6 @@ def test_one_result_goes_to_a_file_of_any_name(project):
         (["--output", "one.json"], "one.json: 6 results (captions.coco.maccap.coco.s1.json, "),
         (["--seed", "9", "--output", "out"], "nothing for seed 9"),
         (["--profile", "paper", "--output", "out"], "artifacts/paper: no predictions; run"),
-        (["gone.jsonl", "--output", "out"], "gone.jsonl: no such file"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_one_line(project, capsys, arguments, message):

@@ -88,7 +88,6 @@ def test_every_command_has_a_page_of_help(command, capsys):
         (["step", "train"], "maccap step: train: no --output"),
         (["step"], "maccap step: no NAME: not a step"),
         (["step", "--again", "none.prov.json"], "maccap step: none.prov.json: cannot be read"),
-        (["export", "predictions", "none.jsonl", "--output", "x"], "maccap export: none.jsonl: no such file"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(capsys, arguments, message):

@@ -279,14 +279,11 @@ def test_other_braces_in_a_prompt_are_written_twice() -> None:
     assert prompt.format(question="why?") == "{a} why?"
 
 
-def test_schema_and_page_are_those_of_the_model() -> None:
+def test_schema_and_page_are_those_of_the_model_and_tell_every_key_of_the_profiles() -> None:
     for path, text in ((config_page.SCHEMA, config_page.schema_text()), (config_page.PAGE, config_page.page_text())):
         assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} is stale: run `make schema`"
     for config in (MINI, PAPER):
         VALIDATOR.validate(config)
-
-
-def test_the_page_tells_every_key_of_the_profiles() -> None:
     page = config_page.page_text()
     for config in (MINI, PAPER):
         for path in mappings(config):
@@ -376,7 +373,10 @@ def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project:
 
 
 def test_planning_loads_no_reader_and_no_client() -> None:
-    code = "import sys, maccap.graph.files; from maccap.data.formats import formats; formats(); print(*sys.modules)"
+    code = (
+        "import sys, maccap.graph.files, maccap.graph.estimate\n"
+        "from maccap.data.formats import formats; formats(); print(*sys.modules)"
+    )
     loaded = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
     slow = {"torch", "numpy", "pandas", "requests", "huggingface_hub", "maccap.data.coco", "maccap.data.captions"}
     assert slow.isdisjoint(loaded)

@@ -1,8 +1,6 @@
 """What a profile costs, by hand, by published counts and by a real store; what its jobs ask of a scheduler."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,12 +28,9 @@ from tests.helpers import ROOT
 CAPTIONS = Generation(parameters=100, inputs=10, prompt_tokens=6, new_tokens=5, batch_size=4, beams=2, draws=3)
 
 
-def test_features_on_disk_by_hand() -> None:
+def test_features_on_disk_are_those_by_hand_and_of_a_real_store(tmp_path: Path) -> None:
     # texts 10 x 2, images 4 x (2 + 5 x 2 + 5 x 5) = 4 x 37, two bytes each
     assert feature_bytes(texts=10, images=4, image_tokens=5, dim=2) == 2 * (20 + 148)
-
-
-def test_features_on_disk_are_those_of_a_real_store(tmp_path: Path) -> None:
     n, t, d = 3, 5, 8
     columns = {"global": torch.zeros(n, d), "tokens": torch.zeros(n, t, d), "attention": torch.zeros(n, t, t)}
     write_store(tmp_path / "store.safetensors", columns, {"ids": list(range(n))}, "float16")
@@ -90,21 +85,14 @@ def test_several_gpus_share_the_jobs_but_not_the_longest_one() -> None:
     assert [whole.wall_seconds(gpus) for gpus in (1, 4, 10)] == [100.0, 25.0, 20.0]
 
 
-def test_planning_does_not_import_torch() -> None:
-    code = "import sys, maccap.graph.estimate; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 @pytest.fixture(scope="module")
 def needs():
     return {name: Needs(Profile(complete(read_config(name, ROOT)))) for name in ("mini", "paper")}
 
 
 def asked(needs: Needs, rule: str, attempt: int = 1, **wildcards: str) -> dict[str, int]:
-    about = SimpleNamespace(**wildcards)
-    return {
-        name: value(about, attempt=attempt) if callable(value) else value for name, value in needs(rule).items()
-    }  # fmt: skip
+    about, own = SimpleNamespace(**wildcards), needs(rule).items()
+    return {name: value(about, attempt=attempt) if callable(value) else value for name, value in own}
 
 
 def test_the_embedded_world_asks_for_little(needs):
@@ -126,13 +114,8 @@ def test_a_training_of_the_paper_fits_a_common_partition(needs):
 
 def test_several_gpus_lie_in_one_node_and_only_training_has_them():
     several = Needs(Profile(complete(read_config("paper", ROOT) | {"gpus": 4})))
-    assert {rule: asked_gpus(several, rule) for rule in ("train", "predict", "evaluate", "table")} == {
-        "train": (4, 1), "predict": (1, 1), "evaluate": (0, 1), "table": (0, 1)
-    }  # fmt: skip
-
-
-def asked_gpus(needs: Needs, rule: str) -> tuple[int, int]:
-    return needs(rule)["gpu"], needs(rule)["nodes"]
+    asked = {rule: several(rule) for rule in ("train", "predict", "evaluate", "table")}
+    assert [(own["gpu"], own["nodes"]) for own in asked.values()] == [(4, 1), (1, 1), (0, 1), (0, 1)]
 
 
 def test_each_try_has_more_memory_and_time_up_to_a_day(needs):
@@ -148,17 +131,13 @@ def test_every_group_and_shard_of_the_paper_can_be_asked_for(needs):
         if group.run:
             job = asked(paper, "predict", trained=group.trained, group=group.name, tier=group.tier)
             assert 30 <= job["runtime"] <= LONGEST
-    answers = asked(paper, "answer", trained="coco", tested="vqav2", vqa_method="prefix")
-    assert answers["runtime"] > 30
-    images = asked(paper, "image_features", dataset="vqav2")
-    assert images["cpus_per_task"] > 1
+    assert asked(paper, "answer", trained="coco", tested="vqav2", vqa_method="prefix")["runtime"] > 30
+    assert asked(paper, "image_features", dataset="vqav2")["cpus_per_task"] > 1
 
 
 def test_how_slurm_ended_a_job_is_told_with_the_remedy():
-    told = remedies(
-        "Error: SLURM-job '7' failed, SLURM status is: 'OUT_OF_MEMORY'. Detailed failure reason unavailable"
-    )
-    assert len(told) == 1
-    assert "mem_mb" in told[0]
+    failed = "Error: SLURM-job '7' failed, SLURM status is: 'OUT_OF_MEMORY'. Detailed failure reason unavailable"
+    (told,) = remedies(failed)
+    assert "mem_mb" in told
     assert "runtime" in remedies("SLURM status is: 'TIMEOUT'.")[0]
     assert remedies("all went well, CANCELLED appears by chance") == []

@@ -167,11 +167,6 @@ def test_this_projects_own_pipeline_matches_its_graph(planned):
     planned("git", "checkout", "--quiet", "--force", ".")
 
 
-def test_outside_the_project_one_line_says_so(planned, tmp_path):
-    out = planned("python", "-m", "maccap", "dvc", "sync", fails=True, folder=tmp_path)
-    assert "no Snakefile and config/config.yaml here" in out
-
-
 def test_parameters_from_elsewhere_than_the_config_decide_a_job(planned):
     decided = []
     for value in (1, 1, 2):

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -22,6 +21,7 @@ from maccap.lineage.trace_page import trace_page
 from maccap.tables.anchors import artifact_anchor, cell_anchor
 from maccap.tables.table import Row, Source, Table, cell, write_table
 from tests.helpers import ROOT
+from tests.helpers.html_page import Page
 from tests.helpers.small_project import ADAPTOR, BASELINES, DATA, METRICS, PREDICTIONS, RUNS, SEEDS, TABLES, WEIGHTS
 
 IN_DOMAIN = TABLES["in_domain"].replace(".json", ".md")
@@ -346,47 +346,30 @@ def test_tracing_loads_no_slow_library(project):
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
-class Page(HTMLParser):
-    """Places and links of a page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.loaded: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.ids += [found["id"]] if "id" in found else []
-        self.links += [found["href"]] if tag == "a" else []
-        self.loaded += [found[key] for key in ("src", "href") if key in found and tag != "a"]
-
-
 @pytest.fixture
 def page(project, tmp_path) -> Page:
     write_text(tmp_path / "trace.html", trace_page(list(TABLES.values()), "small"))
-    return Page(tmp_path / "trace.html")
+    return Page((tmp_path / "trace.html").read_text(encoding="utf-8"))
 
 
 def test_every_number_of_a_table_links_to_its_section(page):
     assert not [place for place, n in Counter(page.ids).items() if n > 1]
     assert all(address.startswith("data:") for address in page.loaded)
     for name, path in TABLES.items():
-        table_page = Page(Path(path).with_suffix(".html"))
+        table_page = Page(Path(path).with_suffix(".html").read_text(encoding="utf-8"))
         cells = [
             cell_anchor(name, row["labels"], column)
             for row in json.loads(Path(path).read_text())["rows"]
             for column, cell in zip(("CIDEr", "ΔCIDEr", "95 % low"), row["cells"])
             if isinstance(cell, dict)
         ]
-        links = [urljoin(f"tables/{name}.html", link) for link in table_page.links]
+        links = [urljoin(f"tables/{name}.html", link) for link, _ in table_page.links]
         assert links == [f"trace.html#{cell}" for cell in cells]
         assert set(cells) <= set(page.ids)
 
 
 def test_the_page_has_every_job_and_file_once_and_no_dead_link(page, tmp_path):
-    assert {link.removeprefix("#") for link in page.links} - {"report.html", "samples.html"} <= set(page.ids)
+    assert {link.removeprefix("#") for link, _ in page.links} - {"report.html", "samples.html"} <= set(page.ids)
     recorded, behind = records(), dict.fromkeys(TABLES.values())
     todo = list(behind)
     for path in todo:

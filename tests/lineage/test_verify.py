@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maccap.cli.main import main, parser
+from maccap.cli.main import parser
 from maccap.core.artifacts import read_json, sha256, write_json
 from maccap.core.errors import EnvironmentProblem
 from maccap.core.records import Code, OutputFile, Record, Records
@@ -153,12 +153,6 @@ def test_the_command_prints_findings_and_a_table_of_checks(copy, capsys):
     assert {(f["file"], f["check"]) for f in told["findings"]} >= {
         (METRICS["daylight"], "artifacts"), (METRICS["daylight"], "manifest"),
     }  # fmt: skip
-
-
-def test_where_there_is_nothing_to_verify_one_line_says_so(tmp_path, capsys):
-    assert main(["verify", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert said == f"maccap verify: no Snakefile and config/config.yaml in {tmp_path}; name the project's folder\n"
 
 
 # --- flipped bytes -------------------------------------------------------------------------------------------------
@@ -314,11 +308,10 @@ def test_a_changed_value_of_the_config_is_named_with_what_it_makes_stale(copy):
     assert "cannot be read" in problems(config)["config/small.yaml"]
 
 
-def full_disk(step, jobs):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def test_a_disk_that_is_full_says_nothing_about_the_results(project):
+    def full_disk(step, jobs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     with pytest.raises(EnvironmentProblem, match="No space left on device; free space there, or set TMPDIR"):
         numbers(small(), full_disk)
 
@@ -483,12 +476,6 @@ def test_a_crate_is_verified_without_the_repository(crated, tmp_path, monkeypatc
     assert {(TABLES["ablation"], check) for check in ("artifacts", "manifest", "crate", "tables")} <= set(found)
 
 
-def test_an_unpacked_crate_is_verified_as_a_crate(unpacked):
-    with opened(Path()) as own:
-        assert not own.checkout
-        assert not [finding for outcome in quick(own) for finding in outcome.findings]
-
-
 def test_nothing_is_wrong_with_a_crate_of_uncommitted_data_that_lie_anywhere(tmp_path, monkeypatch):
     """Captions and weights outside the project, a vocabulary and a profile in it; git knows none of them."""
     root, data = tmp_path / "project", tmp_path / "own data"
@@ -515,7 +502,10 @@ def test_nothing_is_wrong_with_a_crate_of_uncommitted_data_that_lie_anywhere(tmp
         assert not [finding for outcome in verify(elsewhere, run_jobs) for finding in outcome.findings]
 
 
-def test_every_flipped_byte_of_a_crate_is_found(unpacked):
+def test_an_unpacked_crate_is_verified_as_a_crate_and_every_flipped_byte_is_found(unpacked):
+    with opened(Path()) as own:
+        assert not own.checkout
+        assert not [finding for outcome in quick(own) for finding in outcome.findings]
     everything = sorted(str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file())
     results = [name for name in everything if name.startswith(("results/", "artifacts/"))]
     kinds: dict[str, tuple[list[str], int, Check]] = {

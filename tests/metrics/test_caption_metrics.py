@@ -48,10 +48,6 @@ def scored() -> list[CaptionScores]:
     return score_pairs([(REFERENCES, own) for own in (PERFECT, ODD, dict(reversed(PERFECT.items())))])
 
 
-def test_no_set_needs_no_java() -> None:
-    assert score_pairs([]) == []
-
-
 def test_perfect_captions(scored: list[CaptionScores]) -> None:
     perfect, _, reordered = scored
     assert list(perfect.corpus) == NAMES + ["SPICE"] * spice_available()
@@ -191,10 +187,11 @@ def test_tokens_are_those_of_pycocoevalcap_for_a_user_who_may_not_write_there() 
     assert ast.literal_eval(out) == {text: own for text, (own,) in theirs.items()}
 
 
-def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokenizer_that_fails_is_reported_and_no_set_needs_none(tmp_path, monkeypatch) -> None:
     fake_java(tmp_path)
     monkeypatch.setattr(captions, "ensure_java", lambda: "java")
     monkeypatch.setenv("PATH", str(tmp_path))
+    assert score_pairs([]) == []
     with pytest.raises(EnvironmentProblem, match="PTB tokenizer"):
         caption_scores({1: ["a"]}, {1: "a"})
 

@@ -20,16 +20,17 @@ def test_noise_has_the_asked_variance_before_normalising():
     assert float(cosine) == pytest.approx(1 / (1 + 512 * 0.016) ** 0.5, abs=0.01)
 
 
-def test_zero_variance_only_normalises():
-    features = torch.randn(3, 4, 8)
-    assert torch.allclose(inject_noise(features, 0.0), F.normalize(features, dim=-1))
-
-
-def test_bad_noise_is_refused():
+def test_sizes_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="must be 0 or more"):
         inject_noise(torch.randn(2, 8), -0.1)
     with pytest.raises(ValueError, match="noise has shape"):
         inject_noise(torch.randn(2, 8), 0.1, noise=torch.randn(1, 8))
+    with pytest.raises(ValueError, match="the image has 5 tokens: choose 1 to 5"):
+        attended_tokens(torch.rand(1, 5, 5), 6)
+    with pytest.raises(EncoderError, match="not a multiple"):
+        Adaptor(20, 24)
+    with pytest.raises(EncoderError, match="not the weights of a released adaptor"):
+        Adaptor.from_released({"query_fusion.weight": torch.randn(3, 16)})
 
 
 def test_subregions_by_brute_force():
@@ -44,14 +45,11 @@ def test_subregions_by_brute_force():
                 assert torch.allclose(ours[b, row], expected, atol=1e-5)
 
 
-def test_fusion_weight_zero_leaves_the_global_feature():
+def test_zero_variance_only_normalises_and_fusion_weight_zero_leaves_the_global_feature():
+    features = torch.randn(3, 4, 8)
+    assert torch.allclose(inject_noise(features, 0.0), F.normalize(features, dim=-1))
     global_, regions = torch.randn(2, 8), torch.randn(2, 3, 8)
     assert torch.allclose(fuse(global_, regions, 0.0), F.normalize(global_, dim=-1).unsqueeze(1).expand(2, 3, 8))
-
-
-def test_more_subregions_than_tokens_are_refused():
-    with pytest.raises(ValueError, match="the image has 5 tokens: choose 1 to 5"):
-        attended_tokens(torch.rand(1, 5, 5), 6)
 
 
 def test_the_adaptor_reads_its_copies_as_a_set():
@@ -60,10 +58,3 @@ def test_the_adaptor_reads_its_copies_as_a_set():
     features = torch.randn(2, 7, 16)
     assert adaptor(features).shape == (2, 5, 24)
     assert torch.allclose(adaptor(features), adaptor(features[:, torch.randperm(7)]), atol=1e-5)
-
-
-def test_bad_adaptor_sizes_are_refused():
-    with pytest.raises(EncoderError, match="not a multiple"):
-        Adaptor(20, 24)
-    with pytest.raises(EncoderError, match="not the weights of a released adaptor"):
-        Adaptor.from_released({"query_fusion.weight": torch.randn(3, 16)})
