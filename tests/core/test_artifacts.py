@@ -169,7 +169,7 @@ def test_a_truly_full_disk_is_an_environment_problem_whoever_writes(tmp_path: Pa
 
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
-def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_json_comes_back_as_it_was_written_with_a_mark_or_without(tmp_path: Path) -> None:
     value = {"a": [1, 2.5, None, True, "“Köche” 料理 \u2028 🐕"], "b": {}}
     for indent in (None, 1):
         write_json(tmp_path / "a.json", value, indent=indent)
@@ -177,6 +177,8 @@ def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
         assert read_json(tmp_path / "a.json") == json.loads(data) == value
         assert "料理".encode() in data
         assert data.endswith(b"\n")
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "caf\xc3\xa9"}')
+    assert read_json(tmp_path / "a.json") == {"a": "café"}, "with a byte order mark"
 
 
 def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -204,11 +206,6 @@ def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> No
 def test_what_lies_in_place_of_a_file_is_said(tmp_path: Path, head: bytes, what: str) -> None:
     (tmp_path / "a").write_bytes(head)
     refuses(lambda: read_json(tmp_path / "a"), f"{tmp_path / 'a'}: not valid JSON ({what}", "; delete it and run again")
-
-
-def test_a_json_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "caf\xc3\xa9"}')
-    assert read_json(tmp_path / "a.json") == {"a": "café"}
 
 
 # --- hashes --------------------------------------------------------------------------------------------------------

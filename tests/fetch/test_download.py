@@ -64,8 +64,6 @@ def part_of(tmp_path, url, body, server):
 
 
 # What is recovered.
-
-
 def test_a_file_comes_whole_and_once(server, tmp_path, get):
     url = server.add("a.bin", BODY)
     for _ in range(2):
@@ -179,8 +177,6 @@ def test_a_damaged_finished_file_is_fetched_again(server, get, capsys):
 
 
 # What is refused.
-
-
 @pytest.mark.parametrize(
     ("trick", "told", "asked"),
     [
@@ -321,8 +317,6 @@ def test_threads_share_one_download(server, tmp_path, get):
 
 
 # The lock.
-
-
 def test_the_first_download_is_trusted_and_later_ones_must_match(server, tmp_path, get, options):
     url = server.add("a.bin", BODY)
     unpinned = asset(url, size=None, sha256=None)
@@ -363,8 +357,6 @@ def test_a_damaged_lock_is_not_overwritten(options, text):
 
 
 # The user's own files.
-
-
 def test_a_file_to_be_supplied_says_where_to_ask(tmp_path, get):
     by_hand = asset(ask="Ask the authors at https://example.org/form.")
     with pytest.raises(DataError) as error:

@@ -70,12 +70,6 @@ def sources(record: dict) -> dict[str, str]:
     return {path: digest for files in record["inputs"].values() for path, digest in files.items()}
 
 
-def times(action: dict, record: dict) -> bool:
-    return [action["startTime"], action["endTime"]] == [
-        record[key].replace("Z", "+00:00") for key in ("started", "ended")
-    ]
-
-
 def test_each_job_has_one_action_with_its_inputs_outputs_times_and_settings(finished, graph):
     own = records(finished)
     actions = {action["description"]: action for action in of_type(graph, "CreateAction") if action["@id"] != "#run"}
@@ -89,7 +83,8 @@ def test_each_job_has_one_action_with_its_inputs_outputs_times_and_settings(fini
         values = {entity["name"]: entity["value"] for entity in used if entity["@type"] == "PropertyValue"}
         plain = {key: value for key, value in record["settings"].items() if isinstance(value, str | int)}
         assert plain.items() <= values.items()
-        assert times(action, record)
+        times = [record[key].replace("Z", "+00:00") for key in ("started", "ended")]
+        assert [action["startTime"], action["endTime"]] == times
         assert listed(named(graph, action, "instrument")[0]["@type"]) == ["File", "SoftwareSourceCode"]
 
 

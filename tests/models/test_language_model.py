@@ -138,11 +138,6 @@ def test_the_loss_is_the_mean_over_every_row_alone(family):
     assert torch.allclose(loss, torch.stack(terms).mean(), atol=1e-5)
 
 
-def test_padding_that_does_not_exist_cannot_be_counted():
-    with pytest.raises(ConfigError, match=r"no padding token.*count_padding"):
-        reconstruction_loss(make("gpt2").model, torch.zeros(1, 1, 32), torch.tensor([[0, 5, 0, -1]]), -1, True)
-
-
 @pytest.mark.parametrize("family", ["opt", "llama"])
 @pytest.mark.parametrize("captions", [CAPTIONS, CAPTIONS[:2], [" ".join(CAPTIONS)] * 2])
 def test_counted_padding_gives_the_loss_and_gradient_of_the_whole_batch(family, captions):
@@ -253,7 +248,9 @@ def test_an_encoder_decoder_answers_prompts():
     assert beams == [lm.generate(None, [prompt], beams=3, max_new_tokens=6)[0] for prompt in PROMPTS]
 
 
-def test_an_encoder_decoder_takes_no_prefix_and_no_training():
+def test_no_padding_is_counted_that_does_not_exist_and_an_encoder_decoder_takes_no_prefix_and_no_training():
+    with pytest.raises(ConfigError, match=r"no padding token.*count_padding"):
+        reconstruction_loss(make("gpt2").model, torch.zeros(1, 1, 32), torch.tensor([[0, 5, 0, -1]]), -1, True)
     lm = make("t5")
     with pytest.raises(ConfigError, match=r"t5 is an encoder-decoder.*no soft prefix"):
         lm.generate(torch.zeros(1, 2, 32), [""], beams=1, max_new_tokens=2)

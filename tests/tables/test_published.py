@@ -123,12 +123,16 @@ def test_every_verified_number_is_there_with_its_source_and_nothing_else(shared,
         assert len(row.evidence.split("; ")) == len(given)
 
 
-def test_well_known_cells(published: list[Reported]) -> None:
+def test_well_known_cells_and_the_precision_of_print(published: list[Reported]) -> None:
     values = {key(row): row.value for row in published}
     assert values["MAGIC", "coco", "coco", "CIDEr"] == Decimal("49.3")
     assert values["DeCap", "cc3m", "coco", "CIDEr"] == Decimal("42.1")
     assert values["BLIP-2 OPT-2.7B", "other", "vqav2", "VQA accuracy"] == Decimal("51.88")
     assert values["ViECap", "coco", "nocaps_overall", "SPICE"] == Decimal("9.5")
+    precision = {row.method: row.precision for row in published}
+    assert precision["BLIP-2 OPT-2.7B"] == pytest.approx(0.01)
+    assert precision["MAGIC"] == pytest.approx(0.1)
+    assert precision["MacCap"] == 0
 
 
 def test_numbers_that_nobody_could_read_are_empty(published: list[Reported]) -> None:
@@ -137,13 +141,6 @@ def test_numbers_that_nobody_could_read_are_empty(published: list[Reported]) -> 
     assert all(row.value is None and not row.source and "arXiv 2401.02347" in row.note for row in own)
     assert all(row.value is not None for row in published if row.method != "MacCap")
     assert not {"EntroCap", "TOMCap", "Frozen"} & {row.method for row in published}
-
-
-def test_precision_is_that_of_print(published: list[Reported]) -> None:
-    precision = {row.method: row.precision for row in published}
-    assert precision["BLIP-2 OPT-2.7B"] == pytest.approx(0.01)
-    assert precision["MAGIC"] == pytest.approx(0.1)
-    assert precision["MacCap"] == 0
 
 
 HEADER = ",".join(COLUMNS)
@@ -181,9 +178,6 @@ def test_a_mark_before_the_first_column_is_no_part_of_its_name(tmp_path: Path) -
     (tmp_path / "latin.csv").write_bytes(f"{HEADER}\n{LINE}é\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"latin\.csv: line 2 is not UTF-8 \(byte 0xe9\); save it as UTF-8"):
         read_reported(tmp_path / "latin.csv")
-
-
-def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         read_reported(tmp_path / "none.csv")
 
@@ -295,13 +289,10 @@ def test_the_table(table: Callable[..., Table]) -> None:
     assert {cells["source"] for cells in rows.values()} - {None} == set(numbered)
 
 
-def test_a_reduced_table_has_no_verdict_but_that(table: Callable[..., Table]) -> None:
+def test_a_reduced_table_has_no_verdict_but_that_and_the_tolerance_of_the_config_counts(table) -> None:
     found = table(reduced=True)
     assert {row.cells[4] for row in found.rows} == {"reduced run", "not run"}
     assert found.notes[0].startswith("Reduced run")
-
-
-def test_the_tolerance_of_the_config_counts(table: Callable[..., Table]) -> None:
     found = table(**{"reported.tolerance": 100.0})
     assert {row.cells[4] for row in found.rows if row.cells[1]} == {"reproduced", ""}
     assert any("by at most 100 " in note for note in found.notes)
