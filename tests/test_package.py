@@ -122,14 +122,16 @@ def pins() -> list[str]:
     return [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
 
 
-def test_every_line_of_the_lock_is_an_exact_pin():
+def test_every_package_that_the_project_names_is_pinned_exactly_for_pip_and_conda():
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[^ ]+", pin) for pin in pins())
-
-
-def test_conda_installs_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
     assert pip == pins()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    named = [*project["dependencies"], *extras["workflow"], *extras["test"]]
+    pinned = {re.split(r"\[|==", pin)[0].lower().replace("_", "-") for pin in pins()}
+    assert {re.split(r"[\[>=]", name)[0].lower().replace("_", "-") for name in named} <= pinned
 
 
 def test_shipped_models_are_small_safetensors_with_a_card():
@@ -157,14 +159,6 @@ def test_all_papers_of_the_package_agree():
     assert paper["identifiers"][0]["value"].removeprefix("arXiv:") == project["urls"]["Paper"].rpartition("/")[2]
     people = [(author["given-names"], author["family-names"]) for author in paper["authors"]]
     assert people == [(author["givenName"], author["familyName"]) for author in article["author"]]
-
-
-def test_every_package_that_the_project_names_is_pinned():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    named = [*project["dependencies"], *extras["workflow"], *extras["test"]]
-    pinned = {re.split(r"\[|==", pin)[0].lower().replace("_", "-") for pin in pins()}
-    assert {re.split(r"[\[>=]", name)[0].lower().replace("_", "-") for name in named} <= pinned
 
 
 def test_the_check_on_github_is_the_whole_check():

@@ -301,7 +301,7 @@ def shell(command: str, code: int, **environment: str) -> str:
     return run.stdout + run.stderr
 
 
-def test_an_interrupt_that_a_library_turns_into_another_error_is_one_word(tmp_path):
+def test_an_interrupt_is_one_word_if_a_library_turns_it_into_another_error_or_maccap_is_imported(tmp_path):
     Image.new("RGB", (8, 8)).save(image := tmp_path / "x.png")
     (tmp_path / "torch.py").write_text(
         "import os, signal\n"
@@ -310,9 +310,6 @@ def test_an_interrupt_that_a_library_turns_into_another_error_is_one_word(tmp_pa
     )
     said = shell(f"$PYTHON -m maccap caption {image} --run daylight", 130, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert said == "maccap caption: interrupted\n"
-
-
-def test_an_interrupt_while_maccap_is_imported_is_one_word(tmp_path):
     (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     assert shell("$PYTHON -m maccap doctor", 130, PYTHONPATH=f"{tmp_path}:{ROOT}") == "maccap doctor: interrupted\n"
 

@@ -167,15 +167,12 @@ def test_a_profile_is_merged_from_its_files_key_by_key_and_null_takes_out(tmp_pa
         read_config("small", tmp_path)
 
 
-def test_an_unknown_key_is_refused_wherever_it_is_and_named() -> None:
+def test_an_unknown_key_wherever_it_is_and_a_missing_one_without_a_default_are_refused_and_named() -> None:
     places = [path for path in mappings(MINI) if path not in {(name,) for name in FREE} and path[-1:] != ("options",)]
     assert len(places) > 30
     for path in places:
         said = refused(changed(path, "typo_key", 3))
         assert f"config key {'.'.join([*path, 'typo_key'])} does not exist; docs/config.md" in said
-
-
-def test_a_missing_key_without_a_default_is_refused_and_named() -> None:
     places = "encoder.name seed scenes.val runs.maccap.method tables.gap.title"
     for path in [place.split(".") for place in places.split()]:
         config = copy.deepcopy(MINI)

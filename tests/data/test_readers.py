@@ -128,7 +128,7 @@ def set_all(content: Any, key: str, value: Any) -> None:
 
 
 # --- what is read --------------------------------------------------------------------------------------------------
-def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path) -> None:
+def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train_and_flickr30k_by_imgid_without_one(tmp_path):
     cake = "val2014/COCO_val2014_000000522418.jpg"
     assert read_karpathy(as_json(tmp_path / "dataset_coco.json", KARPATHY)) == [
         Caption(522418, cake, "train", 681330, "A woman cutting a large white sheet cake."),
@@ -136,9 +136,6 @@ def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path
         Caption(391895, "val2014/COCO_val2014_000000391895.jpg", "test", 770337, "A man with a red helmet."),
         Caption(9, "train2014/COCO_train2014_000000000009.jpg", "train", 3, "A café’s meal."),
     ]
-
-
-def test_flickr30k_goes_by_imgid_without_a_folder(tmp_path: Path) -> None:
     assert read_karpathy(as_json(tmp_path / "dataset_flickr30k.json", FLICKR)) == [
         Caption(0, "1000092795.jpg", "train", 0, "Two young guys."),
         Caption(0, "1000092795.jpg", "train", 1, "Two men, in green shirts."),
@@ -458,16 +455,13 @@ def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: b
 
 
 # --- images and answers of questions -------------------------------------------------------------------------------
-def test_the_images_of_questions_are_listed_once_in_their_order() -> None:
+def test_the_images_of_questions_are_listed_once_in_their_order_and_have_a_file_each() -> None:
     questions = [VqaQuestion(n, image, "?") for n, image in enumerate((262148, 42, 262148, 7))]
     assert question_images(questions, "val2014/COCO_val2014_{:012d}.jpg") == [
         ImageEntry(262148, "val2014/COCO_val2014_000000262148.jpg"),
         ImageEntry(42, "val2014/COCO_val2014_000000000042.jpg"),
         ImageEntry(7, "val2014/COCO_val2014_000000000007.jpg"),
     ]
-
-
-def test_a_template_that_names_one_file_for_two_images_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"'\{:\.0e\}' names one file for several images; write \{:012d\}"):
         question_images([VqaQuestion(0, 101, "?"), VqaQuestion(1, 102, "?")], "{:.0e}")
 

@@ -64,13 +64,16 @@ def part_of(tmp_path, url, body, server):
 
 
 # What is recovered.
-def test_a_file_comes_whole_and_once(server, tmp_path, get):
+def test_a_file_comes_whole_and_once_and_again_when_it_is_damaged(server, tmp_path, get, capsys):
     url = server.add("a.bin", BODY)
     for _ in range(2):
         path = get(asset(url))
     assert path.read_bytes() == BODY
     assert server.sent("a.bin") == len(BODY)
     assert only(tmp_path) == ["down/data/a.bin"]
+    get(asset(url)).write_bytes(OTHER)
+    assert get(asset(url)).read_bytes() == BODY
+    assert "fetching it again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -167,13 +170,6 @@ def test_a_begun_mirror_is_continued_before_the_others(server, get):
     assert get(asset(down, begun)).read_bytes() == BODY
     assert server.seen("begun.bin")[-1].range == "bytes=200000-"
     assert len(server.seen("down.bin")) == 1
-
-
-def test_a_damaged_finished_file_is_fetched_again(server, get, capsys):
-    url = server.add("a.bin", BODY)
-    get(asset(url)).write_bytes(OTHER)
-    assert get(asset(url)).read_bytes() == BODY
-    assert "fetching it again" in capsys.readouterr().err
 
 
 # What is refused.

@@ -32,9 +32,14 @@ def names(entries: dict[str, dict[str, Any]]) -> Any:
     return pytest.mark.parametrize("name", entries)
 
 
-def test_every_entry_of_the_registry_is_read() -> None:
+def test_every_entry_of_the_registry_is_read_and_all_that_the_paper_profile_names_is_there() -> None:
     assert list(read_registry(REGISTRY)) == list(ENTRIES)
     assert len(FILES) + len(MODELS) == len(ENTRIES)
+    profile = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
+    names = {*named_assets(profile), *profile["local"], profile["encoder"]["weights"]}
+    assert {"coco-val2014", "karpathy-splits", "magic-coco"} <= names <= set(ENTRIES)
+    others = [about["language_model"] for about in profile["vqa_methods"].values() if "language_model" in about]
+    assert {profile["language_model"]["name"], *others} <= {entry["hub"] for entry in MODELS.values()}
 
 
 def named_assets(config: Any) -> Iterator[str]:
@@ -46,14 +51,6 @@ def named_assets(config: Any) -> Iterator[str]:
             yield from value.values()
         else:
             yield from named_assets(value)
-
-
-def test_the_registry_has_what_the_paper_profile_names() -> None:
-    profile = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
-    names = {*named_assets(profile), *profile["local"], profile["encoder"]["weights"]}
-    assert {"coco-val2014", "karpathy-splits", "magic-coco"} <= names <= set(ENTRIES)
-    others = [about["language_model"] for about in profile["vqa_methods"].values() if "language_model" in about]
-    assert {profile["language_model"]["name"], *others} <= {entry["hub"] for entry in MODELS.values()}
 
 
 def test_the_documentation_names_every_asset() -> None:

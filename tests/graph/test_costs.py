@@ -53,7 +53,7 @@ def test_training_time_by_hand() -> None:
     assert training_seconds(parameters=5, tokens=7 * 3 * 2) * FLOPS == pytest.approx(4 * 5 * 7 * 3 * 2)
 
 
-def test_generation_is_bound_by_memory_or_by_arithmetic() -> None:
+def test_generation_is_bound_by_memory_which_larger_batches_help_or_by_arithmetic() -> None:
     # 10 x 3 x 2 = 60 texts; prompt 60 x 6 x 200 operations; then 5 steps of 60 x 200 = 12,000 operations,
     # or of 3 batches x 100 parameters x 2 bytes = 600 bytes, each as long as 100 operations
     assert (FLOPS, BANDWIDTH) == (100e12, 1e12)
@@ -63,9 +63,6 @@ def test_generation_is_bound_by_memory_or_by_arithmetic() -> None:
     assert few_batches.seconds * FLOPS == pytest.approx(prompt + 5 * 20_000)
     many_texts = replace(few_batches, draws=30)
     assert many_texts.seconds * FLOPS == pytest.approx(10 * prompt + 5 * 120_000)
-
-
-def test_larger_batches_help_only_while_memory_is_the_limit() -> None:
     prompts = replace(CAPTIONS, inputs=100)  # 100 x 3 x 2 x 200 operations a step, as long as 6 batches take to read
     times = [replace(prompts, batch_size=size).seconds for size in (5, 10, 20, 50)]
     assert times[0] > times[1] > times[2] == times[3]
@@ -95,14 +92,11 @@ def asked(needs: Needs, rule: str, attempt: int = 1, **wildcards: str) -> dict[s
     return {name: value(about, attempt=attempt) if callable(value) else value for name, value in own}
 
 
-def test_the_embedded_world_asks_for_little(needs):
+def test_the_embedded_world_asks_for_little_and_a_training_of_the_paper_fits_a_common_partition(needs):
     train = asked(needs["mini"], "train", trained="daylight", run="maccap")
     assert 1200 < train["mem_mb"] <= 4000  # the peak was 1.2 GB
     assert 30 <= train["runtime"] <= 120  # it took two minutes
     assert (train["gpu"], train["nodes"]) == (0, 1)
-
-
-def test_a_training_of_the_paper_fits_a_common_partition(needs):
     for trained in ("coco", "cc3m"):
         train = asked(needs["paper"], "train", trained=trained, run="maccap")
         assert 1.3e9 * 4 / 1e6 < train["mem_mb"] <= 32_000  # the language model in float32, at least

@@ -219,7 +219,7 @@ def test_pair_statistics_are_those_of_the_differences_and_survive_the_disk(tmp_p
     assert torch.equal(again.covariance, found.covariance)
 
 
-def test_ifcap_retrieves_the_nearest_other_captions() -> None:
+def test_ifcap_retrieves_the_nearest_other_captions_and_leaves_out_only_rows_of_the_memory_itself() -> None:
     own = method("ifcap", retrieval_variance=0.0, neighbours=3)
     texts = own.resources.memory
     rows = torch.tensor([4, 0, 7])
@@ -231,9 +231,6 @@ def test_ifcap_retrieves_the_nearest_other_captions() -> None:
     images = image_features(2)
     nearest = (images.global_ @ known.T).argsort(dim=1, descending=True)[:, :3]
     assert torch.equal(own.image_input(images, GENERATION, 1, 1)[:, 0, 1:], known[nearest])
-
-
-def test_ifcap_leaves_out_only_rows_of_the_memory_itself() -> None:
     own = method("ifcap", retrieval_variance=0.0, neighbours=1)
     validation = TextSet(own.resources.memory.features, own.resources.memory.captions, "validation")
     seen = own.training_input(validation.batch(torch.arange(4)), noise())

@@ -57,7 +57,7 @@ def test_perfect_captions(scored: list[CaptionScores]) -> None:
     assert list(perfect.per_item) == list(REFERENCES)
 
 
-def test_odd_captions_stay_with_their_image(scored: list[CaptionScores]) -> None:
+def test_odd_captions_stay_with_their_image_and_the_corpus_is_their_mean_for_cider_but_not_for_bleu(scored):
     perfect, odd, _ = (scores.per_item for scores in scored)
     for empty in ("7", 3):
         assert set(odd[empty].values()) == {0.0}
@@ -65,9 +65,6 @@ def test_odd_captions_stay_with_their_image(scored: list[CaptionScores]) -> None
     assert odd["a ||| b"]["BLEU-4"] == pytest.approx(perfect["a ||| b"]["BLEU-4"])
     assert 0 < odd[7]["METEOR"] < 100
     assert odd[7]["ROUGE-L"] > 60
-
-
-def test_corpus_is_not_the_mean_of_items_for_bleu_but_is_for_cider(scored: list[CaptionScores]) -> None:
     odd = scored[1]
     assert odd.corpus["CIDEr"] == pytest.approx(sum(item["CIDEr"] for item in odd.per_item.values()) / 4)
     assert odd.corpus["BLEU-1"] != pytest.approx(sum(item["BLEU-1"] for item in odd.per_item.values()) / 4)
@@ -291,14 +288,11 @@ def test_only_the_two_jars_are_left(job, tmp_path, monkeypatch, version):
     assert sorted(path.name for path in (tmp_path / "spice").iterdir()) == sorted(JARS)
 
 
-def test_a_java_that_spice_cannot_use_is_named_before_anything_is_unpacked(job, tmp_path, monkeypatch):
+def test_an_unfit_java_or_another_users_environment_is_named_before_anything_is_unpacked(job, tmp_path, monkeypatch):
     use_java(monkeypatch, tmp_path, "17.0.9")
     with pytest.raises(EnvironmentProblem, match=r"SPICE runs on Java 8 or 11, and `java` here is 17"):
         corenlp.run(job)
     assert not (tmp_path / "spice").exists()
-
-
-def test_an_environment_of_another_user_is_named_before_anything_is_unpacked(job, tmp_path, monkeypatch):
     use_java(monkeypatch, tmp_path, "11.0.22")
     monkeypatch.setattr(java, "spice_folder", lambda: tmp_path / "lib")
     monkeypatch.setattr(os, "access", lambda place, mode: (place, mode) != (tmp_path / "lib", os.W_OK))

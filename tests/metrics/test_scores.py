@@ -149,7 +149,7 @@ RNG = np.random.default_rng(0)
 IMAGES, REFERENCES = RNG.uniform(-1, 1, size=(2, 40))
 
 
-def test_clipscore_by_brute_force() -> None:
+def test_clipscore_by_brute_force_and_known_values() -> None:
     clip, with_references = clip_scores(IMAGES), ref_clip_scores(IMAGES, REFERENCES)
     for row in range(40):
         by_image, by_text = 2.5 * max(IMAGES[row], 0), max(REFERENCES[row], 0)
@@ -157,9 +157,6 @@ def test_clipscore_by_brute_force() -> None:
         assert clip[row] == pytest.approx(by_image)
         assert with_references[row] == pytest.approx(mean)
     assert clip.min() == with_references.min() == 0 < with_references.max()
-
-
-def test_known_clipscores() -> None:
     assert clip_scores([1, 0, -1]).tolist() == [2.5, 0, 0]
     assert ref_clip_scores([1, 1, -1], [1, 0, 1]).tolist() == pytest.approx([10 / 7, 0, 0])
 
@@ -183,7 +180,7 @@ CAPTIONS = {
 }
 
 
-def test_nouns_and_colours_are_shares_of_what_is_said() -> None:
+def test_nouns_and_colours_are_shares_of_what_is_said_of_drawn_images() -> None:
     texts = [text for text, _ in CAPTIONS.values()]
     metric = metric_named("Nouns")
     [found] = metric.score([CaptionSet(References([["a"]] * 3), texts, contents=CONTENTS, images=list(CAPTIONS))])
@@ -193,9 +190,6 @@ def test_nouns_and_colours_are_shares_of_what_is_said() -> None:
     assert found.scores["Nouns said"] == (pytest.approx(5 / 3), pytest.approx([2, 3, 0]))
     for name in metric.names:
         assert of_totals(name, np.sum(found.statistics, axis=0)) == pytest.approx(found.scores[name][0])
-
-
-def test_captions_of_other_images_than_drawn_ones_have_no_such_score() -> None:
     captions = CaptionSet(References([["a box"]]), ["a box"])
     assert metric_named("Colours").score([captions])[0].scores == {}
 

@@ -79,13 +79,10 @@ def test_every_number_is_there_once_with_its_link(folder, page):
     assert all(text for _, text in page.links)
 
 
-def test_texts_of_tables_and_notes_are_shown_and_escaped(text):
+def test_texts_of_tables_and_notes_are_shown_and_escaped_and_claims_come_first(text):
     assert '<td class="number">not run</td>' in text
     assert "holds here &amp; &lt;now&gt;." in text
     assert "<now>" not in text
-
-
-def test_claims_come_first_and_are_not_told_twice(text):
     claim = "“noise helps”: holds here &amp; &lt;now&gt;."
     assert text.index(claim) < text.index('<section id="results">')
     assert text.count(claim) == 2, "once at the top, once below its table"

@@ -101,7 +101,7 @@ def test_equal_runs_differ_by_nothing_and_seeds_alone_make_an_interval_wide() ->
     assert high == pytest.approx(6.0)
 
 
-def test_marks_stand_where_the_interval_leaves_out_zero(metrics: list[Path]) -> None:
+def test_marks_stand_where_the_interval_leaves_out_zero_and_none_without_a_reference(metrics: list[Path]) -> None:
     table = captions(metrics, CFG, "T")
     base, better, same = (by_column(row, table.columns) for row in table.rows)
     assert [row.labels for row in table.rows] == [["Daylight", "Base"], ["Daylight", "Better"], ["Daylight", "Same"]]
@@ -109,9 +109,6 @@ def test_marks_stand_where_the_interval_leaves_out_zero(metrics: list[Path]) -> 
     assert better["BLEU-4"].mark == same["CIDEr"].mark == base["CIDEr"].mark == ""
     assert any(note.startswith(f"{MARK} differs from Base") for note in table.notes)
     assert "Better: has more of it." in table.notes
-
-
-def test_without_a_reference_nothing_is_marked(metrics: list[Path]) -> None:
     cfg = {key: value for key, value in CFG.items() if key != "tables.t.reference"}
     table = captions(metrics, cfg, "T")
     assert not any(cell.mark for _, _, cell in table.numbers())
@@ -170,10 +167,6 @@ def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(metrics, few
     assert f"{told}." in captions(metrics, alone, "T").notes
 
 
-def test_rows_with_as_many_seeds_have_no_note(metrics: list[Path]) -> None:
-    assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
-
-
 def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(metrics, tmp_path, monkeypatch):
     with_fewer_seeds(metrics, "better", 1)
     table = sweep(metrics, of_draws(1), "T")
@@ -218,7 +211,7 @@ def test_a_human_of_fewer_images_or_none_has_a_row_with_a_note(metrics: list[Pat
         assert not any("a gap" in note for note in table.notes)
 
 
-def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: list[Path]) -> None:
+def test_a_comparison_has_the_difference_its_interval_and_a_verdict_and_no_note_of_seeds(metrics: list[Path]) -> None:
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)
     delta, low, high = (better[column] for column in ("ΔCIDEr", "Δ 95 % low", "Δ 95 % high"))
@@ -230,6 +223,7 @@ def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: lis
     told = "\n".join(table.notes)
     assert "Claim “it helps”: holds here on 3 seeds: Better against Base, CIDEr +" in told
     assert "Claim “nothing helps”: is undecided" in told
+    assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
 
 
 def test_a_sweep_is_in_the_order_of_its_values(metrics: list[Path]) -> None:
@@ -319,7 +313,7 @@ def files(tmp_path, accuracies):
     return pair
 
 
-def test_a_mark_says_where_the_difference_to_the_reference_leaves_out_0(tmp_path):
+def test_answers_are_marked_where_the_difference_to_the_reference_leaves_out_0(tmp_path):
     metrics = files(tmp_path, {"ours": {"how": 0.9, "is": 0.5}, "majority": {"how": 0.4, "is": 0.5}})
     by_type = vqa_types(metrics, ASKED, "T")
     assert [row.labels for row in by_type.rows] == [["how"], ["is"]]
@@ -328,10 +322,6 @@ def test_a_mark_says_where_the_difference_to_the_reference_leaves_out_0(tmp_path
     overall = vqa(metrics, ASKED, "T")
     assert [cell and cell.mark for cell in overall.rows[0].cells] == ["*", "", "*", None]
     assert [cell and cell.mark for cell in overall.rows[1].cells] == ["", "", "", None]
-
-
-def test_answers_without_a_reference_are_not_marked(tmp_path):
-    metrics = files(tmp_path, {"ours": {"how": 0.9, "is": 0.5}, "majority": {"how": 0.4, "is": 0.5}})
     cfg = {key: value for key, value in ASKED.items() if key != "tables.t.reference"}
     table = vqa_types(metrics, cfg, "T")
     assert not any(cell.mark for row in table.rows for cell in row.cells)

@@ -86,13 +86,10 @@ def test_every_number_of_the_tables_is_a_macro_with_its_printed_value(tables):
     assert len(found) == len(numbers) + sum(cell.sd is not None for cell in numbers) + cells.count("34.5")
 
 
-def test_printed_numbers_that_are_text_are_macros_and_words_are_not():
+def test_printed_numbers_that_are_text_are_macros_with_a_true_minus_and_words_are_not():
     rows = [Row(["CIDEr"], ["49.3", number(48.0, None), "close", None])]
     table = Table("Reported", ["metric"], ["reported", "reproduced", "verdict", "source"], rows)
     assert macros({"reported": table}) == {"ReportedCiderReported": "49.3", "ReportedCiderReproduced": "48.0"}
-
-
-def test_a_macro_of_a_negative_number_computed_or_text_has_a_true_minus():
     table = Table("T", ["metric"], ["a", "b"], [Row(["CIDEr"], [Cell(-1.25, None, 1, []), "-3.2"])])
     assert re.findall(r"\{\\ensuremath\{(.*?)\}\}", to_macros({"reported": table})) == ["-1.2", "-3.2"]
 

@@ -274,7 +274,7 @@ def test_the_models_are_pretrained_on_pretrain_scenes_only(monkeypatch: pytest.M
     assert {s.domain for s in seen} == set(DOMAINS)
 
 
-def test_scenes_are_well_formed() -> None:
+def test_scenes_are_well_formed_and_the_vocabulary_for_prompts_holds_all_their_nouns() -> None:
     for domain in DOMAINS:
         for scene, _ in drawn(domain, 500):
             assert 3 <= len(scene.groups) <= 6
@@ -285,14 +285,11 @@ def test_scenes_are_well_formed() -> None:
                 assert g.noun in PLURALS
                 assert g.plural == PLURALS[g.noun]
                 assert (g.row, g.column, g.count) in {(r, c, n) for r in (0, 1) for c in (0, 1, 2) for n in (1, 2, 3)}
-
-
-# --- captions ------------------------------------------------------------------------------------------------------
-def test_the_vocabulary_for_prompts_holds_every_noun_that_scenes_can_have() -> None:
     words = (ROOT / "workflow/resources/entities/scenes.txt").read_text(encoding="utf-8").split()
     assert words == sorted(world.NOUNS) == sorted({g.noun for s, _ in drawn("daylight", 300) for g in s.groups})
 
 
+# --- captions ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_caption_is_true_of_its_scene(domain: str) -> None:
     said: Counter[str] = Counter()
@@ -363,7 +360,7 @@ def test_the_language_model_reads_texts_that_say_again_what_stands_before() -> N
     assert 0.4 < again / total < 0.7
 
 
-def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_differ() -> None:
+def test_captions_of_a_scene_differ_and_each_tells_one_to_three_of_its_groups() -> None:
     different = 0
     for scene, rng in drawn("daylight", 300):
         texts = [caption(scene, rng) for _ in range(5)]
@@ -373,9 +370,6 @@ def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_diffe
             assert told >= 1
             assert not (re.search(r"top|bottom|left|right", text) and told == 3)
     assert different > 270
-
-
-def test_two_captions_in_five_tell_one_group_two_tell_two_and_one_tells_three() -> None:
     found = Counter(len(tell(scene, rng).groups) for scene, rng in scenes("daylight", "pretrain", 3000, 3))
     assert [round(found[n] / 3000, 1) for n in (1, 2, 3)] == [0.4, 0.4, 0.2]
 
