@@ -52,7 +52,6 @@ def test_the_wheel_has_all_files_of_the_package(wheel):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_shipped_run_is_the_one_of_the_results(domain):
-    """What lies in the package is what the records in git say that the profile world made."""
     shipped = ROOT / "maccap/world/runs" / domain
     for name in ("adaptor.safetensors", "run.json"):
         made = f"{RUN}/{domain}/maccap/s2401/{name}"

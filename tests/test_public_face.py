@@ -61,7 +61,6 @@ print(taken, *sorted({"torch", "transformers", "pandas", "numpy", "open_clip", "
 
 
 def test_editors_see_what_python_loads():
-    """What stands under TYPE_CHECKING, from which editors complete, is what is loaded."""
     (block,) = [node for node in ast.parse(inspect.getsource(maccap)).body if isinstance(node, ast.If)]
     seen = {}
     for statement in block.body:

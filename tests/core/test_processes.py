@@ -65,7 +65,6 @@ with held(Path(sys.argv[1]), 5):
 
 @pytest.fixture
 def holder(tmp_path):
-    """Starts a process that holds the lock."""
     started = []
 
     def start(*arguments: str, **variables: str) -> subprocess.Popen:

@@ -50,7 +50,6 @@ def asset(*urls, body=BODY, **changes):
 
 @pytest.fixture
 def get(tmp_path, options):
-    """Fetch an asset into the folder `down`."""
     return lambda wanted, local=None: fetch(wanted, tmp_path / "down", options, local)
 
 

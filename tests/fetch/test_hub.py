@@ -35,7 +35,6 @@ ABOUT_REPO = f"api/models/{REPO}/revision/{COMMIT}"
 
 @pytest.fixture
 def get(tmp_path, options, server):
-    """Fetch a model into a folder."""
     server.add_model(REPO, COMMIT, FILES)
     return lambda asset, folder="m": fetch_model(asset, tmp_path / folder, options)
 

@@ -69,12 +69,6 @@ def test_it_shows_the_median_image_with_its_candidates_and_the_chosen_one(tmp_pa
     assert "drawn at random" in lines if drawn else "drawn at random" not in lines
 
 
-def test_equal_samples_give_equal_bytes(tmp_path):
-    (tmp_path / "again").mkdir()
-    first, again = draw(tmp_path, {1, 3}), draw(tmp_path / "again", {1, 3})
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
-
-
 CFG = {"seed": 1, "datasets.own.label": "Own", "experiments.maccap.label": "MacCap", "experiments.human.label": "human"}
 
 

@@ -234,7 +234,6 @@ def test_an_encoder_without_tokens_is_measured_as_far_as_it_goes(own, tmp_path, 
         (["--model", "no-such-model"], "no model 'no-such-model'"),
         (["--model", str(SHIPPED / "clip-scenes"), "--images", "nowhere"], "nowhere"),
         (["--model", str(SHIPPED / "clip-scenes"), "--captions", "none.json"], "none.json"),
-        (["--model", str(SHIPPED / "clip-scenes"), "--profile", "none"], "config/none.yaml"),
         (["--model", "no-such-model", "--output", str(SHIPPED / "clip-scenes/README.md")], "File exists"),
     ],
 )

@@ -370,12 +370,12 @@ def test_a_vocabulary_that_cannot_be_read_is_named_while_planning(tmp_path: Path
     for data, told in (
         (None, "no such file"),
         ("dog\ncafé\n".encode("latin-1"), r"line 2 is not UTF-8 \(byte 0xe9\)"),
-        (b" \n", "no words"),
+        (b" \n", "no words; write one entity a line"),
     ):
         if data is not None:
             words.write_bytes(data)
         with pytest.raises(DataError, match=rf"words\.txt: {told}"):
             files_with(paper, {})
-    words.write_text("Dog\r\ncafé\r\n dog\n", encoding="utf-8-sig")
+    words.write_text("Fire hydrant\r\n\r\ncafé\r\n fire hydrant\n", encoding="utf-8-sig")
     files_with(paper, {})
-    assert read_vocabulary(words) == ("dog", "café")
+    assert read_vocabulary(words) == ("fire hydrant", "café")

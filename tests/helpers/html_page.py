@@ -8,8 +8,6 @@ VOID = {"br", "meta", "link", "img", "rect", "image", "use", "input"}
 
 
 class Page(HTMLParser):
-    """The parts of a page that the tests look at."""
-
     def __init__(self, text: str) -> None:
         super().__init__()
         self.links: list[tuple[str, str]] = []

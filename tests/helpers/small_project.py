@@ -65,7 +65,6 @@ def configure() -> None:
 
 
 def make_project() -> None:
-    """Do all jobs in the current folder."""
     for step, inputs, outputs, about in jobs():
         do(step, inputs, outputs, about)
     list_everything(results())
@@ -108,7 +107,6 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
 
 
 def do(step: str, inputs: dict[str, list[str]], outputs: list[str], about: dict[str, Any]) -> None:
-    """Run a job and write its record."""
     sections = {
         "scenes": ("seed", "scenes"), "train": ("training",), "table": ("reduced", "experiments"),
         "predict": ("seed", "repeats", "generation", "experiments"),

