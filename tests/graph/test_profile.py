@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import reduce
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,75 +30,65 @@ def paper() -> dict:
 
 
 @pytest.mark.parametrize(
-    ("keys", "value", "told"),
+    ("key", "value", "told"),
     [
-        (("runs", "maccap", "method"), "macap", "runs.maccap.method: there is no method 'macap'; known: capdec"),
-        (("runs", "maccap", "method"), "base", "runs.maccap.method: there is no method 'base'"),
+        ("runs.maccap.method", "macap", "runs.maccap.method: there is no method 'macap'; known: capdec"),
+        ("runs.maccap.method", "base", "runs.maccap.method: there is no method 'base'"),
         (
-            ("runs", "close", "options"),
+            "runs.close.options",
             {"adaptor": "mean"},
             "config key runs.close.options.adaptor does not exist; the method close has adapter, noise_variance",
         ),
-        (("runs", "close", "options"), {"adapter": "linear"}, "runs.close.options.adapter: Input should be 'none'"),
-        (("runs", "magic", "options"), {"candidates": 4.5}, "runs.magic.options.candidates: Input should be a valid"),
-        (("runs", "magic", "options"), {"candidates": 0}, "runs.magic.options.candidates: Input should be greater"),
-        (("runs", "magic", "options"), {"alpha": math.inf}, "runs.magic.options.alpha: Input should be a finite"),
-        (("runs", "ifcap", "options"), {"neighbours": 0}, "runs.ifcap.options.neighbours: Input should be greater"),
-        (("runs", "ifcap", "options"), {"retrieval_variance": -1.0}, "runs.ifcap.options.retrieval_variance: Input"),
-        (("runs", "close", "options"), {"noise_variance": -1.0}, "runs.close.options.noise_variance: Input should be"),
+        ("runs.close.options", {"adapter": "linear"}, "runs.close.options.adapter: Input should be 'none'"),
+        ("runs.magic.options", {"candidates": 4.5}, "runs.magic.options.candidates: Input should be a valid"),
+        ("runs.magic.options", {"candidates": 0}, "runs.magic.options.candidates: Input should be greater"),
+        ("runs.magic.options", {"alpha": math.inf}, "runs.magic.options.alpha: Input should be a finite"),
+        ("runs.ifcap.options", {"neighbours": 0}, "runs.ifcap.options.neighbours: Input should be greater"),
+        ("runs.ifcap.options", {"retrieval_variance": -1.0}, "runs.ifcap.options.retrieval_variance: Input"),
+        ("runs.close.options", {"noise_variance": -1.0}, "runs.close.options.noise_variance: Input should be"),
         *(
-            (("runs", "viecap", "options"), {"vocabulary": "x", name: value}, f"runs.viecap.options.{name}: ")
+            ("runs.viecap.options", {"vocabulary": "x", name: value}, f"runs.viecap.options.{name}: ")
             for name, value in (("entities", -1), ("threshold", 2.0), ("prompt", "{"), ("prompt", "{other}"))
         ),
-        (("runs", "viecap", "options"), {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
-        (("runs", "viecap", "options"), {"vocabulary": "{x}"}, "runs.viecap.options.vocabulary: a path cannot have {"),
-        (
-            ("experiments", "maccap", "run"),
-            "maccup",
-            "experiments.maccap.run: 'maccup' does not exist; there are maccap",
-        ),
-        (("datasets", "coco", "format"), "caco", "datasets.coco.format: there is no format 'caco'; known: coco"),
-        (("datasets", "coco", "format"), "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
-        (("datasets", "coco", "format"), "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
-        (("datasets", "coco", "shards"), {"images": 5001}, "datasets.coco.shards.images: 5001 jobs for 5000 images"),
-        (("datasets", "coco", "shards"), {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
-        (("tables", "numbers"), {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
-        (("experiments", "capdec", "label"), "MacCap", "experiments: maccap and capdec have the same label"),
-        (("datasets", "coco", "label"), "Flickr30k", "datasets: coco and flickr30k have the same label; change one"),
-        (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
-        (("experiments", "clipre", "given"), "reference", "experiments.clipre.given: needs a run whose method trains"),
-        (("runs", "maccap", "repeats"), 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
-        (("experiments", "blind", "repeats"), 4, "experiments.blind.repeats: 4 seeds, but the profile has 3"),
-        (("runs", "maccap", "repeats"), 2, "experiments.maccap.repeats: 3 seeds, but runs.maccap has 2"),
-        (("experiments", "clipre-magic", "repeats"), 1, "experiments.clipre-magic.repeats: published captions have no"),
-        (("experiments", "human", "given"), "reference", "experiments.human.given: needs a run whose method trains"),
-        (("vqa_methods", "prefix", "experiment"), "ceiling", "'ceiling' sees references; name one that sees the image"),
-        (("tables", "in_domain", "experiments"), ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
-        (("tables", "in_domain", "pairs"), ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
-        (("tables", "vqa", "vqa_methods"), ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
-        (("samples",), {"nosuch": [1]}, "samples: 'nosuch' does not exist"),
-        (("tables", "vqa", "dataset"), "vqa1", "tables.vqa.dataset: 'vqa1' does not exist"),
-        (("vqa_methods", "caption", "experiment"), "x", "vqa_methods.caption.experiment: 'x' does not exist"),
-        (("vqa_methods", "caption", "experiment"), "human", "'human' has no run, so nothing of it can stand before"),
-        (("vqa_methods", "prefix", "experiment"), "clipre", "the method of 'clipre' makes no soft tokens"),
-        (("tables", "ablation", "reference"), "blind", "tables.ablation.reference: 'blind' does not exist"),
-        (
-            ("tables", "noise_curve", "key"),
-            "training.noise",
-            "tables.noise_curve.key: there is no setting 'training.noise'",
-        ),
-        (("tables", "noise_curve", "key"), "training.precision", "training.precision is no number"),
-        (("tables", "noise_curve", "experiments"), ["blind"], "experiments: blind has no run"),
-        (("tables", "draws_curve", "experiments"), ["maccap", "whole-caption"], "maccap and whole-caption both have"),
-        (("datasets", "coco", "training"), {"noise_variance": 0.1}, "datasets.coco sets training.noise_variance"),
+        ("runs.viecap.options", {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
+        ("runs.viecap.options", {"vocabulary": "{x}"}, "runs.viecap.options.vocabulary: a path cannot have {"),
+        ("experiments.maccap.run", "maccup", "experiments.maccap.run: 'maccup' does not exist; there are maccap"),
+        ("datasets.coco.format", "caco", "datasets.coco.format: there is no format 'caco'; known: coco"),
+        ("datasets.coco.format", "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
+        ("datasets.coco.format", "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
+        ("datasets.coco.shards", {"images": 5001}, "datasets.coco.shards.images: 5001 jobs for 5000 images"),
+        ("datasets.coco.shards", {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
+        ("tables.numbers", {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
+        ("experiments.capdec.label", "MacCap", "experiments: maccap and capdec have the same label"),
+        ("datasets.coco.label", "Flickr30k", "datasets: coco and flickr30k have the same label; change one"),
+        ("experiments.new", {"label": "x"}, "experiments.new: needs `run` or `published`"),
+        ("experiments.clipre.given", "reference", "experiments.clipre.given: needs a run whose method trains"),
+        ("runs.maccap.repeats", 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
+        ("experiments.blind.repeats", 4, "experiments.blind.repeats: 4 seeds, but the profile has 3"),
+        ("runs.maccap.repeats", 2, "experiments.maccap.repeats: 3 seeds, but runs.maccap has 2"),
+        ("experiments.clipre-magic.repeats", 1, "experiments.clipre-magic.repeats: published captions have no"),
+        ("experiments.human.given", "reference", "experiments.human.given: needs a run whose method trains"),
+        ("vqa_methods.prefix.experiment", "ceiling", "'ceiling' sees references; name one that sees the image"),
+        ("tables.in_domain.experiments", ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
+        ("tables.in_domain.pairs", ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
+        ("tables.vqa.vqa_methods", ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
+        ("samples", {"nosuch": [1]}, "samples: 'nosuch' does not exist"),
+        ("tables.vqa.dataset", "vqa1", "tables.vqa.dataset: 'vqa1' does not exist"),
+        ("vqa_methods.caption.experiment", "x", "vqa_methods.caption.experiment: 'x' does not exist"),
+        ("vqa_methods.caption.experiment", "human", "'human' has no run, so nothing of it can stand before"),
+        ("vqa_methods.prefix.experiment", "clipre", "the method of 'clipre' makes no soft tokens"),
+        ("tables.ablation.reference", "blind", "tables.ablation.reference: 'blind' does not exist"),
+        ("tables.noise_curve.key", "training.noise", "tables.noise_curve.key: there is no setting 'training.noise'"),
+        ("tables.noise_curve.key", "training.precision", "training.precision is no number"),
+        ("tables.noise_curve.experiments", ["blind"], "experiments: blind has no run"),
+        ("tables.draws_curve.experiments", ["maccap", "whole-caption"], "maccap and whole-caption both have"),
+        ("datasets.coco.training", {"noise_variance": 0.1}, "datasets.coco sets training.noise_variance"),
     ],
 )
-def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, told):
-    place = paper
-    for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
-    if keys == ("runs", "maccap", "repeats"):
+def test_a_name_that_nothing_defines_is_told_with_its_key(paper, key, value, told):
+    *above, last = key.split(".")
+    reduce(dict.__getitem__, above, paper)[last] = value
+    if key == "runs.maccap.repeats":
         paper["experiments"]["maccap"]["repeats"] = 3
     with pytest.raises(ConfigError) as error:
         Profile(paper)

@@ -169,10 +169,7 @@ def set_in(folder: Path, section: str, key: str, value: object) -> None:
     ("damage", "message"),
     [
         (lambda folder: (folder / "run.json").unlink(), "no trained run there .* name the folder of one"),
-        (
-            lambda folder: (folder / "adaptor.safetensors").unlink(),
-            "adaptor.safetensors is not there .*crates.*copy it",
-        ),
+        (lambda run: (run / "adaptor.safetensors").unlink(), "adaptor.safetensors is not there .*crates.*copy it"),
         (lambda folder: (folder / "run.json").write_text("{}"), "run.json: method: Field required"),
         (lambda folder: (folder / "run.json").write_text("{"), "run.json: not valid JSON"),
         (lambda folder: set_in(folder, "training", "epochs", "x"), "run.json: training.epochs: Input"),

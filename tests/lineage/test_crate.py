@@ -201,10 +201,8 @@ def test_a_download_has_its_licence_citation_and_addresses(copy):
         (lambda: Path(TABLES["ablation"]).write_text("90 %"), r"ablation\.json: changed since its job wrote it"),
         (lambda: shutil.rmtree("results"), r"results/small: the results are not finished; run `snakemake"),
         (lambda: shutil.rmtree(".git"), r"is not in this checkout"),
-        (
-            lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),
-            r"daylight\.jsonl\.prov\.json: is the record of another file",
-        ),
+        (lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),
+         r"daylight\.jsonl\.prov\.json: is the record of another file"),
         (lambda: Path(f"{PREDICTIONS}.prov.json").write_text("{}"), r"maccap\.jsonl\.gz\.prov\.json: not a record"),
     ],
 )  # fmt: skip
