@@ -189,8 +189,7 @@ def test_a_full_or_read_only_disk_is_named(project, monkeypatch, capsys, command
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(os, "mkdir", refuse)
-    arguments = [word.replace("OUT", "new") for word in ALL[command]]
-    said = refused(capsys, arguments)
+    said = refused(capsys, [word.replace("OUT", "new") for word in ALL[command]])
     assert os.strerror(number) in said
     assert "; free space" in said or "; allow it" in said
 

@@ -151,8 +151,7 @@ for name, write in cases.items():
 def test_a_truly_full_disk_is_an_environment_problem_whoever_writes(tmp_path: Path) -> None:
     """A tmpfs of 64 KiB in a mount namespace of its own, which goes with the process."""
     mounted = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    mount = 'mount -t tmpfs -o size=64k none "$0" || exit 77; exec "$@"'
-    command = [*mounted, mount, str(tmp_path)]
+    command = [*mounted, 'mount -t tmpfs -o size=64k none "$0" || exit 77; exec "$@"', str(tmp_path)]
     if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
         pytest.skip("needs leave to mount a small tmpfs: run where `unshare --map-root-user --mount` works")
     script = [sys.executable, "-c", ON_FULL_DISK, str(tmp_path)]

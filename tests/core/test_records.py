@@ -64,8 +64,7 @@ def test_a_record_lies_beside_the_first_output_and_is_true(made: Made) -> None:
     assert (record.host["cores"], record.host["system"]) == (len(os.sched_getaffinity(0)), platform.system())
     assert platform.node() not in record.host.values()
     assert started <= record.started <= record.ended <= now()
-    unsealed = record.model_dump_json(exclude={"seal"}).encode()
-    assert record.seal == hashlib.sha256(unsealed).hexdigest()
+    assert record.seal == hashlib.sha256(record.model_dump_json(exclude={"seal"}).encode()).hexdigest()
     assert record.text() == Path(record.path).read_text(encoding="utf-8")
 
 

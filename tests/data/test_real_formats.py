@@ -155,11 +155,9 @@ def test_coco_captions_come_out_of_the_annotations_archive(photos: Path, tmp_pat
 
 
 def test_a_folder_of_photos_in_coco_format_is_a_data_set(photos: Path) -> None:
-    rows = read_coco_captions(photos / "captions.json", "test")
-    names = list(dict.fromkeys(row.file_name for row in rows))
+    names = list(dict.fromkeys(row.file_name for row in read_coco_captions(photos / "captions.json", "test")))
     assert len(names) == len(list((photos / "images").iterdir())) == 124
-    sizes = [image.size for image in read_images(photos / "images", names)]
-    assert all(min(size) >= 50 for size in sizes)
+    assert all(min(image.size) >= 50 for image in read_images(photos / "images", names))
 
 
 def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(photos, val2014, tmp_path):

@@ -100,22 +100,19 @@ def test_a_cut_connection_is_resumed_with_the_missing_bytes_only(server, get, va
     ],
 )
 def test_bytes_of_two_files_or_places_are_never_mixed(server, get, tricks, body, asked):
-    url = server.add("a.bin", BODY, tricks)
-    assert get(asset(url, body=body)).read_bytes() == body
+    assert get(asset(server.add("a.bin", BODY, tricks), body=body)).read_bytes() == body
     ranges = [(start and f"bytes={start}-", status) for start, status in asked]
     assert [(seen.range, seen.status) for seen in server.seen("a.bin")] == ranges
 
 
 def test_without_a_validator_the_file_is_begun_anew(server, get):
-    url = server.add("a.bin", BODY, [cut(100_000)], ETag="")
-    assert get(asset(url)).read_bytes() == BODY
+    assert get(asset(server.add("a.bin", BODY, [cut(100_000)], ETag=""))).read_bytes() == BODY
     assert [seen.range for seen in server.seen("a.bin")] == [None, None]
 
 
 @pytest.mark.parametrize("tricks", [[cut(20_000)] * 14, [stall(100_000)]])
 def test_no_fault_is_final_as_long_as_bytes_come(server, get, tricks):
-    url = server.add("a.bin", BODY, tricks)
-    assert get(asset(url)).read_bytes() == BODY
+    assert get(asset(server.add("a.bin", BODY, tricks))).read_bytes() == BODY
     assert server.sent("a.bin") == len(BODY)
 
 
@@ -152,8 +149,7 @@ def test_errors_pass_and_retry_after_is_honoured(server, get):
 
 
 def test_a_redirect_is_followed_and_resumed(server, get):
-    target = server.add("b.bin", BODY, [cut(100_000)])
-    url = server.add("a.bin", b"", always(redirect(target)))
+    url = server.add("a.bin", b"", always(redirect(server.add("b.bin", BODY, [cut(100_000)]))))
     assert get(asset(url)).read_bytes() == BODY
     assert server.sent("b.bin") == len(BODY)
     loop = server.add("loop", b"", always(redirect(f"{server.url}/loop")))
@@ -313,8 +309,7 @@ def test_threads_share_one_download(server, tmp_path, get):
 
 # The lock.
 def test_the_first_download_is_trusted_and_later_ones_must_match(server, tmp_path, get, options):
-    url = server.add("a.bin", BODY)
-    unpinned = asset(url, size=None, sha256=None)
+    unpinned = asset(server.add("a.bin", BODY), size=None, sha256=None)
     get(unpinned).unlink()
     assert json.loads(options.lock.path.read_text()) == {"a": {"sha256": sha(BODY)}}
     server.add("a.bin", OTHER)

@@ -134,8 +134,7 @@ def test_an_unpinned_model_stays_at_the_commit_of_its_first_download(server, opt
     get(model(None))
     assert options.lock.entry("m")["commit"] == COMMIT
     server.add_model(REPO, LATER, FILES | {"config.json": b"{}"})
-    folder = get(model(None), "again")
-    assert (folder / "config.json").read_bytes() == FILES["config.json"]
+    assert (get(model(None), "again") / "config.json").read_bytes() == FILES["config.json"]
     with pytest.raises(DataError, match=f'commit is {LATER}, but {COMMIT} on the first download.*delete the entry "m"'):
         get(model(LATER), "third")
 
@@ -184,8 +183,7 @@ def test_a_gated_file_tells_of_the_token(server, get):
 
 
 def test_a_named_file_that_the_hub_lacks_is_told(get, capsys):
-    folder = get(model(patterns=("*.json", "extra.json")))
-    assert only(folder) == ["config.json", "index.json"]
+    assert only(get(model(patterns=("*.json", "extra.json")))) == ["config.json", "index.json"]
     assert f"lab/model at commit {COMMIT} has no file extra.json; going on without it" in capsys.readouterr().err
 
 
@@ -298,8 +296,7 @@ def test_an_unpinned_model_of_a_mirror_must_match_what_the_hub_gave(registry, tm
     assert own.lock.entry("free")["commit"] == COMMIT
     home = mirror / "models" / REPO / "unpinned"
     (home / "config.json").write_bytes(b"{}")
-    rows = [{"name": "config.json", "size": 2, "sha256": sha(b"{}")}]
-    (home / "index.json").write_text(json.dumps(rows))
+    (home / "index.json").write_text(json.dumps([{"name": "config.json", "size": 2, "sha256": sha(b"{}")}]))
     with pytest.raises(DataError, match=r"sha256 of config\.json is .* on the first download"):
         fetch_model(free, tmp_path / "c", mirrored)
 
@@ -339,5 +336,4 @@ def test_the_command(server, registry, tmp_path):
 def test_a_file_asset_in_a_mirror_may_have_odd_characters(server, tmp_path, options):
     server.add("served/a%20b%23c.bin", b"odd", [header("Content-Length", "")])
     odd = FileAsset("odd", "a b#c.bin", ("http://127.0.0.1:9/never",), 3, sha(b"odd"))
-    path = fetch(odd, tmp_path, replace(options, mirror=f"{server.url}/served/"))
-    assert path.read_bytes() == b"odd"
+    assert fetch(odd, tmp_path, replace(options, mirror=f"{server.url}/served/")).read_bytes() == b"odd"

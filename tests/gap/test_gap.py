@@ -350,8 +350,7 @@ def files(report, tmp_path):
 
 @pytest.mark.parametrize("name", tables.BUILDERS)
 def test_every_number_of_a_table_is_at_its_pointer(files, name):
-    table = tables.BUILDERS[name](files, {"datasets.coco.label": "COCO"}, "title")
-    numbers = list(table.numbers())
+    numbers = list(tables.BUILDERS[name](files, {"datasets.coco.label": "COCO"}, "title").numbers())
     assert numbers
     for _, _, cell in numbers:
         [source] = cell.sources

@@ -61,8 +61,7 @@ def test_generation_is_bound_by_memory_which_larger_batches_help_or_by_arithmeti
     assert CAPTIONS.seconds * FLOPS == pytest.approx(prompt + 5 * 60_000)
     few_batches = replace(CAPTIONS, batch_size=100)  # reads 200 bytes a step: 20,000 operations
     assert few_batches.seconds * FLOPS == pytest.approx(prompt + 5 * 20_000)
-    many_texts = replace(few_batches, draws=30)
-    assert many_texts.seconds * FLOPS == pytest.approx(10 * prompt + 5 * 120_000)
+    assert replace(few_batches, draws=30).seconds * FLOPS == pytest.approx(10 * prompt + 5 * 120_000)
     prompts = replace(CAPTIONS, inputs=100)  # 100 x 3 x 2 x 200 operations a step, as long as 6 batches take to read
     times = [replace(prompts, batch_size=size).seconds for size in (5, 10, 20, 50)]
     assert times[0] > times[1] > times[2] == times[3]

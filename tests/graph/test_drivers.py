@@ -365,8 +365,7 @@ def test_what_changed_can_be_looked_at(learned):
     table = old_and_new["results/tiny/tables/in_domain.metrics.json"]
     assert {"old", "new", "diff"} <= set(table["Daylight, MacCap.CLIPScore"])
     learned("dvc", "plots", "diff", "HEAD", "workspace")
-    page = (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
-    assert "loss (nats per token)" in page
+    assert "loss (nats per token)" in (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert (learned.folder / "dvc_plots/static/workspace_results_tiny_figures_gap.png").is_file()
     shutil.rmtree(learned.folder / "dvc_plots")
 
@@ -503,8 +502,7 @@ def test_another_profile_has_its_own_pipeline_and_one_command(built, tmp_path):
     clone.sync("--profile", "other")
     agree_on_nothing(clone)
     clone.append(".dvcignore", "!/pipelines/other\n")
-    out = clone("dvc", "repro", "pipelines/other/dvc.yaml")
-    assert ran(out) == EVERYTHING
+    assert ran(clone("dvc", "repro", "pipelines/other/dvc.yaml")) == EVERYTHING
     agree_on_nothing(clone)
     assert clone.snakemake_plan("--configfile", "config/other.yaml") == set()
     assert (clone.folder / "pipelines/other/dvc.lock").is_file()

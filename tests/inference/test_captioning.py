@@ -141,8 +141,7 @@ def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
         return [""] * len(prompts)
 
     monkeypatch.setattr(type(run.lm), "generate", generate)
-    captions = {int(i): f"Caption of {i}." for i in images.ids}
-    answer_questions(run.lm, questions(), ANSWERING, captions)
+    answer_questions(run.lm, questions(), ANSWERING, {int(i): f"Caption of {i}." for i in images.ids})
     answer_questions(run.lm, questions(), ANSWERING, (run, images))
     with_caption = [text for prefix, texts in seen[:2] for text in texts]
     assert "Caption of 100. Question: What color is the boat? Short answer:" in with_caption

@@ -263,8 +263,7 @@ def test_a_record_that_no_job_wrote_is_named(copy):
 
 def test_an_input_that_its_maker_did_not_make_is_named(copy):
     file = f"{METRICS['daylight']}.prov.json"
-    record = Records().by_path[file]
-    rewrite(file, inputs=record.inputs | {"predictions": {PREDICTIONS: "0" * 64}})
+    rewrite(file, inputs=Records().by_path[file].inputs | {"predictions": {PREDICTIONS: "0" * 64}})
     assert f"names another {PREDICTIONS}" in problems(inputs)[file]
     Path(WEIGHTS[0]).unlink()
     assert "is missing; the job of" in problems(inputs)[WEIGHTS[0]]
@@ -273,8 +272,7 @@ def test_an_input_that_its_maker_did_not_make_is_named(copy):
 def test_a_record_with_a_commit_that_does_not_exist_or_was_dirty_is_named(copy):
     assert not problems(code)
     file = f"{TABLES['in_domain']}.prov.json"
-    own = Records().by_path[file].code
-    rewrite(file, code=own.model_copy(update={"dirty": True}))
+    rewrite(file, code=Records().by_path[file].code.model_copy(update={"dirty": True}))
     assert problems(code)[file].startswith("was made with uncommitted changes")
     rewrite(file, code=Code(package="0", commit="0" * 40, dirty=False))
     assert problems(code) == {file: f"there is no commit {'0' * 40}, which it names"}
@@ -523,8 +521,7 @@ def describe(edit: Callable[[dict[str, dict]], object]) -> None:
 
 def problems_of(name: str) -> str:
     """What the checks of files say that is wrong with a file of the crate in the current folder; no other has any."""
-    outcomes = quick(small(checkout=False))
-    findings = [finding for outcome in outcomes for finding in outcome.findings]
+    findings = [finding for outcome in quick(small(checkout=False)) for finding in outcome.findings]
     assert {finding.file for finding in findings} == {name}
     return "; ".join(finding.problem for finding in findings)
 

@@ -256,8 +256,7 @@ def test_viecap_names_what_clip_finds_above_the_threshold() -> None:
     prompts = method("viecap", threshold=0.2).image_prompts(images, EncodedOnce(encoder), GENERATION)
     chances = (global_ @ features.T / 0.01).softmax(dim=1)
     for prompt, chance in zip(prompts, chances):
-        order = chance.argsort(descending=True).tolist()[:3]
-        named = ", ".join(WORDS[i] for i in order if chance[i] >= 0.2)
+        named = ", ".join(WORDS[i] for i in chance.argsort(descending=True).tolist()[:3] if chance[i] >= 0.2)
         assert prompt == f"There are {named or 'something'} in image."
     assert prompts[0] == "There are boat in image."
     [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(

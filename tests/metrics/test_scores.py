@@ -41,8 +41,7 @@ def accuracy(humans: list[str], answer: str) -> float:
     ("agreeing", "percent"), [(0, 0.0), (1, 30.0), (2, 60.0), (3, 90.0), (4, 100.0), (9, 100.0), (10, 100.0)]
 )
 def test_leave_one_out(agreeing: int, percent: float) -> None:
-    humans = ["cat"] * agreeing + [f"other {n}" for n in range(10 - agreeing)]
-    assert accuracy(humans, "cat") == percent
+    assert accuracy(["cat"] * agreeing + [f"other {n}" for n in range(10 - agreeing)], "cat") == percent
 
 
 def test_answers_are_normalised_only_when_humans_differ() -> None:
@@ -190,8 +189,7 @@ def test_nouns_and_colours_are_shares_of_what_is_said_of_drawn_images() -> None:
     assert found.scores["Nouns said"] == (pytest.approx(5 / 3), pytest.approx([2, 3, 0]))
     for name in metric.names:
         assert of_totals(name, np.sum(found.statistics, axis=0)) == pytest.approx(found.scores[name][0])
-    captions = CaptionSet(References([["a box"]]), ["a box"])
-    assert metric_named("Colours").score([captions])[0].scores == {}
+    assert metric_named("Colours").score([CaptionSet(References([["a box"]]), ["a box"])])[0].scores == {}
 
 
 GENERATOR = torch.Generator().manual_seed(3)

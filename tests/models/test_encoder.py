@@ -83,8 +83,7 @@ def text_feature(state: dict, ids: torch.Tensor, activation) -> torch.Tensor:
     """The text tower of OpenAI's CLIP written out, normalised [B, 16]."""
     state = {key: value.float() for key, value in state.items()}
     x = state["token_embedding.weight"][ids] + state["positional_embedding"]
-    mask = torch.full((12, 12), -torch.inf).triu(1)
-    x = transformer(state, "", x, 2, activation, mask)
+    x = transformer(state, "", x, 2, activation, torch.full((12, 12), -torch.inf).triu(1))
     x = F.layer_norm(x, (16,), state["ln_final.weight"], state["ln_final.bias"])
     return F.normalize(x[torch.arange(len(ids)), ids.argmax(-1)] @ state["text_projection"], dim=-1)
 

@@ -100,8 +100,7 @@ def test_loss_without_padding_is_a_plain_mean_over_real_tokens(golden: Golden) -
 def test_noise_has_the_asked_variance_before_normalising():
     zero = torch.zeros(20_000, 64)
     draw = torch.randn(zero.shape, generator=torch.Generator().manual_seed(0))
-    noisy = inject_noise(zero, 0.016, noise=draw)
-    assert torch.allclose(noisy, F.normalize(draw, dim=-1), atol=1e-6)
+    assert torch.allclose(inject_noise(zero, 0.016, noise=draw), F.normalize(draw, dim=-1), atol=1e-6)
     unit = F.normalize(torch.ones(20_000, 512), dim=-1)
     cosine = (inject_noise(unit, 0.016, generator=torch.Generator().manual_seed(0)) * unit).sum(-1).mean()
     assert float(cosine) == pytest.approx(1 / (1 + 512 * 0.016) ** 0.5, abs=0.01)

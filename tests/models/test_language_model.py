@@ -121,8 +121,7 @@ def soft_tokens(lm: LanguageModel, rows: int = 3) -> torch.Tensor:
 def test_caption_ids_are_begin_caption_end_padding(family, begin, end, pad):
     lm = make(family)
     for text, row in zip(CAPTIONS, lm.caption_ids(CAPTIONS, 24)[0].tolist(), strict=True):
-        expected = [begin, *plain_ids(lm, text), end]
-        assert row == (expected + [pad] * 24)[:24]
+        assert row == ([begin, *plain_ids(lm, text), end] + [pad] * 24)[:24]
     assert lm.caption_ids(CAPTIONS, 4)[0][0].tolist() == [begin, *plain_ids(lm, CAPTIONS[0])[:3]]
     assert lm.caption_ids([], 4)[0].shape == (0, 4)
     assert lm.pad_id == pad
@@ -350,8 +349,7 @@ def write_gguf(lm: LanguageModel, path: Path) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(sorted(vocabulary, key=vocabulary.__getitem__))
     writer.add_token_types([3 if i < 3 else 1 for i in range(len(vocabulary))])
-    backend = lm.tokenizer.backend_tokenizer
-    backend.model.save(str(path.parent))
+    lm.tokenizer.backend_tokenizer.model.save(str(path.parent))
     writer.add_token_merges((path.parent / "merges.txt").read_text().splitlines()[1:])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)

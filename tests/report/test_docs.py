@@ -134,8 +134,7 @@ def test_the_projects_pages_say_what_its_results_and_code_say(monkeypatch: pytes
 
 
 def test_the_page_of_the_stable_names_has_each_with_what_its_docstring_says() -> None:
-    page = WRITTEN[Path("docs/api.md")]()
-    sections = {part.split("`")[1]: part for part in page.split("\n## ")[1:]}
+    sections = {part.split("`")[1]: part for part in WRITTEN[Path("docs/api.md")]().split("\n## ")[1:]}
     assert list(sections) == maccap.__all__
     for name, section in sections.items():
         value = getattr(maccap, name)

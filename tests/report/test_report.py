@@ -73,8 +73,7 @@ def test_every_number_is_there_once_with_its_link(folder, page):
                 expected[f"trace.html#{cell_anchor(path.stem, row.labels, column)}", cell.text(table.digits)] += 1
     found = Counter((href, text) for href, text in page.links if href.split("#")[-1].split("-")[0] in
                     ("in_domain", "reported", "gap"))  # fmt: skip
-    numbers = Counter({link: n for link, n in found.items() if link[0].startswith("trace.html#")})
-    assert numbers == expected
+    assert Counter({link: n for link, n in found.items() if link[0].startswith("trace.html#")}) == expected
     assert len(expected) == 10
     assert all(text for _, text in page.links)
 
@@ -269,8 +268,7 @@ def test_an_image_has_its_captions_scores_candidates_and_references(samples_page
 
 def test_an_image_is_there_once_and_seen_without_and_with_its_subregions(samples_page, shown):
     images = {a["id"]: a["href"] for tag, a in samples_page.tags if tag == "image"}
-    uses = [a["href"] for tag, a in samples_page.tags if tag == "use"]
-    assert uses == [f"#{name}" for name in images]
+    assert [a["href"] for tag, a in samples_page.tags if tag == "use"] == [f"#{name}" for name in images]
     assert all(href.startswith("data:image/jpeg") for href in images.values())
     for name in images:
         part = shown.split(f'id="{name.removeprefix("image-")}"')[1]

@@ -134,8 +134,7 @@ def test_a_reduced_run_reproduces_nothing_and_notes_say_so(results):
     verdicts = table[table["column"] == "verdict"]["text"]
     assert set(verdicts) == {"reduced run", "not run"}
     assert (verdicts == "reduced run").sum() > 50
-    markdown = (results / "tables/reported.md").read_text()
-    assert f"for {12 - LEFT_OUT} of 12 images" in markdown
+    assert f"for {12 - LEFT_OUT} of 12 images" in (results / "tables/reported.md").read_text()
     assert "Reduced run" in (results / "tables/reported.md").read_text()
     assert "Reduced run" in (results / "tables/in_domain.md").read_text()
 
@@ -150,8 +149,7 @@ def test_published_predictions_are_scored_on_the_images_they_have(results):
 
 
 def test_unpinned_files_are_recorded_and_everything_has_a_past(results, checkout):
-    lock = json.loads((checkout.parent / "assets.lock.json").read_text())
-    assert {"opt-1.3b", "flan-t5-xl"} <= set(lock)
+    assert {"opt-1.3b", "flan-t5-xl"} <= set(json.loads((checkout.parent / "assets.lock.json").read_text()))
     records = (checkout / "artifacts").rglob("*.prov.json")
     made = set().union(*(json.loads(path.read_text())["outputs"] for path in records))
     assert sum(path.startswith("artifacts/downloads/") for path in made) > 15

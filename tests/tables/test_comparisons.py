@@ -109,8 +109,7 @@ def test_marks_stand_where_the_interval_leaves_out_zero_and_none_without_a_refer
     assert better["BLEU-4"].mark == same["CIDEr"].mark == base["CIDEr"].mark == ""
     assert any(note.startswith(f"{MARK} differs from Base") for note in table.notes)
     assert "Better: has more of it." in table.notes
-    cfg = {key: value for key, value in CFG.items() if key != "tables.t.reference"}
-    table = captions(metrics, cfg, "T")
+    table = captions(metrics, {key: value for key, value in CFG.items() if key != "tables.t.reference"}, "T")
     assert not any(cell.mark for _, _, cell in table.numbers())
     assert not any(note.startswith(MARK) for note in table.notes)
 
@@ -153,8 +152,7 @@ def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(metrics, few
         images, seeds = generator.integers(IMAGES, size=IMAGES), generator.integers(count, size=count)
         by_hand.append((ours - base)[np.ix_(seeds, images)].mean())
     assert (low.value, high.value) == pytest.approx(np.percentile(by_hand, (2.5, 97.5)), abs=0.15)
-    same = by_column(table.rows[2], table.columns)["ΔCIDEr"]
-    assert same.n == (count if fewer == "base" else 3)
+    assert by_column(table.rows[2], table.columns)["ΔCIDEr"].n == (count if fewer == "base" else 3)
 
     told = f"{'One seed' if count == 1 else '2 seeds'}: {fewer.title()}"
     assert f"{told}; differences are on the seeds that both have." in table.notes

@@ -34,8 +34,7 @@ def write(table: Table, folder: Path, name: str) -> Path:
 
 
 def test_a_bar_or_a_new_line_in_a_label_does_not_break_a_row_of_markdown():
-    table = captions_table([["COCO", "a|b\nc"]])
-    row = to_markdown(table).splitlines()[4]
+    row = to_markdown(captions_table([["COCO", "a|b\nc"]])).splitlines()[4]
     assert [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:3]] == ["COCO", r"a\|b c"]
 
 
