@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -30,14 +31,11 @@ def maccap(*arguments: str, code: int = 0) -> subprocess.CompletedProcess:
 COMMANDS = ["caption", "crate", "docs", "doctor", "dvc", "export", "gap", "mirror", "trace", "verify"]
 
 
-def test_help_lists_the_commands_for_people_and_says_where_the_steps_are():
+def test_help_lists_the_commands_for_people_at_once_and_says_where_the_steps_are():
     out = maccap("--help").stdout
     listed = [line.split()[0] for line in out.splitlines() if line.startswith("    ") and line[4] != " "]
     assert listed == COMMANDS
     assert "maccap step --help" in out
-
-
-def test_help_is_there_at_once():
     taken = []
     for _ in range(3):
         began = sum(os.times()[2:4])  # of child processes, on the CPU
@@ -65,11 +63,7 @@ def test_every_step_is_listed_with_what_it_does_and_none_is_imported():
     ],
 )  # fmt: skip
 def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
-    def fail(*_: object) -> None:
-        raise errors.pop()
-
-    errors = [RuntimeError("another"), error]
-    monkeypatch.setattr("maccap.cli.doctor.run", fail)
+    monkeypatch.setattr("maccap.cli.doctor.run", Mock(side_effect=[error, RuntimeError("another")]))
     assert main(["doctor"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
@@ -196,10 +190,7 @@ def test_a_full_or_read_only_disk_is_named(project, monkeypatch, capsys, command
 
 @pytest.mark.parametrize("command", ALL)
 def test_an_interrupt_is_one_word(project, monkeypatch, capsys, command):
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "mkdir", interrupt)
+    monkeypatch.setattr(os, "mkdir", Mock(side_effect=KeyboardInterrupt))
     said = refused(capsys, [word.replace("OUT", "new") for word in ALL[command]], 130)
     assert said.endswith(": interrupted\n")
 

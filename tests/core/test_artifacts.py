@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -81,8 +82,7 @@ def test_a_write_that_finds_no_room_is_an_environment_problem(tmp_path, monkeypa
     path = tmp_path / "artifact.txt"
     path.write_text("old")
 
-    def full(*args: object, **options: object) -> None:
-        raise OSError(number, os.strerror(number))
+    full = Mock(side_effect=OSError(number, os.strerror(number)))
 
     def write() -> None:
         with atomic(path) as part:

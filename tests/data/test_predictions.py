@@ -86,7 +86,7 @@ def test_answers_go_the_same_way(tmp_path):
     assert frame["seed"].dtype == "Int64"
 
 
-def test_a_file_tells_by_its_columns_what_it_holds(tmp_path):
+def test_a_file_tells_by_its_columns_what_it_holds_and_a_missing_one_is_named(tmp_path):
     write_answers(tmp_path / "a.jsonl", [answer(1)])
     write_predictions(tmp_path / "p.jsonl", [prediction(1)])
     (tmp_path / "other.jsonl").write_text('{"image_id": 1}\n')
@@ -94,6 +94,8 @@ def test_a_file_tells_by_its_columns_what_it_holds(tmp_path):
     assert not holds_answers(tmp_path / "p.jsonl")
     with pytest.raises(DataError, match=r"other\.jsonl: neither predictions nor answers"):
         holds_answers(tmp_path / "other.jsonl")
+    with pytest.raises(DataError, match=r"gone\.jsonl: no such file"):
+        read_predictions([tmp_path / "gone.jsonl"])
 
 
 def test_official_results_are_split_by_what_they_are_about(tmp_path):
@@ -125,11 +127,6 @@ def test_a_damaged_file_is_refused_with_its_line(tmp_path, text, message):
     (tmp_path / "p.jsonl").write_text(text)
     with pytest.raises(DataError, match=message):
         read_predictions([tmp_path / "p.jsonl"])
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.jsonl: no such file"):
-        read_predictions([tmp_path / "gone.jsonl"])
 
 
 @pytest.mark.parametrize(("change", "message"), [({"answer": "x"}, "unknown column answer"), ({"seed": "7"}, "seed")])

@@ -143,16 +143,13 @@ def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train_and_flickr30k_
     ]
 
 
-def test_official_coco_captions_are_read_in_the_order_of_the_annotations(tmp_path: Path) -> None:
+def test_official_coco_captions_questions_and_annotations_are_read_in_their_order(tmp_path: Path) -> None:
     bathroom = "COCO_train2014_000000384029.jpg"
     assert read_coco_captions(as_json(tmp_path / "captions_train2014.json", COCO), "train") == [
         Caption(384029, bathroom, "train", 48, "A very clean and well decorated bathroom."),
         Caption(57870, "COCO_train2014_000000057870.jpg", "train", 787980, "A restaurant has modern wooden tables."),
         Caption(384029, bathroom, "train", 126, "A panoramic view of a kitchen."),
     ]
-
-
-def test_official_questions_and_annotations_are_read(tmp_path: Path) -> None:
     assert read_questions(as_json(tmp_path / "questions.json", QUESTIONS)) == ASKED
     assert read_annotations(as_json(tmp_path / "annotations.json", ANNOTATIONS), ASKED) == ANNOTATIONS
 

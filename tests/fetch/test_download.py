@@ -13,6 +13,7 @@ import time
 import zipfile
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -378,10 +379,7 @@ def test_a_file_on_another_disk_is_copied_be_it_local_or_downloaded(server, tmp_
     copy = tmp_path / "mine.bin"
     copy.write_bytes(BODY)
 
-    def other_disk(*_):
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", other_disk)
+    monkeypatch.setattr(os, "link", Mock(side_effect=OSError(18, "Invalid cross-device link")))
     path = get(asset(ask="x"), copy)
     assert path.read_bytes() == BODY
     assert path.stat().st_ino != copy.stat().st_ino

@@ -49,11 +49,8 @@ def test_operations_of_an_image_are_near_those_profiled(tokens: int, parameters:
     assert encoding_seconds(tokens, parameters) * FLOPS == pytest.approx(operations, rel=0.05)
 
 
-def test_training_time_by_hand() -> None:
+def test_times_by_hand_and_generation_is_bound_by_memory_which_larger_batches_help_or_by_arithmetic() -> None:
     assert training_seconds(parameters=5, tokens=7 * 3 * 2) * FLOPS == pytest.approx(4 * 5 * 7 * 3 * 2)
-
-
-def test_generation_is_bound_by_memory_which_larger_batches_help_or_by_arithmetic() -> None:
     # 10 x 3 x 2 = 60 texts; prompt 60 x 6 x 200 operations; then 5 steps of 60 x 200 = 12,000 operations,
     # or of 3 batches x 100 parameters x 2 bytes = 600 bytes, each as long as 100 operations
     assert (FLOPS, BANDWIDTH) == (100e12, 1e12)
@@ -67,16 +64,13 @@ def test_generation_is_bound_by_memory_which_larger_batches_help_or_by_arithmeti
     assert times[0] > times[1] > times[2] == times[3]
 
 
-def test_every_line_says_that_it_is_an_estimate_and_on_what_ground() -> None:
+def test_every_line_says_that_it_is_an_estimate_and_why_and_gpus_share_all_but_the_longest_job() -> None:
     lines = Estimate(13_510_573_713, ("corenlp",), 0, 0.0, 12_500.0, 0.0).lines()
     assert all("estimate" in line for line in lines)
     assert re.match(r"download: 13\.5 GB .*corenlp of unknown size", lines[0])
     assert re.match(r"GPU time: 3\.5 h \(encoding 0\.0 h, training 3\.5 h, ", lines[2])
     assert "assuming 100 TFLOP/s in bf16 and 1 TB/s of memory on one GPU, not measured" in lines[2]
     assert "unknown" not in Estimate(1, (), 0, 0.0, 0.0, 0.0).lines()[0]
-
-
-def test_several_gpus_share_the_jobs_but_not_the_longest_one() -> None:
     whole = Estimate(1, (), 0, 10.0, 60.0, 30.0, longest_seconds=20.0)
     assert [whole.wall_seconds(gpus) for gpus in (1, 4, 10)] == [100.0, 25.0, 20.0]
 

@@ -89,13 +89,15 @@ def test_a_text_is_encoded_once_and_has_its_own_features_wherever_it_stands():
     assert encoder.asked == [["a dog", "a cat"], ["a bus"]]
 
 
-def test_weights_of_another_size_are_refused_by_name(tmp_path):
+def test_weights_of_another_size_and_a_prefix_of_another_width_are_refused(tmp_path):
     from safetensors.torch import save_file
 
     method = load_method("maccap", TRAINING)
     save_file(method.adaptor(16, 32).state_dict(), tmp_path / "adaptor.safetensors")
     with pytest.raises(EncoderError, match=r"adaptor\.safetensors.*dimension 24.*use the encoder"):
         load_adaptor(method, tmp_path / "adaptor.safetensors", 24, 32)
+    with pytest.raises(EncoderError, match="dimension 48, the language model 32"):
+        tiny_lm().generate(torch.randn(1, 4, 48), [""], beams=1, max_new_tokens=2)
 
 
 @pytest.mark.parametrize("name", ["maccap", "capdec"])
@@ -103,11 +105,6 @@ def test_features_of_another_dimension_are_refused(name):
     adaptor = load_method(name, TRAINING).adaptor(16, 32)
     with pytest.raises(EncoderError, match="dimension 16, these have 24"):
         adaptor(torch.randn(2, 4, 24) if name == "maccap" else torch.randn(2, 24))
-
-
-def test_a_prefix_of_another_width_is_refused():
-    with pytest.raises(EncoderError, match="dimension 48, the language model 32"):
-        tiny_lm().generate(torch.randn(1, 4, 48), [""], beams=1, max_new_tokens=2)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -306,9 +307,7 @@ def test_a_changed_value_of_the_config_is_named_with_what_it_makes_stale(copy):
 
 
 def test_a_disk_that_is_full_says_nothing_about_the_results(project):
-    def full_disk(step, jobs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+    full_disk = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(EnvironmentProblem, match="No space left on device; free space there, or set TMPDIR"):
         numbers(small(), full_disk)
 
@@ -383,7 +382,7 @@ def test_tables_are_made_again_from_metrics_that_git_does_not_have(fresh):
     assert [finding.file for finding in numbers(small(), run_jobs)[1].findings] == [str(table)]
 
 
-def test_every_flipped_byte_of_what_is_committed_is_found(fresh):
+def test_every_flipped_byte_and_every_deletion_of_what_is_committed_is_found(fresh):
     by_suffix: dict[str, list[str]] = {}
     for name in committed(fresh):
         by_suffix.setdefault("record" if name.endswith(".prov.json") else name.split(".", 1)[1], []).append(name)
@@ -394,9 +393,6 @@ def test_every_flipped_byte_of_what_is_committed_is_found(fresh):
     count, missed = undetected(fresh, "small", kinds)
     assert missed == []
     assert count > 100
-
-
-def test_every_committed_file_that_is_deleted_is_found(fresh):
     for name in committed(fresh):
         content = Path(name).read_bytes()
         Path(name).unlink()
@@ -594,10 +590,15 @@ def locked(tmp_path_factory) -> Path:
     return root
 
 
-def test_every_flipped_byte_of_a_lock_is_found(locked):
+def test_every_flipped_byte_of_a_lock_is_found_and_a_lock_from_before_is_one_finding(locked, tmp_path):
     assert dvc_lock(Project(locked, "small")).findings == []
     count, missed = undetected(locked, "small", {"lock": (["dvc.lock"], 100, dvc_lock)})
     assert (count, missed) == (100, [])
+    root = shutil.copytree(locked, tmp_path / "copy")
+    for name in ("out", "data/b"):
+        (root / name).write_text("made anew")
+    [finding] = dvc_lock(Project(root, "small")).findings
+    assert "(and 1 more such)" in finding.problem
 
 
 @pytest.mark.parametrize(
@@ -617,14 +618,6 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
     problems = [finding.problem for finding in dvc_lock(Project(root, "small")).findings]
     assert any(word in problem for problem in problems)
     assert word.startswith("has other") or [p for p in problems if "run `maccap dvc record --profile small`" in p]
-
-
-def test_a_lock_from_before_is_one_finding(locked, tmp_path):
-    root = shutil.copytree(locked, tmp_path / "copy")
-    for name in ("out", "data/b"):
-        (root / name).write_text("made anew")
-    [finding] = dvc_lock(Project(root, "small")).findings
-    assert "(and 1 more such)" in finding.problem
 
 
 # --- interrupts ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import open_clip
 import pytest
@@ -190,17 +191,12 @@ def test_a_tag_decides_activation_and_preprocessing_wherever_the_weights_come_fr
     ],
 )  # fmt: skip
 def test_published_weights_get_the_activation_they_were_trained_with(name, tag, quick, monkeypatch):
-    asked = {}
-
-    def stop(*args, **options):
-        asked.update(options)
-        raise FileNotFoundError
-
-    monkeypatch.setattr(open_clip, "create_model_and_transforms", stop)
+    create = Mock(side_effect=FileNotFoundError)
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", create)
     with pytest.raises(EncoderError):
         load_encoder(name, tag)
-    assert asked["force_quick_gelu"] is quick
-    assert asked["pretrained"] == tag
+    assert create.call_args.kwargs["force_quick_gelu"] is quick
+    assert create.call_args.kwargs["pretrained"] == tag
 
 
 def shrunk(name: str) -> tuple[int, dict]:
@@ -265,11 +261,8 @@ def test_token_count_and_dimension_at_full_width(name, tokens, dim):
 )  # fmt: skip
 def test_towers_without_a_class_token_are_refused_before_anything_is_fetched(name, tag, monkeypatch):
     assert tag in open_clip.list_pretrained_tags_by_model(name)
-
-    def fetch(*_, **__):
-        raise AssertionError("weights were fetched")
-
-    monkeypatch.setattr(open_clip.factory, "download_pretrained", fetch)
+    fetched = AssertionError("weights were fetched")
+    monkeypatch.setattr(open_clip.factory, "download_pretrained", Mock(side_effect=fetched))
     with pytest.raises(EncoderError, match=UNUSABLE):
         load_encoder(name, tag)
 
@@ -354,7 +347,7 @@ def test_the_step_writes_a_folder_from_a_downloaded_archive_of_openai_which_mean
     assert activation_of(load_encoder(str(tmp_path)), state) == "QuickGELU"
 
 
-def test_weights_that_do_not_fit_are_refused(tags, archive, plain, tmp_path):
+def test_weights_that_do_not_fit_and_a_folder_without_its_files_are_refused(tags, archive, plain, tmp_path):
     (tmp_path / "half.pt").write_bytes(archive.read_bytes()[:20000])
     (tmp_path / "cut.safetensors").write_bytes(plain.read_bytes()[:20000])
     (tmp_path / "page.pt").write_text("<html>not found</html>")
@@ -366,6 +359,12 @@ def test_weights_that_do_not_fit_are_refused(tags, archive, plain, tmp_path):
             load_encoder("tiny", str(file))
     with pytest.raises(EncoderError, match="not the weights of the tag 'smooth'"):
         load_encoder("tiny", "smooth", weights=archive)
+    (folder := tmp_path / "folder").mkdir()
+    with pytest.raises(EncoderError, match=r"open_clip_config\.json"):
+        load_encoder(str(folder))
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
+    with pytest.raises(EncoderError, match="could not be loaded"):
+        load_encoder(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -380,14 +379,6 @@ def test_weights_that_do_not_fit_are_refused(tags, archive, plain, tmp_path):
 def test_what_does_not_exist_is_named(name, pretrained, words):
     with pytest.raises(EncoderError, match=words):
         load_encoder(name, pretrained)
-
-
-def test_a_folder_without_its_files_is_refused(tmp_path):
-    with pytest.raises(EncoderError, match=r"open_clip_config\.json"):
-        load_encoder(str(tmp_path))
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
-    with pytest.raises(EncoderError, match="could not be loaded"):
-        load_encoder(str(tmp_path))
 
 
 @pytest.mark.parametrize(("dtype", "nearness"), [(torch.bfloat16, 0.999), (torch.float16, 0.9999)], ids=str)

@@ -175,14 +175,11 @@ def test_equal_inputs_give_equal_bytes_and_no_times(folder, text, tmp_path):
     assert not re.search(r"20\d\d-\d\d-\d\d", text)
 
 
-def test_the_pages_need_nothing_else_and_can_be_navigated(text, page, shown, samples_page):
+def test_the_pages_need_nothing_else_and_their_local_links_lead_to_files(text, page, shown, samples_page, folder):
     require_standalone(text, page)
     require_standalone(shown, samples_page)
     assert "samples.html" in {href for href, _ in page.links}
     assert "report.html" in {href for href, _ in samples_page.links}
-
-
-def test_local_links_lead_to_files(folder, page):
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href.split("#")[0]).exists()}
     assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"

@@ -298,7 +298,7 @@ def test_a_reduced_table_has_no_verdict_but_that_and_the_tolerance_of_the_config
     assert any("by at most 100 " in note for note in found.notes)
 
 
-def test_text_cells_reach_every_format(table: Callable[..., Table], tmp_path: Path) -> None:
+def test_text_cells_reach_every_format_and_tables_of_numbers_have_no_text_column(table, tmp_path):
     outputs = [tmp_path / f"reported.{suffix}" for suffix in ("json", "csv", "md", "tex")]
     write_table(table(), outputs)
     assert json.loads(outputs[0].read_text())["rows"][0]["cells"][0] == "69.2"
@@ -308,9 +308,6 @@ def test_text_cells_reach_every_format(table: Callable[..., Table], tmp_path: Pa
     assert {line["n"] for line in lines if line["column"] == "reproduced"} == {"3", "1"}
     assert "| not run " in outputs[2].read_text(encoding="utf-8")
     assert "& not run &" in outputs[3].read_text(encoding="utf-8")
-
-
-def test_tables_of_numbers_have_no_text_column() -> None:
     long = tidy(Table("t", ["a"], ["b", "c"], [Row(["x"], [Cell(1.5, None, 1, []), None])]))
     written = pd.read_csv(io.StringIO(long.to_csv(index=False)))
     assert list(written) == ["a", "column", "value", "sd", "n"]

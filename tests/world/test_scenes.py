@@ -251,12 +251,9 @@ def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes
         assert not found[a].keys() & found[b].keys()
 
 
-def test_the_split_is_decided_by_what_the_scene_shows_and_not_by_the_order_of_its_groups() -> None:
+def test_the_split_is_decided_by_what_the_scene_shows_and_each_has_its_share_of_all_scenes() -> None:
     for scene, _ in drawn("chalk", 300):
         assert {replace(scene, groups=order).split for order in permutations(scene.groups)} == {scene.split}
-
-
-def test_the_splits_have_their_shares_of_all_scenes() -> None:
     n = 4000
     found = Counter(scene.split for domain in DOMAINS for scene, _ in drawn(domain, n // 2))
     for split, share in {"pretrain": 0.6, "train": 0.25, "val": 0.05, "test": 0.1}.items():
