@@ -144,9 +144,8 @@ def test_other_versions_than_the_locks_are_said_but_do_not_stop(project, monkeyp
 
 
 def test_versions_are_compared_with_the_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        maccap.cli.machine.metadata, "requires", lambda name: ["pyyaml", "nothere[x]>=2", "e; extra == 'x'"]
-    )
+    required = ["pyyaml", "nothere[x]>=2", "e; extra == 'x'"]
+    monkeypatch.setattr(maccap.cli.machine.metadata, "requires", lambda name: required)
     found = {"PyYAML": "6.0", "pyyaml": "6.0", "snakemake": "9.27.1"}
 
     def version(name: str) -> str:

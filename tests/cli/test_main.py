@@ -267,9 +267,7 @@ def test_settings_that_are_no_settings_are_refused(arguments, capsys):
 def test_a_missing_program_is_named(project, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     assert "git" in refused(capsys, ["crate", "--output", "new.zip"])
-    assert refusal(FileNotFoundError(errno.ENOENT, "No such file", "java")).startswith(
-        "java: No such file; check the path"
-    )
+    assert refusal(FileNotFoundError(errno.ENOENT, "No file", "java")).startswith("java: No file; check the path")
 
 
 def test_a_full_disk_without_a_name_is_told_by_the_temporary_folder(tmp_path, monkeypatch):

@@ -307,9 +307,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(project / "stubs"), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", "snakemake", "-n", *arguments]
-    return subprocess.run(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(command, cwd=project, env=environment, **streams)
 
 
 @contextmanager

@@ -381,18 +381,15 @@ def packed(values: np.ndarray, depth: int) -> list[bytes]:
 def tiff(depth: int, kind: int, data: bytes) -> bytes:
     """A TIFF file of one gray strip by its specification; `kind` 1 is unsigned, 2 signed, 3 float."""
     tags = {256: WIDTH, 257: HEIGHT, 258: depth, 259: 1, 262: 1, 273: 8, 277: 1, 278: HEIGHT, 279: len(data), 339: kind}
-    entries = b"".join(
-        struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, value) for tag, value in tags.items()
-    )
+    entries = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, own) for tag, own in tags.items())
     return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
 
 
 def exif(orientation: int, *entries: bytes) -> bytes:
     """EXIF by its specification, with further entries of 12 bytes; what they point to is at byte 64: 0/0 twice."""
     own = [struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0), *entries]
-    return (b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(own)) + b"".join(own) + bytes(4)).ljust(
-        70, b"\0"
-    ) + bytes(16)
+    head = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(own))
+    return (head + b"".join(own) + bytes(4)).ljust(70, b"\0") + bytes(16)
 
 
 def frames(kind: str, **options: Any) -> bytes:
@@ -514,9 +511,8 @@ def test_what_is_no_image_or_has_no_known_white_is_refused_where_it_lies(tmp_pat
     path = tmp_path / "photos" / "dog.jpg"
     path.parent.mkdir()
     path.write_bytes(data)
-    refuses(
-        lambda: read_image(path), f"{path}: ", words, "; save it with 8" if words is DEPTH else "; replace or remove"
-    )
+    remedy = "; save it with 8" if words is DEPTH else "; replace or remove"
+    refuses(lambda: read_image(path), f"{path}: ", words, remedy)
     refuses(lambda: pack_images(path.parent, [ImageEntry(1, "dog.jpg")], tmp_path / "out.zip"), f"{path}: ", words)
     assert not (tmp_path / "out.zip").exists()
     with pytest.raises(DataError) as caught:

@@ -90,9 +90,8 @@ def test_coco_splits_have_the_known_sizes_ids_and_texts(caption_datasets, releas
     for split in ("val", "test"):
         grouped = references([row for row in rows if row.split == split])
         assert Counter(map(len, grouped.values())) == {5: 4990, 6: 10}
-        expected = {
-            coco_id(r["image_name"]): [*map(plain, r["captions"])] for r in released["coco"] if r["split"] == split
-        }
+        own = [row for row in released["coco"] if row["split"] == split]
+        expected = {coco_id(row["image_name"]): [*map(plain, row["captions"])] for row in own}
         assert grouped == expected
     assert len(rows) == 2 * 25_010
     assert all(row.file_name == f"val2014/COCO_val2014_{row.image_id:012d}.jpg" for row in rows)
@@ -130,17 +129,13 @@ def val2014(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_coco_captions_come_out_of_the_annotations_archive(photos: Path, tmp_path: Path) -> None:
     content = load(photos / "captions.json")
-    official = content | {
-        "images": [image | {"file_name": f"COCO_val2014_{image['file_name']}"} for image in content["images"]]
-    }
-    boxes = [
-        {"id": n, "image_id": row["image_id"], "bbox": [0, 0, 1, 1]} for n, row in enumerate(content["annotations"])
-    ]
+    images = [image | {"file_name": f"COCO_val2014_{image['file_name']}"} for image in content["images"]]
+    official = content | {"images": images}
+    boxes = [{"id": n, "image_id": r["image_id"], "bbox": [0, 0, 1, 1]} for n, r in enumerate(content["annotations"])]
     path = tmp_path / "annotations_trainval2014.zip"
     instances = official | {"annotations": boxes}
-    path.write_bytes(
-        zipped({"annotations/captions_val2014.json": official, "annotations/instances_val2014.json": instances})
-    )
+    held = {"annotations/captions_val2014.json": official, "annotations/instances_val2014.json": instances}
+    path.write_bytes(zipped(held))
     rows = read_coco_captions(path, "test", "annotations/captions_val2014.json")
     assert len(rows) == 620
     assert len(references(rows)) == 124

@@ -68,9 +68,7 @@ def test_an_entry_says_what_it_is_where_that_was_seen_and_what_is_not_known(name
     if entry["size"] is None or "unpinned" in (entry.get("sha256"), entry.get("revision")):
         assert "unverified" in entry
     for source in entry["seen"]:
-        assert re.match(r"https://\S+|[\w.-]+/[\w.-]+:[\w./-]+( |$)", source), (
-            f"{source}: neither address nor repo:path"
-        )
+        assert re.match(r"https://\S+|[\w.-]+/[\w.-]+:[\w./-]+( |$)", source), f"{source}: no address or repo:path"
 
 
 def test_no_two_entries_share_a_file_a_hash_or_an_address() -> None:

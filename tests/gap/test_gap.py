@@ -75,9 +75,8 @@ def test_no_claim_is_rejected_for_what_obeys_it(gaussian):
     assert max(far(about, name) for name in (*MEAN, *SHAPE)) < 3.5
     isotropic = gap_statistics(np.random.default_rng(3).normal(0, 0.126, (600, 20)), 0.126**2, seed=1)
     assert max(far(isotropic, name) for name in (*MEAN, *SHAPE, *SPREAD)) < 3.5
-    assert isotropic["measures"]["length"]["value"] == pytest.approx(
-        isotropic["measures"]["length"]["expected"], rel=0.02
-    )
+    length = isotropic["measures"]["length"]
+    assert length["value"] == pytest.approx(length["expected"], rel=0.02)
 
 
 def test_a_shifted_mean_is_found_and_measured(gaussian):

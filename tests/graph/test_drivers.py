@@ -117,9 +117,8 @@ def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
     assert predictions in stages["evaluate-daylight"]["deps"]
     table = "results/tiny/tables/in_domain.json"
     assert {table, f"{table}.prov.json"} <= set(stages["table-in-domain"]["outs"]), "other jobs write there, too"
-    assert "artifacts/tiny/runs/daylight/maccap/s2401/log.jsonl" in stages["training-figure"]["deps"], (
-        "it reads no other"
-    )
+    log = "artifacts/tiny/runs/daylight/maccap/s2401/log.jsonl"
+    assert log in stages["training-figure"]["deps"], "it reads no other"
 
 
 def test_no_job_names_a_file_twice(planned):

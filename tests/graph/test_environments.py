@@ -21,9 +21,8 @@ def finished(checkout: Checkout) -> None:
     checkout("snakemake", "--cores", "2")
     assert "Nothing to be done" in checkout("snakemake", "--dry-run")
     assert "all is as the records say" in checkout("python", "-m", "maccap", "verify")
-    told = checkout(
-        "python", "-m", "maccap", "trace", "results/tiny/tables/in_domain.md", "Daylight", "MacCap", "CIDEr"
-    )
+    table = "results/tiny/tables/in_domain.md"
+    told = checkout("python", "-m", "maccap", "trace", table, "Daylight", "MacCap", "CIDEr")
     assert told.startswith("Daylight, MacCap")
 
 

@@ -129,10 +129,8 @@ def add_captions(
     """Write the captions of an experiment and their metrics below `folder`, and add them to the inputs."""
     about = {"trained": dataset, "experiment": experiment, "tested": dataset, "seed": SEED}
     about |= {"seed": None} if "published" in extras else {}
-    rows = [
-        about | {"image_id": i, "caption": caption_of(dataset, experiment, i), "image_cosine": 0.25} | extras
-        for i in images
-    ]
+    captions = {i: caption_of(dataset, experiment, i) for i in images}
+    rows = [about | {"image_id": i, "caption": own, "image_cosine": 0.25} | extras for i, own in captions.items()]
     if experiment != "human":
         rows = [row | {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]} for row in rows]
     scores = [about | {"image_id": i, "CIDEr": cider_of(experiment, i)} for i in images]

@@ -31,9 +31,8 @@ def copy(finished, tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def published(finished, tmp_path_factory) -> Path:
     """A copy whose results are committed, by the rule of the Makefile; Snakemake remembers one of its files."""
-    root = shutil.copytree(
-        finished, tmp_path_factory.mktemp("published") / "project", ignore=shutil.ignore_patterns("crate.zip")
-    )
+    root, ignored = tmp_path_factory.mktemp("published") / "project", shutil.ignore_patterns("crate.zip")
+    shutil.copytree(finished, root, ignore=ignored)
     code = next(iter(Records(root).by_path.values())).code
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)

@@ -184,9 +184,8 @@ def test_every_number_of_a_table_is_what_its_metric_files_hold(project, capsys, 
             assert number["value"] == pytest.approx(sum(values) / len(values))
         assert number["agrees"]
         assert number["printed"] in markdown
-    assert {number["kind"] for number in numbers} == (
-        {"mean", "difference", "bound"} if name == "ablation" else {"mean"}
-    )
+    kinds = {"mean", "difference", "bound"} if name == "ablation" else {"mean"}
+    assert {number["kind"] for number in numbers} == kinds
 
 
 def test_the_end_of_an_interval_is_not_said_to_be_computed_again(project, capsys):
@@ -317,9 +316,7 @@ def test_the_graph_is_mermaid_text_with_every_job_and_who_read_from_whom(project
     lines = [line.strip() for line in (tmp_path / "chain.mmd").read_text().splitlines()]
     assert lines[0] == "flowchart LR"
     maker = {path: job["number"] for job in found["jobs"] for path in job["made"]}
-    edges = {
-        f"job{maker[path]} --> job{job['number']}" for job in found["jobs"] for path in job["reads"] if path in maker
-    }
+    edges = {f"job{maker[p]} --> job{job['number']}" for job in found["jobs"] for p in job["reads"] if p in maker}
     assert edges == {line for line in lines if re.fullmatch(r"job\d+ --> job\d+", line)}
     for job in found["jobs"]:
         assert any(line.startswith(f'job{job["number"]}["[{job["number"]}] {job["step"]}') for line in lines)
@@ -381,7 +378,6 @@ def test_the_page_has_every_job_and_file_once_and_no_dead_link(page, tmp_path):
 def test_places_are_stable_names():
     assert cell_anchor("in_domain", ["Daylight", "MacCap"], "CIDEr") == "in_domain-daylight-maccap-cider"
     assert cell_anchor("ablation", ["fusion weight 0.3"], "ΔCIDEr") == "ablation-fusion-weight-0-3-δcider"
-    assert cell_anchor("reported", ["COCO → VQA v2", "MacCap", "", "x"], "95 % low") == (
-        "reported-coco-vqa-v2-maccap-x-95-low"
-    )
+    labels = ["COCO → VQA v2", "MacCap", "", "x"]
+    assert cell_anchor("reported", labels, "95 % low") == "reported-coco-vqa-v2-maccap-x-95-low"
     assert artifact_anchor("artifacts/a b/ü.json") == "artifacts/a%20b/%C3%BC.json"

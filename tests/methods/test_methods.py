@@ -259,9 +259,8 @@ def test_viecap_names_what_clip_finds_above_the_threshold() -> None:
         named = ", ".join(WORDS[i] for i in chance.argsort(descending=True).tolist()[:3] if chance[i] >= 0.2)
         assert prompt == f"There are {named or 'something'} in image."
     assert prompts[0] == "There are boat in image."
-    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(
-        images, EncodedOnce(encoder), GENERATION
-    )
+    own = method("viecap", prompt="Tags: {entities}.")
+    [*_, reworded] = own.image_prompts(images, EncodedOnce(encoder), GENERATION)
     assert reworded == prompts[-1].replace("There are", "Tags:").replace(" in image", "")
 
 

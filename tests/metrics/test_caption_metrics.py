@@ -84,9 +84,8 @@ def assert_statistics_give_the_corpus(scores: CaptionScores) -> None:
 
 
 def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
-    scores = scored_by(
-        "BLEU-1", [["a dog runs on the beach", "the dog", "a cat sat on the mat now"]], ["a dog on the the"]
-    )
+    references = ["a dog runs on the beach", "the dog", "a cat sat on the mat now"]
+    scores = scored_by("BLEU-1", [references], ["a dog on the the"])
     # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
     assert scores.statistics == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
 

@@ -27,9 +27,8 @@ between
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     one, two = cell([1.0, 3.0], []), cell([70.25], [])
     rows = [Row(["Daylight", "MacCap"], [one, two]), Row(["Daylight", "blind"], [None, two])]
-    write_table(
-        Table("T", ["data set", "method"], ["CIDEr", "VQA"], rows, ["Claim A.", "Other."]), [tmp_path / "t.json"]
-    )
+    table = Table("T", ["data set", "method"], ["CIDEr", "VQA"], rows, ["Claim A.", "Other."])
+    write_table(table, [tmp_path / "t.json"])
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(PAGE)
     (tmp_path / "config").mkdir()

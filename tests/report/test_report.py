@@ -209,9 +209,7 @@ def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
     assert "Reduced run." not in text
     assert "captions alone, without images" in text
     samples_text = (tmp_path / "results/mini/samples.html").read_text(encoding="utf-8")
-    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in samples_text, (
-        "not every image has published words"
-    )
+    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in samples_text, "not every image has any"
     assert "SPICE: the profile" not in text
 
 

@@ -131,9 +131,7 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
 def with_fewer_seeds(metrics: list[Path], name: str, count: int) -> None:
     shifts = {"base": 0.0, "better": 4.0, "same": 0.001}
     own = {other: SEEDS[: count if other == name else 3] for other in shifts}
-    write_lines(
-        metrics[0], (row for other, s in shifts.items() for seed in own[other] for row in scores(other, s, seed))
-    )
+    write_lines(metrics[0], (row for run, s in shifts.items() for seed in own[run] for row in scores(run, s, seed)))
 
 
 @pytest.mark.parametrize("count", [1, 2])

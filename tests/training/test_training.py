@@ -32,9 +32,8 @@ from tests.helpers.tiny import TRAINING, text_files, tiny_lm
 
 
 def data(count: int = 44, dim: int = 16) -> tuple[torch.Tensor, list[str]]:
-    features = torch.nn.functional.normalize(
-        torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1
-    )
+    drawn = torch.randn(count, dim, generator=torch.Generator().manual_seed(5))
+    features = torch.nn.functional.normalize(drawn, dim=-1)
     captions = [f"A red {noun} on the grass{end}." for noun in ("boat", "fish", "star", "tree") for end in ("", " now")]
     return features, (captions * count)[:count]
 
@@ -92,9 +91,8 @@ def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, 
     log = [json.loads(line) for line in (tmp_path / "s3/log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"] - 0.5
     assert log[-1]["step"] == run.steps == 12 * 6
-    assert [list(line.items())[:3] for line in log] == [[("trained", "daylight"), ("run", method), ("seed", 3)]] * len(
-        log
-    )
+    about = [("trained", "daylight"), ("run", method), ("seed", 3)]
+    assert [list(line.items())[:3] for line in log] == [about] * len(log)
     assert "validation_loss" in log[-1]
     assert all(torch.equal(v, before[k]) for k, v in run.lm.model.state_dict().items())
 

@@ -462,9 +462,8 @@ def of_colour(pixels: np.ndarray, colour: str) -> np.ndarray:
         return (value > 0.93) & (saturation < 0.1)
     r, g, b = np.moveaxis(rgb, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sector = np.where(
-            value == r, (g - b) / chroma % 6, np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4)
-        )
+        other = np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4)
+        sector = np.where(value == r, (g - b) / chroma % 6, other)
     apart = np.abs((np.nan_to_num(sector) * 60 - HUES[colour] + 180) % 360 - 180)
     vivid = saturation > (0.25 if colour == "pink" else 0.6)
     return (apart < 9) & vivid & (value > (0.72 if colour == "red" else 0.5))
@@ -535,9 +534,8 @@ def test_the_readers_of_the_real_data_sets_read_the_files(written: tuple[str, Pa
         annotations = read_annotations(folder / f"vqa_annotations.{split}.json", questions)["annotations"]
         assert len(questions) == 3 * COUNTS[split]
         assert {q.image_id for q in questions} == {row.image_id for row in table if row.split == split}
-        assert [(q.question_id, q.image_id) for q in questions] == [
-            (a["question_id"], a["image_id"]) for a in annotations
-        ]
+        answered = [(row["question_id"], row["image_id"]) for row in annotations]
+        assert [(q.question_id, q.image_id) for q in questions] == answered
 
 
 def test_captions_and_questions_on_disk_are_true_of_their_scenes(written: tuple[str, Path]) -> None:
