@@ -403,9 +403,8 @@ def test_conceptual_captions_are_numbered_texts_without_images(tmp_path: Path, p
     path.write_bytes(gzip.compress(data) if packed else data)
     assert list(read_conceptual(path, "val")) == [
         Caption(0, "", "val", 0, "a very typical bus station"),
-        Caption(1, "", "val", 1, "sierra looked stunning in this top"),
-        Caption(2, "", "val", 2, "café at night"),
-    ]
+        Caption(1, "", "val", 1, "sierra looked stunning in this top"), Caption(2, "", "val", 2, "café at night"),
+    ]  # fmt: skip
 
 
 def test_a_mark_before_the_first_caption_is_no_part_of_it(tmp_path: Path) -> None:
@@ -456,9 +455,8 @@ def test_the_images_of_questions_are_listed_once_in_their_order_and_have_a_file_
     questions = [VqaQuestion(n, image, "?") for n, image in enumerate((262148, 42, 262148, 7))]
     assert question_images(questions, "val2014/COCO_val2014_{:012d}.jpg") == [
         ImageEntry(262148, "val2014/COCO_val2014_000000262148.jpg"),
-        ImageEntry(42, "val2014/COCO_val2014_000000000042.jpg"),
-        ImageEntry(7, "val2014/COCO_val2014_000000000007.jpg"),
-    ]
+        ImageEntry(42, "val2014/COCO_val2014_000000000042.jpg"), ImageEntry(7, "val2014/COCO_val2014_000000000007.jpg"),
+    ]  # fmt: skip
     with pytest.raises(ConfigError, match=r"'\{:\.0e\}' names one file for several images; write \{:012d\}"):
         question_images([VqaQuestion(0, 101, "?"), VqaQuestion(1, 102, "?")], "{:.0e}")
 

@@ -78,11 +78,9 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
         own = f"{DATA}/{dataset}"
         yield "scenes", {}, [f"{own}/dataset.json", f"{own}/images.zip"], {"dataset": dataset}
         yield (
-            "captions",
-            {"captions": [f"{own}/dataset.json"]},
-            [f"{own}/captions.test.jsonl", f"{own}/images.jsonl"],
+            "captions", {"captions": [f"{own}/dataset.json"]}, [f"{own}/captions.test.jsonl", f"{own}/images.jsonl"],
             {},
-        )
+        )  # fmt: skip
         yield "image_features", {"encoder": [clip], "images": [f"{own}/images.zip"]}, [features], {"tested": dataset}
     words = f"{FEATURES}/daylight.captions.safetensors"
     yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/daylight/captions.test.jsonl"]}, [words], {}

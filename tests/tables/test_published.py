@@ -185,20 +185,16 @@ def test_a_mark_before_the_first_column_is_no_part_of_its_name(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("reported", "mean", "bounds", "expected"),
     [
-        (49.3, None, None, "not run"),
-        (None, None, None, "not run"),
-        (None, 50.0, (49.0, 51.0), ""),
+        (49.3, None, None, "not run"), (None, None, None, "not run"), (None, 50.0, (49.0, 51.0), ""),
         (49.3, 49.3, (48.0, 50.6), "reproduced"),
         (49.3, 50.3, (50.0, 50.6), "reproduced"),  # just within the tolerance
-        (49.3, 48.3, (48.0, 48.6), "reproduced"),
-        (49.3, 50.31, (50.0, 50.6), "close"),
+        (49.3, 48.3, (48.0, 48.6), "reproduced"), (49.3, 50.31, (50.0, 50.6), "close"),
         (49.3, 50.9, (49.2, 52.6), "reproduced"),  # within the interval
         (49.3, 50.9, (49.31, 52.6), "close"),
         (49.3, 52.3, (52.0, 52.6), "close"),  # just within three times the tolerance
-        (49.3, 46.29, (46.0, 46.6), "not reproduced"),
-        (49.3, 60.0, (59.0, 61.0), "not reproduced"),
+        (49.3, 46.29, (46.0, 46.6), "not reproduced"), (49.3, 60.0, (59.0, 61.0), "not reproduced"),
     ],
-)
+)  # fmt: skip
 def test_the_rule(reported, mean, bounds, expected):
     assert verdict(reported, 0.1, mean, bounds, tolerance=1.0, reduced=False) == expected
     assert verdict(reported, 0.1, mean, bounds, 1.0, reduced=True) == ("not run" if mean is None else "reduced run")
