@@ -94,11 +94,7 @@ def test_a_write_that_finds_no_room_is_an_environment_problem(tmp_path, monkeypa
         monkeypatch.setattr(os, "fsync", full)
     if where == "at the first byte":
         monkeypatch.setattr("tempfile.mkstemp", full)
-    with pytest.raises(EnvironmentProblem) as caught:
-        write()
-    assert str(path) in str(caught.value)
-    assert os.strerror(number) in str(caught.value)
-    assert "run again" in str(caught.value)
+    refuses(write, str(path), os.strerror(number), "run again", kind=EnvironmentProblem)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["artifact.txt"]
 

@@ -92,10 +92,8 @@ def test_a_file_tells_by_its_columns_what_it_holds_and_a_missing_one_is_named(tm
     (tmp_path / "other.jsonl").write_text('{"image_id": 1}\n')
     assert holds_answers(tmp_path / "a.jsonl")
     assert not holds_answers(tmp_path / "p.jsonl")
-    with pytest.raises(DataError, match=r"other\.jsonl: neither predictions nor answers"):
-        holds_answers(tmp_path / "other.jsonl")
-    with pytest.raises(DataError, match=r"gone\.jsonl: no such file"):
-        read_predictions([tmp_path / "gone.jsonl"])
+    refuses(lambda: holds_answers(tmp_path / "other.jsonl"), "other.jsonl: neither predictions nor answers")
+    refuses(lambda: read_predictions([tmp_path / "gone.jsonl"]), "gone.jsonl: no such file")
 
 
 def test_official_results_are_split_by_what_they_are_about(tmp_path):

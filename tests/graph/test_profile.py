@@ -20,6 +20,7 @@ from maccap.graph.room import image_tokens_of, positions_of
 from maccap.methods.registry import check_options, needs
 from maccap.world.scenes import LOOKS
 from tests.helpers import ROOT
+from tests.helpers.files import refuses
 
 PROFILES = {name: read_config(name, ROOT) for name in ("mini", "paper")}
 
@@ -90,9 +91,7 @@ def test_a_name_that_nothing_defines_is_told_with_its_key(paper, key, value, tol
     reduce(dict.__getitem__, above, paper)[last] = value
     if key == "runs.maccap.repeats":
         paper["experiments"]["maccap"]["repeats"] = 3
-    with pytest.raises(ConfigError) as error:
-        Profile(paper)
-    assert told in str(error.value)
+    refuses(lambda: Profile(paper), told, kind=ConfigError)
 
 
 def test_predictions_of_two_kinds_do_not_share_a_file(paper):
@@ -160,10 +159,8 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
     assert needs("clipre") == ("memory",)
     monkeypatch.setattr("maccap.methods.registry.METHODS", tmp_path)
     (tmp_path / "silent.py").write_text("TEMPERATURE = 1\n")
-    with pytest.raises(ConfigError, match=r"silent\.py says nothing of what it needs"):
-        needs("silent")
-    with pytest.raises(ConfigError, match=r"silent\.py: add the class `Method`"):
-        check_options("silent", {})
+    refuses(lambda: needs("silent"), "silent.py says nothing of what it needs", kind=ConfigError)
+    refuses(lambda: check_options("silent", {}), "silent.py: add the class `Method`", kind=ConfigError)
     refused = {
         'NEEDS = ("adaptor", "money")': "money", "NEEDS = adaptor": "adaptor", "NEEDS = (": "is not Python", "\0": "",
     }  # fmt: skip

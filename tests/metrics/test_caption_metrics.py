@@ -27,6 +27,7 @@ from maccap.metrics.captions import CaptionScores
 from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
 from maccap.steps import corenlp
 from tests.helpers import ROOT, SHARED, as_nobody
+from tests.helpers.files import refuses
 
 PUBLISHED = SHARED / "real" / "published_predictions"
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
@@ -130,8 +131,7 @@ def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytes
 def test_bad_ids(references: dict, predictions: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
         check_coverage(references, predictions, "p.json")
-    with pytest.raises(DataError, match="prediction set 1"):
-        caption_scores(references, predictions)
+    refuses(lambda: caption_scores(references, predictions), "prediction set 1")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
@@ -185,8 +185,7 @@ def test_tokenizer_that_fails_is_reported_and_no_set_needs_none(tmp_path, monkey
     monkeypatch.setattr(captions, "ensure_java", lambda: "java")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert score_pairs([]) == []
-    with pytest.raises(EnvironmentProblem, match="PTB tokenizer"):
-        caption_scores({1: ["a"]}, {1: "a"})
+    refuses(lambda: caption_scores({1: ["a"]}, {1: "a"}), "PTB tokenizer", kind=EnvironmentProblem)
 
 
 def fake_java(folder: Path) -> None:
@@ -286,14 +285,12 @@ def test_only_the_two_jars_are_left(job, tmp_path, monkeypatch, version):
 
 def test_an_unfit_java_or_another_users_environment_is_named_before_anything_is_unpacked(job, tmp_path, monkeypatch):
     use_java(monkeypatch, tmp_path, "17.0.9")
-    with pytest.raises(EnvironmentProblem, match=r"SPICE runs on Java 8 or 11, and `java` here is 17"):
-        corenlp.run(job)
+    refuses(lambda: corenlp.run(job), "SPICE runs on Java 8 or 11, and `java` here is 17", kind=EnvironmentProblem)
     assert not (tmp_path / "spice").exists()
     use_java(monkeypatch, tmp_path, "11.0.22")
     monkeypatch.setattr(java, "spice_folder", lambda: tmp_path / "lib")
     monkeypatch.setattr(os, "access", lambda place, mode: (place, mode) != (tmp_path / "lib", os.W_OK))
-    with pytest.raises(EnvironmentProblem, match=r"lib: you may not write there"):
-        corenlp.run(job)
+    refuses(lambda: corenlp.run(job), "lib: you may not write there", kind=EnvironmentProblem)
     assert not (tmp_path / "spice").exists()
     (tmp_path / "lib").mkdir()
     for name in JARS:
