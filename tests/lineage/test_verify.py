@@ -17,7 +17,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -306,8 +305,11 @@ def test_a_changed_value_of_the_config_is_named_with_what_it_makes_stale(copy):
     assert "cannot be read" in problems(config)["config/small.yaml"]
 
 
+def full_disk(step, jobs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_disk_that_is_full_says_nothing_about_the_results(project):
-    full_disk = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(EnvironmentProblem, match="No space left on device; free space there, or set TMPDIR"):
         numbers(small(), full_disk)
 
