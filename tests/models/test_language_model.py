@@ -409,7 +409,8 @@ def test_the_step_stores_a_downloaded_folder_in_the_dtype_asked_for(tmp_path):
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     refuses(lambda: load_language_model(str(tmp_path / "absent")), "absent does not exist", kind=ConfigError)
-    refuses(lambda: load_language_model(str(tmp_path)), "language_model", kind=ConfigError)
+    with pytest.raises(ConfigError, match="language_model"):
+        load_language_model(str(tmp_path))
     small, large = tmp_path / "small", tmp_path / "large"
     save_language_model(make("smollm2"), small)
     save_language_model(make("opt"), large)
@@ -422,7 +423,8 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"its weights lack model\.decoder\.layers\.0\.fc1\.weight"):
         load_language_model(str(large))
     (large / "model.safetensors").write_bytes((large / "model.safetensors").read_bytes()[:5000])
-    refuses(lambda: load_language_model(str(large)), "large", kind=ConfigError)
+    with pytest.raises(ConfigError, match="large"):
+        load_language_model(str(large))
 
 
 FALSE = {
