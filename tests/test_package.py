@@ -1,18 +1,22 @@
-"""The package alone, as a wheel: what is in it, and that it works from any folder."""
+"""The package alone, as a wheel: what is in it, that it works from any folder, its pins and what it says of itself."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import maccap
+from maccap import __version__
 from maccap.core.artifacts import sha256
 from maccap.core.records import read_record
 from maccap.world.drawing import draw
@@ -48,7 +52,6 @@ def test_the_wheel_has_all_files_of_the_package(wheel):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_shipped_run_is_the_one_of_the_results(domain):
-    """What lies in the package is what the records in git say that the profile world made."""
     shipped = ROOT / "maccap/world/runs" / domain
     for name in ("adaptor.safetensors", "run.json"):
         made = f"{RUN}/{domain}/maccap/s2401/{name}"
@@ -112,3 +115,51 @@ def test_an_installed_package_works_from_any_folder(installed, tmp_path):
         "--images", "world/images.zip", "--output", "gap",
     )  # fmt: skip
     assert "global" in (tmp_path / "gap/tables/nearness.md").read_text()
+
+
+def pins() -> list[str]:
+    return [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_every_package_that_the_project_names_is_pinned_exactly_for_pip_and_conda():
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[^ ]+", pin) for pin in pins())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    assert pip == pins()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    named = [*project["dependencies"], *extras["workflow"], *extras["test"]]
+    pinned = {re.split(r"\[|==", pin)[0].lower().replace("_", "-") for pin in pins()}
+    assert {re.split(r"[\[>=]", name)[0].lower().replace("_", "-") for name in named} <= pinned
+
+
+def test_shipped_models_are_small_safetensors_with_a_card():
+    for name, file in (("clip-scenes", "open_clip_model.safetensors"), ("opt-scenes", "model.safetensors")):
+        folder = ROOT / "maccap" / "world" / "weights" / name
+        assert (folder / file).stat().st_size < 8_000_000
+        assert "Licence" in (folder / "README.md").read_text()
+
+
+def test_all_papers_of_the_package_agree():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    meta = json.loads((ROOT / "codemeta.json").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    [paper], article = cff["references"], meta["referencePublication"]
+    assert cff["version"] == meta["version"] == __version__
+    assert cff["title"] == meta["name"]
+    assert meta["description"] == project["description"]
+    assert meta["license"].endswith(f"/{cff['license']}")
+    assert cff["license"] == project["license"] == (ROOT / "LICENSE").read_text().split()[0]
+    assert meta["runtimePlatform"] == f"Python {project['requires-python']}"
+    assert cff["authors"] == project["authors"] == [{"name": author["name"]} for author in meta["author"]]
+    assert paper["title"] == article["name"]
+    assert str(paper["year"]) == article["datePublished"]
+    assert article["@id"] == project["urls"]["Publication"] == f"https://doi.org/{paper['doi']}"
+    assert paper["identifiers"][0]["value"].removeprefix("arXiv:") == project["urls"]["Paper"].rpartition("/")[2]
+    people = [(author["given-names"], author["family-names"]) for author in paper["authors"]]
+    assert people == [(author["givenName"], author["familyName"]) for author in article["author"]]
+
+
+def test_the_check_on_github_is_the_whole_check():
+    job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["check"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]

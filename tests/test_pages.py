@@ -1,4 +1,4 @@
-"""The Markdown pages: every relative link leads somewhere, every page is on the site, and the site builds."""
+"""The pages: every relative link leads somewhere, the site has and builds all, the notebook runs."""
 
 import itertools
 import re
@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
+import matplotlib as mpl
 import nbformat
 import pytest
 from markdown_it import MarkdownIt
@@ -82,3 +83,21 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr.decode()
     assert 'class="mermaid"' in (tmp_path / "architecture/index.html").read_text(encoding="utf-8")
     assert "site.css" in (tmp_path / "index.html").read_text(encoding="utf-8"), "keys in tables stay whole"
+
+
+def test_every_cell_of_the_tour_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT / "docs")
+    monkeypatch.setattr("sys.argv", ["tour"])
+    mpl.use("Agg")
+    book = nbformat.read("tour.ipynb", as_version=4)
+    nbformat.validate(book)
+    names: dict[str, object] = {}
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs, "clear the outputs: they would go stale"
+            assert len(cell.source.splitlines()) <= 12
+            exec(compile(cell.source, cell.id, "exec"), names)
+    said = capsys.readouterr().out
+    assert f"{names['made'].text} <- chosen" in said
+    assert said.count("(right: ") == 4
+    assert "computed again" in said, "the number is traced"

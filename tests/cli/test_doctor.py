@@ -71,11 +71,7 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
         ({"source_answers": False}, "paper", "1 file of unknown size to download: connect to the internet"),
         ({"disk_free": 10**9}, "paper", "GB of disk: free some"),
         ({"disk_free": 10**7}, "mini", "0.5 GB of disk: free some"),
-        (
-            {"java": "no `java` on PATH", "java_version": None},
-            "mini",
-            "Java for the caption metrics. no `java`",
-        ),
+        ({"java": "no `java` on PATH", "java_version": None}, "mini", "Java for the caption metrics. no `java`"),
         ({"packages": Packages(3, ["torch"], {}, {})}, "mini", "packages torch: make install"),
         ({"python": "3.10.2"}, "mini", "Python 3.11 or later, this is 3.10.2"),
     ],
@@ -147,16 +143,9 @@ def test_other_versions_than_the_locks_are_said_but_do_not_stop(project, monkeyp
     assert "torch 2.13.0 (lock: 2.14.1), numpy (none) (lock: 2.4.6)" in said["mini"]
 
 
-def test_elsewhere_one_line_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["doctor"]) == 2
-    assert "change to the project's folder" in capsys.readouterr().err
-
-
 def test_versions_are_compared_with_the_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        maccap.cli.machine.metadata, "requires", lambda name: ["pyyaml", "nothere[x]>=2", "e; extra == 'x'"]
-    )
+    required = ["pyyaml", "nothere[x]>=2", "e; extra == 'x'"]
+    monkeypatch.setattr(maccap.cli.machine.metadata, "requires", lambda name: required)
     found = {"PyYAML": "6.0", "pyyaml": "6.0", "snakemake": "9.27.1"}
 
     def version(name: str) -> str:

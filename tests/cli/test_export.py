@@ -21,14 +21,12 @@ def project(tmp_path, monkeypatch) -> Path:
         rows = [
             {"trained": "coco", "experiment": experiment, "tested": "coco", "seed": seed, "image_id": image_id}
             | {
-                "caption": f"{experiment} {seed} sees {image_id}.",
-                "image_cosine": 0.5,
-                "candidates": ["x"],
+                "caption": f"{experiment} {seed} sees {image_id}.", "image_cosine": 0.5, "candidates": ["x"],
                 "scores": [0.5],
             }
             for experiment, seed in about
             for image_id in range(shard * 3, shard * 3 + 3)
-        ]
+        ]  # fmt: skip
         write_predictions(f"artifacts/small/predictions/coco.{shard}.jsonl.gz", rows)
     write_answers(
         "artifacts/small/answers/coco.jsonl.gz",
@@ -97,7 +95,6 @@ def test_one_result_goes_to_a_file_of_any_name(project):
         (["--output", "one.json"], "one.json: 6 results (captions.coco.maccap.coco.s1.json, "),
         (["--seed", "9", "--output", "out"], "nothing for seed 9"),
         (["--profile", "paper", "--output", "out"], "artifacts/paper: no predictions; run"),
-        (["gone.jsonl", "--output", "out"], "gone.jsonl: no such file"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_one_line(project, capsys, arguments, message):

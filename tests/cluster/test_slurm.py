@@ -66,7 +66,6 @@ def plain(cluster, tmp_path_factory) -> Checkout:
 
 
 def results(checkout: Checkout) -> dict[str, bytes]:
-    """The tables, the trained weights and the log of training."""
     files = [*(checkout.folder / "results/tiny/tables").iterdir(), *(checkout.folder / TRAINED).glob("[al]*[sl]")]
     return {path.name: path.read_bytes() for path in files if not path.name.endswith((".prov.json", ".tex"))}
 
@@ -145,13 +144,11 @@ def training(checkout: Checkout, driver: Driver) -> str:
 
 
 def training_jobs() -> list[str]:
-    """The numbers of Slurm's jobs that train."""
     jobs = slurm("squeue", "--noheader", "--states=RUNNING,STOPPED", "--format=%i %k").splitlines()
     return [job.split()[0] for job in jobs if "rule_train" in job]
 
 
 def state(checkout: Checkout) -> bytes:
-    """From which training resumes."""
     return (checkout.folder / STATE).read_bytes()
 
 

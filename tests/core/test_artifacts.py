@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -77,14 +78,11 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
 # --- a full or read-only disk --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("where", ["in the block", "at the flush", "at the first byte"])
-def test_a_write_that_finds_no_room_is_an_environment_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, number: int
-) -> None:
+def test_a_write_that_finds_no_room_is_an_environment_problem(tmp_path, monkeypatch, where, number):
     path = tmp_path / "artifact.txt"
     path.write_text("old")
 
-    def full(*args: object, **options: object) -> None:
-        raise OSError(number, os.strerror(number))
+    full = Mock(side_effect=OSError(number, os.strerror(number)))
 
     def write() -> None:
         with atomic(path) as part:
@@ -96,11 +94,7 @@ def test_a_write_that_finds_no_room_is_an_environment_problem(
         monkeypatch.setattr(os, "fsync", full)
     if where == "at the first byte":
         monkeypatch.setattr("tempfile.mkstemp", full)
-    with pytest.raises(EnvironmentProblem) as caught:
-        write()
-    assert str(path) in str(caught.value)
-    assert os.strerror(number) in str(caught.value)
-    assert "run again" in str(caught.value)
+    refuses(write, str(path), os.strerror(number), "run again", kind=EnvironmentProblem)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["artifact.txt"]
 
@@ -153,8 +147,7 @@ for name, write in cases.items():
 def test_a_truly_full_disk_is_an_environment_problem_whoever_writes(tmp_path: Path) -> None:
     """A tmpfs of 64 KiB in a mount namespace of its own, which goes with the process."""
     mounted = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    mount = 'mount -t tmpfs -o size=64k none "$0" || exit 77; exec "$@"'
-    command = [*mounted, mount, str(tmp_path)]
+    command = [*mounted, 'mount -t tmpfs -o size=64k none "$0" || exit 77; exec "$@"', str(tmp_path)]
     if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
         pytest.skip("needs leave to mount a small tmpfs: run where `unshare --map-root-user --mount` works")
     script = [sys.executable, "-c", ON_FULL_DISK, str(tmp_path)]
@@ -171,7 +164,7 @@ def test_a_truly_full_disk_is_an_environment_problem_whoever_writes(tmp_path: Pa
 
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
-def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_json_comes_back_as_it_was_written_with_a_mark_or_without(tmp_path: Path) -> None:
     value = {"a": [1, 2.5, None, True, "“Köche” 料理 \u2028 🐕"], "b": {}}
     for indent in (None, 1):
         write_json(tmp_path / "a.json", value, indent=indent)
@@ -179,6 +172,8 @@ def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
         assert read_json(tmp_path / "a.json") == json.loads(data) == value
         assert "料理".encode() in data
         assert data.endswith(b"\n")
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "caf\xc3\xa9"}')
+    assert read_json(tmp_path / "a.json") == {"a": "café"}, "with a byte order mark"
 
 
 def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -208,19 +203,8 @@ def test_what_lies_in_place_of_a_file_is_said(tmp_path: Path, head: bytes, what:
     refuses(lambda: read_json(tmp_path / "a"), f"{tmp_path / 'a'}: not valid JSON ({what}", "; delete it and run again")
 
 
-def test_a_json_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "caf\xc3\xa9"}')
-    assert read_json(tmp_path / "a.json") == {"a": "café"}
-
-
 # --- hashes --------------------------------------------------------------------------------------------------------
-def test_the_hash_of_a_file_is_its_sha256(tmp_path: Path) -> None:
-    for data in (b"", b"abc", os.urandom(300_000)):
-        (tmp_path / "f").write_bytes(data)
-        assert sha256(str(tmp_path / "f")) == hashlib.sha256(data).hexdigest()
-
-
-def test_the_hash_of_a_folder_tells_names_and_contents_but_not_when_or_where(tmp_path: Path) -> None:
+def test_the_hash_of_a_file_is_its_sha256_and_of_a_folder_tells_names_and_contents_but_not_when_or_where(tmp_path):
     def folder(name: str, files: dict[str, str]) -> Path:
         for file, text in files.items():
             (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
@@ -239,3 +223,6 @@ def test_the_hash_of_a_folder_tells_names_and_contents_but_not_when_or_where(tmp
     }  # fmt: skip
     hashes = [sha256(first), *(sha256(folder(name, content)) for name, content in others.items())]
     assert len(set(hashes)) == len(hashes)
+    for data in (b"", b"abc", os.urandom(300_000)):
+        (tmp_path / "f").write_bytes(data)
+        assert sha256(str(tmp_path / "f")) == hashlib.sha256(data).hexdigest()

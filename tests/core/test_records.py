@@ -64,27 +64,21 @@ def test_a_record_lies_beside_the_first_output_and_is_true(made: Made) -> None:
     assert (record.host["cores"], record.host["system"]) == (len(os.sched_getaffinity(0)), platform.system())
     assert platform.node() not in record.host.values()
     assert started <= record.started <= record.ended <= now()
-    unsealed = record.model_dump_json(exclude={"seal"}).encode()
-    assert record.seal == hashlib.sha256(unsealed).hexdigest()
+    assert record.seal == hashlib.sha256(record.model_dump_json(exclude={"seal"}).encode()).hexdigest()
     assert record.text() == Path(record.path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (None, "cannot be read"),
-        ("{", "not a record (as a whole: "),
-        ({"step": 3}, "not a record (step: "),
-        ({"surprise": 1}, "not a record (surprise: "),
-        ({"outputs": {}}, "not a record (outputs: "),
+        (None, "cannot be read"), ("{", "not a record (as a whole: "), ({"step": 3}, "not a record (step: "),
+        ({"surprise": 1}, "not a record (surprise: "), ({"outputs": {}}, "not a record (outputs: "),
         ({"outputs": {"a": {"sha256": "0", "size": 1}}}, "not a record (outputs.a.sha256: "),
         ({"started": "2024-01-01T00:00:00"}, "not a record (started: "),
     ],
     ids=repr,
-)
-def test_a_file_that_is_no_record_is_named_with_the_place_of_its_fault(
-    made: Made, change: dict | str | None, words: str
-) -> None:
+)  # fmt: skip
+def test_a_file_that_is_no_record_is_named_with_the_place_of_its_fault(made, change, words):
     good = made(["artifacts/good"], {})
     path = Path(made(["artifacts/bad"], {}).path)
     content = json.loads(path.read_text())
@@ -159,9 +153,7 @@ def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_chan
 
 
 @pytest.mark.parametrize("around", ["no repository", "no git", "somebody else's repository"])
-def test_code_outside_a_checkout_of_its_own_is_named_by_the_package_version_alone(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, around: str
-) -> None:
+def test_code_outside_a_checkout_of_its_own_is_named_by_the_package_version_alone(checkout, monkeypatch, around):
     if around == "no git":
         monkeypatch.setenv("PATH", "")
     if around == "somebody else's repository":

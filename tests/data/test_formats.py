@@ -46,21 +46,11 @@ def test_splits_are_read_by_the_formats_own_reader(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["karpathy", "scenes"])
-def test_a_split_without_captions_is_named(tmp_path, name):
+def test_a_split_or_a_format_without_captions_is_named(tmp_path, name):
     image = {"split": "train", "filename": "1.jpg", "imgid": 1, "sentences": [{"raw": "A dog.", "sentid": 1}]}
     (tmp_path / "dataset.json").write_text(json.dumps({"images": [image]}))
     with pytest.raises(DataError, match=r"dataset\.json: no captions of split val"):
         read_splits(name, {"captions": tmp_path / "dataset.json"}, {})
-
-
-def test_what_a_config_lacks_is_named():
-    with pytest.raises(ConfigError, match=r"datasets\.a\.format: there is no format 'coc'; known: coco, conceptual"):
-        format_of("coc", "datasets.a.format")
-    with pytest.raises(ConfigError, match=r"datasets\.a\.test is missing: the format coco needs train, val, test"):
-        format_of("coco").check({"train": {}, "val": {}}, {}, "datasets.a")
-    with pytest.raises(ConfigError, match=r"datasets\.a: the format scenes needs the section"):
-        format_of("scenes").check({}, {}, "datasets.a")
-    format_of("scenes").check({}, {"scenes": {}}, "datasets.chalk")
     with pytest.raises(ConfigError, match="the format vqa has no captions"):
         read_splits("vqa", {}, {})
 

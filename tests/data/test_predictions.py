@@ -1,11 +1,14 @@
-"""Predictions and answers as JSON Lines: columns, order, types, and what a damaged file says."""
+"""Predictions, answers and published captions: columns, order, types, and what a damaged file says."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from maccap.core.errors import DataError
+from maccap.data.captions import ImageEntry, write_images
 from maccap.data.predictions import (
     holds_answers,
     official_results,
@@ -14,6 +17,8 @@ from maccap.data.predictions import (
     write_answers,
     write_predictions,
 )
+from maccap.data.published import read_published
+from tests.helpers.files import refuses
 
 
 def prediction(image_id: int, **more) -> dict:
@@ -81,14 +86,14 @@ def test_answers_go_the_same_way(tmp_path):
     assert frame["seed"].dtype == "Int64"
 
 
-def test_a_file_tells_by_its_columns_what_it_holds(tmp_path):
+def test_a_file_tells_by_its_columns_what_it_holds_and_a_missing_one_is_named(tmp_path):
     write_answers(tmp_path / "a.jsonl", [answer(1)])
     write_predictions(tmp_path / "p.jsonl", [prediction(1)])
     (tmp_path / "other.jsonl").write_text('{"image_id": 1}\n')
     assert holds_answers(tmp_path / "a.jsonl")
     assert not holds_answers(tmp_path / "p.jsonl")
-    with pytest.raises(DataError, match=r"other\.jsonl: neither predictions nor answers"):
-        holds_answers(tmp_path / "other.jsonl")
+    refuses(lambda: holds_answers(tmp_path / "other.jsonl"), "other.jsonl: neither predictions nor answers")
+    refuses(lambda: read_predictions([tmp_path / "gone.jsonl"]), "gone.jsonl: no such file")
 
 
 def test_official_results_are_split_by_what_they_are_about(tmp_path):
@@ -112,20 +117,14 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
         (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
         (json.dumps(prediction("1")) + "\n", "line 1: image id '1' is not an integer"),
         (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
-        (json.dumps(prediction(1, caption=None)) + "\n", "line 1: caption is None"),
         ("[1]\n", "line 1: damaged .*not a JSON object"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(1)) + "\n", "image_id 1: occurs twice"),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_file_is_refused_with_its_line(tmp_path, text, message):
     (tmp_path / "p.jsonl").write_text(text)
     with pytest.raises(DataError, match=message):
         read_predictions([tmp_path / "p.jsonl"])
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.jsonl: no such file"):
-        read_predictions([tmp_path / "gone.jsonl"])
 
 
 @pytest.mark.parametrize(("change", "message"), [({"answer": "x"}, "unknown column answer"), ({"seed": "7"}, "seed")])
@@ -151,3 +150,41 @@ def test_what_no_table_can_hold_is_refused_by_writer_and_reader(tmp_path, change
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(DataError, match=f"line 1: {words}"):
         read_predictions([tmp_path / "a.jsonl"])
+
+
+ROWS = [
+    {"image_name": "val/ku\u0308ste.jpg", "prediction": ["a coast"]},
+    {"image_name": "b.jpg", "prediction": "a boat \U0001f6a3"},
+]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    write_images(tmp_path / "images.jsonl", [ImageEntry(7, "x/b.jpg"), ImageEntry(5, "k\u00fcste.jpg")])
+    return tmp_path / "images.jsonl"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_captions_go_to_the_images_of_their_names(table: Path, tmp_path: Path, mark: bytes) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_bytes(mark + json.dumps(ROWS).encode())
+    assert read_published(path, table) == [
+        {"image_id": 5, "caption": "a coast", "published": True},
+        {"image_id": 7, "caption": "a boat \U0001f6a3", "published": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"image_name": "b.jpg", "prediction": "a boat \ud83d"}, "the caption of image b.jpg has half a character"),
+        ({"image_name": "b.jpg", "prediction": [3]}, "the caption of image b.jpg is 3, not a text"),
+        ({"image_name": "c.jpg", "prediction": "a cat"}, "image c.jpg is not in"),
+        ({"image_name": "b.jpg"}, "not published predictions"),
+        ({"image_name": 7, "prediction": "x"}, "not published predictions"), (7, "not published predictions"),
+    ],
+)  # fmt: skip
+def test_a_wrong_row_is_refused(table: Path, tmp_path: Path, row: Any, words: str) -> None:
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps([ROWS[0], row]))
+    refuses(lambda: read_published(path, table), f"{path}: {words}")

@@ -128,7 +128,7 @@ def set_all(content: Any, key: str, value: Any) -> None:
 
 
 # --- what is read --------------------------------------------------------------------------------------------------
-def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path) -> None:
+def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train_and_flickr30k_by_imgid_without_one(tmp_path):
     cake = "val2014/COCO_val2014_000000522418.jpg"
     assert read_karpathy(as_json(tmp_path / "dataset_coco.json", KARPATHY)) == [
         Caption(522418, cake, "train", 681330, "A woman cutting a large white sheet cake."),
@@ -136,9 +136,6 @@ def test_coco_goes_by_cocoid_with_its_folder_and_restval_is_train(tmp_path: Path
         Caption(391895, "val2014/COCO_val2014_000000391895.jpg", "test", 770337, "A man with a red helmet."),
         Caption(9, "train2014/COCO_train2014_000000000009.jpg", "train", 3, "A café’s meal."),
     ]
-
-
-def test_flickr30k_goes_by_imgid_without_a_folder(tmp_path: Path) -> None:
     assert read_karpathy(as_json(tmp_path / "dataset_flickr30k.json", FLICKR)) == [
         Caption(0, "1000092795.jpg", "train", 0, "Two young guys."),
         Caption(0, "1000092795.jpg", "train", 1, "Two men, in green shirts."),
@@ -146,16 +143,13 @@ def test_flickr30k_goes_by_imgid_without_a_folder(tmp_path: Path) -> None:
     ]
 
 
-def test_official_coco_captions_are_read_in_the_order_of_the_annotations(tmp_path: Path) -> None:
+def test_official_coco_captions_questions_and_annotations_are_read_in_their_order(tmp_path: Path) -> None:
     bathroom = "COCO_train2014_000000384029.jpg"
     assert read_coco_captions(as_json(tmp_path / "captions_train2014.json", COCO), "train") == [
         Caption(384029, bathroom, "train", 48, "A very clean and well decorated bathroom."),
         Caption(57870, "COCO_train2014_000000057870.jpg", "train", 787980, "A restaurant has modern wooden tables."),
         Caption(384029, bathroom, "train", 126, "A panoramic view of a kitchen."),
     ]
-
-
-def test_official_questions_and_annotations_are_read(tmp_path: Path) -> None:
     assert read_questions(as_json(tmp_path / "questions.json", QUESTIONS)) == ASKED
     assert read_annotations(as_json(tmp_path / "annotations.json", ANNOTATIONS), ASKED) == ANNOTATIONS
 
@@ -171,10 +165,7 @@ def v1_ids(content: dict[str, Any]) -> None:
 
 WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
     "Karpathy split": [
-        (
-            lambda c: c["images"][0]["sentences"][0].update(raw="  \n"),
-            ["681330", "522418", "empty", "remove or fill"],
-        ),
+        (lambda c: c["images"][0]["sentences"][0].update(raw="  \n"), ["681330", "522418", "empty", "remove or fill"]),
         (lambda c: c["images"][1]["sentences"][0].update(sentid=681330), ["681330", "2 times", "must be unique"]),
         (
             lambda c: c["images"][2].update(cocoid=391895),
@@ -226,11 +217,10 @@ WRONG: dict[str, list[tuple[Callable[[dict[str, Any]], Any], list[str]]]] = {
 HALF, BEYOND = "a boat \ud83d on water", 2**63  # half a character; one more than 64 bits hold
 # Every id and every text of each format: the key, and where the message says it is.
 IDS = {
-    "Karpathy split": {"cocoid": "image id", "sentid": "caption id"},
-    "COCO captions": {"id": "id"},
+    "Karpathy split": {"cocoid": "image id", "sentid": "caption id"}, "COCO captions": {"id": "id"},
     "VQA v2 questions": {"question_id": "question id", "image_id": "image id"},
     "VQA v2 annotations": {"question_id": "question id"},
-}
+}  # fmt: skip
 TEXTS = {
     "Karpathy split": {"raw": "caption 681330 of image 522418", "filename": "the file name of image 522418"},
     "COCO captions": {"caption": "caption 48 of image 384029", "file_name": "the file name of image 384029"},
@@ -413,9 +403,8 @@ def test_conceptual_captions_are_numbered_texts_without_images(tmp_path: Path, p
     path.write_bytes(gzip.compress(data) if packed else data)
     assert list(read_conceptual(path, "val")) == [
         Caption(0, "", "val", 0, "a very typical bus station"),
-        Caption(1, "", "val", 1, "sierra looked stunning in this top"),
-        Caption(2, "", "val", 2, "café at night"),
-    ]
+        Caption(1, "", "val", 1, "sierra looked stunning in this top"), Caption(2, "", "val", 2, "café at night"),
+    ]  # fmt: skip
 
 
 def test_a_mark_before_the_first_caption_is_no_part_of_it(tmp_path: Path) -> None:
@@ -443,10 +432,8 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
         (TSV.encode() + b"\n", ["line 4 ", "no tab"]),
         (b"  \thttp://example.org/a.jpg\n", ["line 1 ", "empty caption", "remove"]),
         (TSV.encode() + "café\thttp://example.org/a.jpg\n".encode("latin-1"), ["line 4 ", "UTF-8", "run again"]),
-        (b"\n<!DOCTYPE html>\n", ["line 1 "]),
-        (b"<!DOCTYPE html>\n\t<html>\n", ["an HTML page", "run again"]),
-        (b"<html lang='en'>\t\n", ["an HTML page", "run again"]),
-        (b"", ["is empty", "run again"]),
+        (b"\n<!DOCTYPE html>\n", ["line 1 "]), (b"<!DOCTYPE html>\n\t<html>\n", ["an HTML page", "run again"]),
+        (b"<html lang='en'>\t\n", ["an HTML page", "run again"]), (b"", ["is empty", "run again"]),
         (TSV.encode() + b"http://x.example/1.jpg\ta boat\n", ["line 4 ", "no address in column 2", "'a boat'", "tab"]),
         (b"https://x.example/1\thttp://x.example/1\n", ["line 1 ", "an address as its caption"]),
         (b"caption\turl\n" + TSV.encode(), ["line 1 ", "no address in column 2, but 'url'"]),
@@ -464,16 +451,12 @@ def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: b
 
 
 # --- images and answers of questions -------------------------------------------------------------------------------
-def test_the_images_of_questions_are_listed_once_in_their_order() -> None:
+def test_the_images_of_questions_are_listed_once_in_their_order_and_have_a_file_each() -> None:
     questions = [VqaQuestion(n, image, "?") for n, image in enumerate((262148, 42, 262148, 7))]
     assert question_images(questions, "val2014/COCO_val2014_{:012d}.jpg") == [
         ImageEntry(262148, "val2014/COCO_val2014_000000262148.jpg"),
-        ImageEntry(42, "val2014/COCO_val2014_000000000042.jpg"),
-        ImageEntry(7, "val2014/COCO_val2014_000000000007.jpg"),
-    ]
-
-
-def test_a_template_that_names_one_file_for_two_images_is_refused() -> None:
+        ImageEntry(42, "val2014/COCO_val2014_000000000042.jpg"), ImageEntry(7, "val2014/COCO_val2014_000000000007.jpg"),
+    ]  # fmt: skip
     with pytest.raises(ConfigError, match=r"'\{:\.0e\}' names one file for several images; write \{:012d\}"):
         question_images([VqaQuestion(0, 101, "?"), VqaQuestion(1, 102, "?")], "{:.0e}")
 

@@ -9,14 +9,7 @@ from typing import Any
 
 import pytest
 
-from maccap.data.captions import (
-    Caption,
-    read_captions,
-    read_images_table,
-    references,
-    write_captions,
-    write_images,
-)
+from maccap.data.captions import Caption, read_captions, read_images_table, references, write_captions, write_images
 from maccap.data.coco import read_coco_captions
 from maccap.data.images import pack_images, read_images
 from maccap.data.karpathy import read_karpathy
@@ -92,16 +85,13 @@ def caption_datasets(released: dict[str, list[dict[str, Any]]], tmp_path_factory
     return path
 
 
-def test_coco_splits_have_the_known_sizes_ids_and_texts(
-    caption_datasets: Path, released: dict[str, list[dict[str, Any]]], tmp_path: Path
-) -> None:
+def test_coco_splits_have_the_known_sizes_ids_and_texts(caption_datasets, released, tmp_path):
     rows = read_karpathy(caption_datasets, "dataset_coco.json")
     for split in ("val", "test"):
         grouped = references([row for row in rows if row.split == split])
         assert Counter(map(len, grouped.values())) == {5: 4990, 6: 10}
-        expected = {
-            coco_id(r["image_name"]): [*map(plain, r["captions"])] for r in released["coco"] if r["split"] == split
-        }
+        own = [row for row in released["coco"] if row["split"] == split]
+        expected = {coco_id(row["image_name"]): [*map(plain, row["captions"])] for row in own}
         assert grouped == expected
     assert len(rows) == 2 * 25_010
     assert all(row.file_name == f"val2014/COCO_val2014_{row.image_id:012d}.jpg" for row in rows)
@@ -111,9 +101,7 @@ def test_coco_splits_have_the_known_sizes_ids_and_texts(
     assert read_captions(tmp_path / "captions.test.jsonl") == test
 
 
-def test_flickr30k_splits_have_the_known_sizes_and_texts(
-    caption_datasets: Path, released: dict[str, list[dict[str, Any]]]
-) -> None:
+def test_flickr30k_splits_have_the_known_sizes_and_texts(caption_datasets, released):
     rows = read_karpathy(caption_datasets, "dataset_flickr30k.json")
     assert Counter(row.split for row in rows) == {"train": 5 * 29_000, "val": 5 * 1_014, "test": 5 * 1_000}
     assert len(references(rows)) == 31_014
@@ -141,17 +129,13 @@ def val2014(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_coco_captions_come_out_of_the_annotations_archive(photos: Path, tmp_path: Path) -> None:
     content = load(photos / "captions.json")
-    official = content | {
-        "images": [image | {"file_name": f"COCO_val2014_{image['file_name']}"} for image in content["images"]]
-    }
-    boxes = [
-        {"id": n, "image_id": row["image_id"], "bbox": [0, 0, 1, 1]} for n, row in enumerate(content["annotations"])
-    ]
+    images = [image | {"file_name": f"COCO_val2014_{image['file_name']}"} for image in content["images"]]
+    official = content | {"images": images}
+    boxes = [{"id": n, "image_id": r["image_id"], "bbox": [0, 0, 1, 1]} for n, r in enumerate(content["annotations"])]
     path = tmp_path / "annotations_trainval2014.zip"
     instances = official | {"annotations": boxes}
-    path.write_bytes(
-        zipped({"annotations/captions_val2014.json": official, "annotations/instances_val2014.json": instances})
-    )
+    held = {"annotations/captions_val2014.json": official, "annotations/instances_val2014.json": instances}
+    path.write_bytes(zipped(held))
     rows = read_coco_captions(path, "test", "annotations/captions_val2014.json")
     assert len(rows) == 620
     assert len(references(rows)) == 124
@@ -166,16 +150,12 @@ def test_coco_captions_come_out_of_the_annotations_archive(photos: Path, tmp_pat
 
 
 def test_a_folder_of_photos_in_coco_format_is_a_data_set(photos: Path) -> None:
-    rows = read_coco_captions(photos / "captions.json", "test")
-    names = list(dict.fromkeys(row.file_name for row in rows))
+    names = list(dict.fromkeys(row.file_name for row in read_coco_captions(photos / "captions.json", "test")))
     assert len(names) == len(list((photos / "images").iterdir())) == 124
-    sizes = [image.size for image in read_images(photos / "images", names)]
-    assert all(min(size) >= 50 for size in sizes)
+    assert all(min(image.size) >= 50 for image in read_images(photos / "images", names))
 
 
-def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(
-    photos: Path, val2014: Path, tmp_path: Path
-) -> None:
+def test_the_photos_of_the_questions_are_packed_out_of_the_official_archive(photos, val2014, tmp_path):
     questions, annotations = load(photos / "vqa_questions.json"), load(photos / "vqa_annotations.json")
     asked, answered = tmp_path / "v2_Questions_Val_mscoco.zip", tmp_path / "v2_Annotations_Val_mscoco.zip"
     asked.write_bytes(zipped({"v2_OpenEnded_mscoco_val2014_questions.json": VQA_HEADER | questions}))

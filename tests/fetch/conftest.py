@@ -24,6 +24,5 @@ def server(monkeypatch):
 
 @pytest.fixture
 def options(server, tmp_path):
-    return Options(
-        AssetLock(tmp_path / "assets.lock.json"), None, QUICK, registry="my/assets.yaml", profile="config/mine.yaml"
-    )
+    lock = AssetLock(tmp_path / "assets.lock.json")
+    return Options(lock, None, QUICK, registry="my/assets.yaml", profile="config/mine.yaml")

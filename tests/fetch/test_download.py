@@ -13,6 +13,7 @@ import time
 import zipfile
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -50,7 +51,6 @@ def asset(*urls, body=BODY, **changes):
 
 @pytest.fixture
 def get(tmp_path, options):
-    """Fetch an asset into the folder `down`."""
     return lambda wanted, local=None: fetch(wanted, tmp_path / "down", options, local)
 
 
@@ -64,15 +64,16 @@ def part_of(tmp_path, url, body, server):
 
 
 # What is recovered.
-
-
-def test_a_file_comes_whole_and_once(server, tmp_path, get):
+def test_a_file_comes_whole_and_once_and_again_when_it_is_damaged(server, tmp_path, get, capsys):
     url = server.add("a.bin", BODY)
     for _ in range(2):
         path = get(asset(url))
     assert path.read_bytes() == BODY
     assert server.sent("a.bin") == len(BODY)
     assert only(tmp_path) == ["down/data/a.bin"]
+    get(asset(url)).write_bytes(OTHER)
+    assert get(asset(url)).read_bytes() == BODY
+    assert "fetching it again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -100,22 +101,19 @@ def test_a_cut_connection_is_resumed_with_the_missing_bytes_only(server, get, va
     ],
 )
 def test_bytes_of_two_files_or_places_are_never_mixed(server, get, tricks, body, asked):
-    url = server.add("a.bin", BODY, tricks)
-    assert get(asset(url, body=body)).read_bytes() == body
+    assert get(asset(server.add("a.bin", BODY, tricks), body=body)).read_bytes() == body
     ranges = [(start and f"bytes={start}-", status) for start, status in asked]
     assert [(seen.range, seen.status) for seen in server.seen("a.bin")] == ranges
 
 
 def test_without_a_validator_the_file_is_begun_anew(server, get):
-    url = server.add("a.bin", BODY, [cut(100_000)], ETag="")
-    assert get(asset(url)).read_bytes() == BODY
+    assert get(asset(server.add("a.bin", BODY, [cut(100_000)], ETag=""))).read_bytes() == BODY
     assert [seen.range for seen in server.seen("a.bin")] == [None, None]
 
 
 @pytest.mark.parametrize("tricks", [[cut(20_000)] * 14, [stall(100_000)]])
 def test_no_fault_is_final_as_long_as_bytes_come(server, get, tricks):
-    url = server.add("a.bin", BODY, tricks)
-    assert get(asset(url)).read_bytes() == BODY
+    assert get(asset(server.add("a.bin", BODY, tricks))).read_bytes() == BODY
     assert server.sent("a.bin") == len(BODY)
 
 
@@ -152,8 +150,7 @@ def test_errors_pass_and_retry_after_is_honoured(server, get):
 
 
 def test_a_redirect_is_followed_and_resumed(server, get):
-    target = server.add("b.bin", BODY, [cut(100_000)])
-    url = server.add("a.bin", b"", always(redirect(target)))
+    url = server.add("a.bin", b"", always(redirect(server.add("b.bin", BODY, [cut(100_000)]))))
     assert get(asset(url)).read_bytes() == BODY
     assert server.sent("b.bin") == len(BODY)
     loop = server.add("loop", b"", always(redirect(f"{server.url}/loop")))
@@ -171,31 +168,19 @@ def test_a_begun_mirror_is_continued_before_the_others(server, get):
     assert len(server.seen("down.bin")) == 1
 
 
-def test_a_damaged_finished_file_is_fetched_again(server, get, capsys):
-    url = server.add("a.bin", BODY)
-    get(asset(url)).write_bytes(OTHER)
-    assert get(asset(url)).read_bytes() == BODY
-    assert "fetching it again" in capsys.readouterr().err
-
-
 # What is refused.
-
-
 @pytest.mark.parametrize(
     ("trick", "told", "asked"),
     [
         (status(500), "HTTP 500 Internal Server Error; given up after 3 tries", 3),
-        (status(503, Retry_After="3600"), "asks to come back in 3600 s", 1),
-        (status(404), "HTTP 404 Not Found", 1),
-        (status(416), "HTTP 416 after 0 bytes", 3),
-        (html(), "HTML page, not the file", 1),
+        (status(503, Retry_After="3600"), "asks to come back in 3600 s", 1), (status(404), "HTTP 404 Not Found", 1),
+        (status(416), "HTTP 416 after 0 bytes", 3), (html(), "HTML page, not the file", 1),
         (html("application/zip"), "HTML page, not the file", 1),
         (header("Content-Length", "299999"), "it announces 299,999 bytes instead of 300,000", 1),
-        (header("Content-Encoding", "gzip"), "Content-Encoding gzip", 1),
-        (stall(0), "nothing came for 0.4 s", 3),
+        (header("Content-Encoding", "gzip"), "Content-Encoding gzip", 1), (stall(0), "nothing came for 0.4 s", 3),
         (cut(0), "broke off after 0 bytes; given up after 3 tries", 3),
     ],
-)
+)  # fmt: skip
 def test_a_hopeless_source_is_named_and_the_next_one_tried(server, tmp_path, get, trick, told, asked):
     bad, good = server.add("bad.bin", BODY, always(trick)), server.add("good.bin", BODY)
     with pytest.raises(DataError) as error:
@@ -324,11 +309,8 @@ def test_threads_share_one_download(server, tmp_path, get):
 
 
 # The lock.
-
-
 def test_the_first_download_is_trusted_and_later_ones_must_match(server, tmp_path, get, options):
-    url = server.add("a.bin", BODY)
-    unpinned = asset(url, size=None, sha256=None)
+    unpinned = asset(server.add("a.bin", BODY), size=None, sha256=None)
     get(unpinned).unlink()
     assert json.loads(options.lock.path.read_text()) == {"a": {"sha256": sha(BODY)}}
     server.add("a.bin", OTHER)
@@ -366,8 +348,6 @@ def test_a_damaged_lock_is_not_overwritten(options, text):
 
 
 # The user's own files.
-
-
 def test_a_file_to_be_supplied_says_where_to_ask(tmp_path, get):
     by_hand = asset(ask="Ask the authors at https://example.org/form.")
     with pytest.raises(DataError) as error:
@@ -395,25 +375,15 @@ def test_a_local_file_that_is_none(tmp_path, get, name, told):
         get(asset(ask="x"), tmp_path / name)
 
 
-def test_a_local_file_on_another_disk_is_copied(tmp_path, get, monkeypatch):
+def test_a_file_on_another_disk_is_copied_be_it_local_or_downloaded(server, tmp_path, get, options, monkeypatch):
     copy = tmp_path / "mine.bin"
     copy.write_bytes(BODY)
 
-    def other_disk(*_):
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", other_disk)
+    monkeypatch.setattr(os, "link", Mock(side_effect=OSError(18, "Invalid cross-device link")))
     path = get(asset(ask="x"), copy)
     assert path.read_bytes() == BODY
     assert path.stat().st_ino != copy.stat().st_ino
-
-
-def test_a_download_folder_that_is_linked_to_another_disk_gets_a_copy(server, tmp_path, options, monkeypatch):
-    def other_disk(*_):
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", other_disk)
-    wanted, out = asset(server.add("a.bin", BODY)), tmp_path / "down/data/a.bin"
+    wanted, out = asset(server.add("a.bin", BODY)), tmp_path / "linked/data/a.bin"
     download.run(Job(outputs=[out], settings=wanted.parameters() | {"lock": str(options.lock.path)}))
     assert out.read_bytes() == BODY
     assert only(out.parent) == ["a.bin"]

@@ -32,9 +32,14 @@ def names(entries: dict[str, dict[str, Any]]) -> Any:
     return pytest.mark.parametrize("name", entries)
 
 
-def test_every_entry_of_the_registry_is_read() -> None:
+def test_every_entry_of_the_registry_is_read_and_all_that_the_paper_profile_names_is_there() -> None:
     assert list(read_registry(REGISTRY)) == list(ENTRIES)
     assert len(FILES) + len(MODELS) == len(ENTRIES)
+    profile = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
+    names = {*named_assets(profile), *profile["local"], profile["encoder"]["weights"]}
+    assert {"coco-val2014", "karpathy-splits", "magic-coco"} <= names <= set(ENTRIES)
+    others = [about["language_model"] for about in profile["vqa_methods"].values() if "language_model" in about]
+    assert {profile["language_model"]["name"], *others} <= {entry["hub"] for entry in MODELS.values()}
 
 
 def named_assets(config: Any) -> Iterator[str]:
@@ -46,14 +51,6 @@ def named_assets(config: Any) -> Iterator[str]:
             yield from value.values()
         else:
             yield from named_assets(value)
-
-
-def test_the_registry_has_what_the_paper_profile_names() -> None:
-    profile = yaml.safe_load((ROOT / "config/paper.yaml").read_text(encoding="utf-8"))
-    names = {*named_assets(profile), *profile["local"], profile["encoder"]["weights"]}
-    assert {"coco-val2014", "karpathy-splits", "magic-coco"} <= names <= set(ENTRIES)
-    others = [about["language_model"] for about in profile["vqa_methods"].values() if "language_model" in about]
-    assert {profile["language_model"]["name"], *others} <= {entry["hub"] for entry in MODELS.values()}
 
 
 def test_the_documentation_names_every_asset() -> None:
@@ -71,9 +68,7 @@ def test_an_entry_says_what_it_is_where_that_was_seen_and_what_is_not_known(name
     if entry["size"] is None or "unpinned" in (entry.get("sha256"), entry.get("revision")):
         assert "unverified" in entry
     for source in entry["seen"]:
-        assert re.match(r"https://\S+|[\w.-]+/[\w.-]+:[\w./-]+( |$)", source), (
-            f"{source}: neither address nor repo:path"
-        )
+        assert re.match(r"https://\S+|[\w.-]+/[\w.-]+:[\w./-]+( |$)", source), f"{source}: no address or repo:path"
 
 
 def test_no_two_entries_share_a_file_a_hash_or_an_address() -> None:
@@ -170,23 +165,19 @@ def test_entries_survive_their_way_through_a_rule(tmp_path: Path) -> None:
         (FILE | {"sha256": 12}, r"`sha256: 12` must be 64 lower-case hex digits \(in quotes\), or `unpinned`"),
         (FILE | {"sha256": None}, "`sha256: ` must be 64 lower-case hex digits"),
         (HUB | {"revision": "main"}, "`revision: main` must be a commit of 40 lower-case hex digits"),
-        (FILE | {"urls": []}, "no `urls` and no `ask`"),
-        (FILE | {"ask": "there"}, "has `urls` and `ask`"),
+        (FILE | {"urls": []}, "no `urls` and no `ask`"), (FILE | {"ask": "there"}, "has `urls` and `ask`"),
         (FILE | {"urls": ["ftp://example.org/a"]}, r"`urls: .*ftp://.* must be a list of http\(s\) addresses"),
         (FILE | {"urls": "https://example.org/a"}, r"must be a list of http\(s\) addresses"),
         (FILE | {"file": "../b.zip"}, "`file: ../b.zip` must be a relative path inside"),
         (FILE | {"file": "/b.zip"}, "must be a relative path inside"),
         (FILE | {"size": "3 GB"}, "`size: 3 GB` must be a number of bytes"),
-        (FILE | {"size": True}, "must be a number of bytes"),
-        (FILE | {"size": 0}, "must be a number of bytes"),
+        (FILE | {"size": True}, "must be a number of bytes"), (FILE | {"size": 0}, "must be a number of bytes"),
         ({key: FILE[key] for key in FILE if key != "urls"}, "`urls` is missing: a list of"),
-        (FILE | {"licence": ""}, "`licence: ` must be a text"),
-        (FILE | {"seen": []}, r"`seen: \[\]` must be a list"),
+        (FILE | {"licence": ""}, "`licence: ` must be a text"), (FILE | {"seen": []}, r"`seen: \[\]` must be a list"),
         (HUB | {"patterns": []}, r"`patterns: \[\]` must be a list"),
-        (HUB | {"hub": "../opt"}, "`hub: ../opt` must be a name like facebook/opt-125m"),
-        (["a"], "must be a mapping"),
+        (HUB | {"hub": "../opt"}, "`hub: ../opt` must be a name like facebook/opt-125m"), (["a"], "must be a mapping"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_entry_is_named_with_its_fault(tmp_path: Path, entry: Any, told: str) -> None:
     with pytest.raises(ConfigError, match=rf"assets\.yaml: asset wrong: .*{told}"):
         read_registry(written(tmp_path, {"right": HUB, "wrong": entry}))

@@ -3,6 +3,7 @@
 The first tests only plan. `make test-drivers` runs all of them (marker `drivers`; about a quarter of an hour).
 """
 
+import gzip
 import importlib.util
 import json
 import os
@@ -116,9 +117,8 @@ def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
     assert predictions in stages["evaluate-daylight"]["deps"]
     table = "results/tiny/tables/in_domain.json"
     assert {table, f"{table}.prov.json"} <= set(stages["table-in-domain"]["outs"]), "other jobs write there, too"
-    assert "artifacts/tiny/runs/daylight/maccap/s2401/log.jsonl" in stages["training-figure"]["deps"], (
-        "it reads no other"
-    )
+    log = "artifacts/tiny/runs/daylight/maccap/s2401/log.jsonl"
+    assert log in stages["training-figure"]["deps"], "it reads no other"
 
 
 def test_no_job_names_a_file_twice(planned):
@@ -164,11 +164,6 @@ def test_this_projects_own_pipeline_matches_its_graph(planned):
     shutil.copy(ROOT / "dvc.yaml", planned.folder / "dvc.yaml")
     planned.sync("--check", "--profile", "mini")
     planned("git", "checkout", "--quiet", "--force", ".")
-
-
-def test_outside_the_project_one_line_says_so(planned, tmp_path):
-    out = planned("python", "-m", "maccap", "dvc", "sync", fails=True, folder=tmp_path)
-    assert "no Snakefile and config/config.yaml here" in out
 
 
 def test_parameters_from_elsewhere_than_the_config_decide_a_job(planned):
@@ -369,8 +364,7 @@ def test_what_changed_can_be_looked_at(learned):
     table = old_and_new["results/tiny/tables/in_domain.metrics.json"]
     assert {"old", "new", "diff"} <= set(table["Daylight, MacCap.CLIPScore"])
     learned("dvc", "plots", "diff", "HEAD", "workspace")
-    page = (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
-    assert "loss (nats per token)" in page
+    assert "loss (nats per token)" in (learned.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert (learned.folder / "dvc_plots/static/workspace_results_tiny_figures_gap.png").is_file()
     shutil.rmtree(learned.folder / "dvc_plots")
 
@@ -507,9 +501,55 @@ def test_another_profile_has_its_own_pipeline_and_one_command(built, tmp_path):
     clone.sync("--profile", "other")
     agree_on_nothing(clone)
     clone.append(".dvcignore", "!/pipelines/other\n")
-    out = clone("dvc", "repro", "pipelines/other/dvc.yaml")
-    assert ran(out) == EVERYTHING
+    assert ran(clone("dvc", "repro", "pipelines/other/dvc.yaml")) == EVERYTHING
     agree_on_nothing(clone)
     assert clone.snakemake_plan("--configfile", "config/other.yaml") == set()
     assert (clone.folder / "pipelines/other/dvc.lock").is_file()
     assert (clone.folder / "results/other/tables/in_domain.md").is_file()
+
+
+TOGETHER = "from pathlib import Path; from tests.helpers.in_process import run_all; run_all(Path())"
+CAPTIONS_OF_EACH = """
+from dataclasses import replace
+from pathlib import Path
+from maccap.graph.snakemake_graph import read_graph
+from maccap.steps.runner import run_jobs
+from tests.helpers.in_process import job_of
+job = job_of(read_graph("tiny"), "predict")
+for adaptor in job.inputs["adaptors"]:
+    own = replace(
+        job,
+        inputs=job.inputs | {"adaptors": [adaptor]},
+        outputs=[Path(f"{adaptor.parent.name}.jsonl")],
+        settings=job.settings | {"seed": int(adaptor.parent.name[1:]), "repeats": 1},
+    )
+    run_jobs("predict", [own])
+"""
+TIMED = (".prov.json", ".sha256", "trace.html")
+
+
+def files_made(checkout: Checkout) -> dict[str, bytes]:
+    """What a profile's jobs made, but records, their lists and page, which hold times."""
+    files = [path for name in ("artifacts/tiny", "results/tiny") for path in (checkout.folder / name).rglob("*")]
+    return {
+        str(path.relative_to(checkout.folder)): path.read_bytes()
+        for path in files
+        if path.is_file() and not path.name.endswith(TIMED)
+    }
+
+
+@pytest.mark.drivers
+def test_seeds_as_jobs_of_their_own_make_the_bytes_of_seeds_in_one_process(tmp_path):
+    apart = make_checkout(tmp_path / "apart")
+    apart.edit("config/tiny.yaml", "repeats: 1", "repeats: 2")
+    shutil.copytree(apart.folder, tmp_path / "together")
+    together = Checkout(tmp_path / "together")
+    assert {"train-daylight-maccap-2401", "train-daylight-maccap-2402"} <= apart.snakemake_run()
+    together("python", "-c", TOGETHER)
+    assert files_made(apart) == files_made(together)
+    together("python", "-c", CAPTIONS_OF_EACH)
+    rows = [line for seed in (2401, 2402) for line in together.text(f"s{seed}.jsonl").splitlines()]
+    shared = together.folder / "artifacts/tiny/predictions/daylight/maccap.1.jsonl.gz"
+    assert rows == gzip.decompress(shared.read_bytes()).decode().splitlines()
+    runs = apart.folder / "artifacts/tiny/runs/daylight/maccap"
+    assert len({(runs / seed / "adaptor.safetensors").read_bytes() for seed in ("s2401", "s2402")}) == 2

@@ -21,9 +21,8 @@ def finished(checkout: Checkout) -> None:
     checkout("snakemake", "--cores", "2")
     assert "Nothing to be done" in checkout("snakemake", "--dry-run")
     assert "all is as the records say" in checkout("python", "-m", "maccap", "verify")
-    told = checkout(
-        "python", "-m", "maccap", "trace", "results/tiny/tables/in_domain.md", "Daylight", "MacCap", "CIDEr"
-    )
+    table = "results/tiny/tables/in_domain.md"
+    told = checkout("python", "-m", "maccap", "trace", table, "Daylight", "MacCap", "CIDEr")
     assert told.startswith("Daylight, MacCap")
 
 
@@ -74,8 +73,7 @@ def test_another_user_than_the_owner_of_the_environment_without_a_home(of_nobody
 
 def small_disk(folder: Path) -> list[str]:
     """Words before a command for which alone a folder is a disk that is soon full; skips where that is impossible."""
-    mounted = f'mount -t tmpfs -o size=8k none {folder} && exec "$@"'
-    words = ["unshare", "--mount", "sh", "-c", mounted, "sh"]
+    words = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=8k none {folder} && exec "$@"', "sh"]
     if not shutil.which("unshare") or subprocess.run([*words, "true"], capture_output=True).returncode:
         pytest.skip("mounts a small disk: needs Linux, unshare (util-linux), and tests that run as root")
     return words

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import reduce
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from maccap.graph.room import image_tokens_of, positions_of
 from maccap.methods.registry import check_options, needs
 from maccap.world.scenes import LOOKS
 from tests.helpers import ROOT
+from tests.helpers.files import refuses
 
 PROFILES = {name: read_config(name, ROOT) for name in ("mini", "paper")}
 
@@ -29,87 +31,67 @@ def paper() -> dict:
 
 
 @pytest.mark.parametrize(
-    ("keys", "value", "told"),
+    ("key", "value", "told"),
     [
+        ("runs.maccap.method", "macap", "runs.maccap.method: there is no method 'macap'; known: capdec"),
+        ("runs.maccap.method", "base", "runs.maccap.method: there is no method 'base'"),
         (
-            ("runs", "maccap", "method"),
-            "macap",
-            "runs.maccap.method: there is no method 'macap'; known: capdec",
-        ),
-        (("runs", "maccap", "method"), "base", "runs.maccap.method: there is no method 'base'"),
-        (
-            ("runs", "close", "options"),
+            "runs.close.options",
             {"adaptor": "mean"},
             "config key runs.close.options.adaptor does not exist; the method close has adapter, noise_variance",
         ),
-        (("runs", "close", "options"), {"adapter": "linear"}, "runs.close.options.adapter: Input should be 'none'"),
-        (
-            ("runs", "magic", "options"),
-            {"candidates": 4.5},
-            "runs.magic.options.candidates: Input should be a valid",
-        ),
-        (("runs", "magic", "options"), {"candidates": 0}, "runs.magic.options.candidates: Input should be greater"),
-        (("runs", "magic", "options"), {"alpha": math.inf}, "runs.magic.options.alpha: Input should be a finite"),
-        (("runs", "ifcap", "options"), {"neighbours": 0}, "runs.ifcap.options.neighbours: Input should be greater"),
-        (("runs", "ifcap", "options"), {"retrieval_variance": -1.0}, "runs.ifcap.options.retrieval_variance: Input"),
-        (("runs", "close", "options"), {"noise_variance": -1.0}, "runs.close.options.noise_variance: Input should be"),
+        ("runs.close.options", {"adapter": "linear"}, "runs.close.options.adapter: Input should be 'none'"),
+        ("runs.magic.options", {"candidates": 4.5}, "runs.magic.options.candidates: Input should be a valid"),
+        ("runs.magic.options", {"candidates": 0}, "runs.magic.options.candidates: Input should be greater"),
+        ("runs.magic.options", {"alpha": math.inf}, "runs.magic.options.alpha: Input should be a finite"),
+        ("runs.ifcap.options", {"neighbours": 0}, "runs.ifcap.options.neighbours: Input should be greater"),
+        ("runs.ifcap.options", {"retrieval_variance": -1.0}, "runs.ifcap.options.retrieval_variance: Input"),
+        ("runs.close.options", {"noise_variance": -1.0}, "runs.close.options.noise_variance: Input should be"),
         *(
-            (("runs", "viecap", "options"), {"vocabulary": "x", name: value}, f"runs.viecap.options.{name}: ")
+            ("runs.viecap.options", {"vocabulary": "x", name: value}, f"runs.viecap.options.{name}: ")
             for name, value in (("entities", -1), ("threshold", 2.0), ("prompt", "{"), ("prompt", "{other}"))
         ),
-        (("runs", "viecap", "options"), {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
-        (("runs", "viecap", "options"), {"vocabulary": "{x}"}, "runs.viecap.options.vocabulary: a path cannot have {"),
-        (
-            ("experiments", "maccap", "run"),
-            "maccup",
-            "experiments.maccap.run: 'maccup' does not exist; there are maccap",
-        ),
-        (("datasets", "coco", "format"), "caco", "datasets.coco.format: there is no format 'caco'; known: coco"),
-        (("datasets", "coco", "format"), "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
-        (("datasets", "coco", "format"), "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
-        (("datasets", "coco", "shards"), {"images": 5001}, "datasets.coco.shards.images: 5001 jobs for 5000 images"),
-        (("datasets", "coco", "shards"), {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
-        (("tables", "numbers"), {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
-        (("experiments", "capdec", "label"), "MacCap", "experiments: maccap and capdec have the same label"),
-        (("datasets", "coco", "label"), "Flickr30k", "datasets: coco and flickr30k have the same label; change one"),
-        (("experiments", "new"), {"label": "x"}, "experiments.new: needs `run` or `published`"),
-        (("experiments", "clipre", "given"), "reference", "experiments.clipre.given: needs a run whose method trains"),
-        (("runs", "maccap", "repeats"), 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
-        (("experiments", "blind", "repeats"), 4, "experiments.blind.repeats: 4 seeds, but the profile has 3"),
-        (("runs", "maccap", "repeats"), 2, "experiments.maccap.repeats: 3 seeds, but runs.maccap has 2"),
-        (("experiments", "clipre-magic", "repeats"), 1, "experiments.clipre-magic.repeats: published captions have no"),
-        (("experiments", "human", "given"), "reference", "experiments.human.given: needs a run whose method trains"),
-        (("vqa_methods", "prefix", "experiment"), "ceiling", "'ceiling' sees references; name one that sees the image"),
-        (("tables", "in_domain", "experiments"), ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
-        (("tables", "in_domain", "pairs"), ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
-        (("tables", "vqa", "vqa_methods"), ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
-        (("samples",), {"nosuch": [1]}, "samples: 'nosuch' does not exist"),
-        (("tables", "vqa", "dataset"), "vqa1", "tables.vqa.dataset: 'vqa1' does not exist"),
-        (("vqa_methods", "caption", "experiment"), "x", "vqa_methods.caption.experiment: 'x' does not exist"),
-        (("vqa_methods", "caption", "experiment"), "human", "'human' has no run, so nothing of it can stand before"),
-        (("vqa_methods", "prefix", "experiment"), "clipre", "the method of 'clipre' makes no soft tokens"),
-        (("tables", "ablation", "reference"), "blind", "tables.ablation.reference: 'blind' does not exist"),
-        (
-            ("tables", "noise_curve", "key"),
-            "training.noise",
-            "tables.noise_curve.key: there is no setting 'training.noise'",
-        ),
-        (("tables", "noise_curve", "key"), "training.precision", "training.precision is no number"),
-        (("tables", "noise_curve", "experiments"), ["blind"], "experiments: blind has no run"),
-        (("tables", "draws_curve", "experiments"), ["maccap", "whole-caption"], "maccap and whole-caption both have"),
-        (("datasets", "coco", "training"), {"noise_variance": 0.1}, "datasets.coco sets training.noise_variance"),
+        ("runs.viecap.options", {"entities": 2}, "runs.viecap.options.vocabulary is missing"),
+        ("runs.viecap.options", {"vocabulary": "{x}"}, "runs.viecap.options.vocabulary: a path cannot have {"),
+        ("experiments.maccap.run", "maccup", "experiments.maccap.run: 'maccup' does not exist; there are maccap"),
+        ("datasets.coco.format", "caco", "datasets.coco.format: there is no format 'caco'; known: coco"),
+        ("datasets.coco.format", "vqa", "datasets.coco.questions is missing: the format vqa needs questions, "),
+        ("datasets.coco.format", "scenes", "datasets.coco: the format scenes needs the section `scenes`"),
+        ("datasets.coco.shards", {"images": 5001}, "datasets.coco.shards.images: 5001 jobs for 5000 images"),
+        ("datasets.coco.shards", {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
+        ("tables.numbers", {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
+        ("experiments.capdec.label", "MacCap", "experiments: maccap and capdec have the same label"),
+        ("datasets.coco.label", "Flickr30k", "datasets: coco and flickr30k have the same label; change one"),
+        ("experiments.new", {"label": "x"}, "experiments.new: needs `run` or `published`"),
+        ("experiments.clipre.given", "reference", "experiments.clipre.given: needs a run whose method trains"),
+        ("runs.maccap.repeats", 4, "runs.maccap.repeats: 4 seeds, but the profile has 3; name at most as many"),
+        ("experiments.blind.repeats", 4, "experiments.blind.repeats: 4 seeds, but the profile has 3"),
+        ("runs.maccap.repeats", 2, "experiments.maccap.repeats: 3 seeds, but runs.maccap has 2"),
+        ("experiments.clipre-magic.repeats", 1, "experiments.clipre-magic.repeats: published captions have no"),
+        ("experiments.human.given", "reference", "experiments.human.given: needs a run whose method trains"),
+        ("vqa_methods.prefix.experiment", "ceiling", "'ceiling' sees references; name one that sees the image"),
+        ("tables.in_domain.experiments", ["magick"], "tables.in_domain.experiments: 'magick' does not exist"),
+        ("tables.in_domain.pairs", ["coco-kodak"], "tables.in_domain.pairs: 'kodak' does not exist"),
+        ("tables.vqa.vqa_methods", ["oracle"], "tables.vqa.vqa_methods: 'oracle' does not exist"),
+        ("samples", {"nosuch": [1]}, "samples: 'nosuch' does not exist"),
+        ("tables.vqa.dataset", "vqa1", "tables.vqa.dataset: 'vqa1' does not exist"),
+        ("vqa_methods.caption.experiment", "x", "vqa_methods.caption.experiment: 'x' does not exist"),
+        ("vqa_methods.caption.experiment", "human", "'human' has no run, so nothing of it can stand before"),
+        ("vqa_methods.prefix.experiment", "clipre", "the method of 'clipre' makes no soft tokens"),
+        ("tables.ablation.reference", "blind", "tables.ablation.reference: 'blind' does not exist"),
+        ("tables.noise_curve.key", "training.noise", "tables.noise_curve.key: there is no setting 'training.noise'"),
+        ("tables.noise_curve.key", "training.precision", "training.precision is no number"),
+        ("tables.noise_curve.experiments", ["blind"], "experiments: blind has no run"),
+        ("tables.draws_curve.experiments", ["maccap", "whole-caption"], "maccap and whole-caption both have"),
+        ("datasets.coco.training", {"noise_variance": 0.1}, "datasets.coco sets training.noise_variance"),
     ],
 )
-def test_a_name_that_nothing_defines_is_told_with_its_key(paper, keys, value, told):
-    place = paper
-    for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
-    if keys == ("runs", "maccap", "repeats"):
+def test_a_name_that_nothing_defines_is_told_with_its_key(paper, key, value, told):
+    *above, last = key.split(".")
+    reduce(dict.__getitem__, above, paper)[last] = value
+    if key == "runs.maccap.repeats":
         paper["experiments"]["maccap"]["repeats"] = 3
-    with pytest.raises(ConfigError) as error:
-        Profile(paper)
-    assert told in str(error.value)
+    refuses(lambda: Profile(paper), told, kind=ConfigError)
 
 
 def test_predictions_of_two_kinds_do_not_share_a_file(paper):
@@ -141,13 +123,10 @@ def test_every_cell_of_a_table_is_evaluated_and_every_run_trained(name):
 @pytest.mark.parametrize(
     ("annotation", "refused"),
     [
-        ("Annotated[float, Field(ge=-1, lt=2)]", [-1.5, 2.0, "1"]),
-        ("Annotated[float, Field(ge=LEAST, lt=2)]", [2.0]),
-        ("Annotated[float, Doc('how strong')]", ["1"]),
-        ("Annotated[float]", ["1"]),
-        ("Strength", []),
+        ("Annotated[float, Field(ge=-1, lt=2)]", [-1.5, 2.0, "1"]), ("Annotated[float, Field(ge=LEAST, lt=2)]", [2.0]),
+        ("Annotated[float, Doc('how strong')]", ["1"]), ("Annotated[float]", ["1"]), ("Strength", []),
     ],
-)
+)  # fmt: skip
 def test_a_method_s_options_have_the_bounds_that_its_file_says_in_plain_values(
     tmp_path, monkeypatch, annotation, refused
 ):
@@ -180,16 +159,11 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
     assert needs("clipre") == ("memory",)
     monkeypatch.setattr("maccap.methods.registry.METHODS", tmp_path)
     (tmp_path / "silent.py").write_text("TEMPERATURE = 1\n")
-    with pytest.raises(ConfigError, match=r"silent\.py says nothing of what it needs"):
-        needs("silent")
-    with pytest.raises(ConfigError, match=r"silent\.py: add the class `Method`"):
-        check_options("silent", {})
+    refuses(lambda: needs("silent"), "silent.py says nothing of what it needs", kind=ConfigError)
+    refuses(lambda: check_options("silent", {}), "silent.py: add the class `Method`", kind=ConfigError)
     refused = {
-        'NEEDS = ("adaptor", "money")': "money",
-        "NEEDS = adaptor": "adaptor",
-        "NEEDS = (": "is not Python",
-        "\0": "",
-    }
+        'NEEDS = ("adaptor", "money")': "money", "NEEDS = adaptor": "adaptor", "NEEDS = (": "is not Python", "\0": "",
+    }  # fmt: skip
     for number, (text, said) in enumerate(refused.items()):
         (tmp_path / f"greedy{number}.py").write_text(text)
         with pytest.raises(ConfigError, match=rf"greedy{number}\.py: .*{said}"):
@@ -336,9 +310,7 @@ def test_a_model_that_the_user_has_is_read_from_there_and_not_downloaded(tmp_pat
         ("opt-1.3b", "", r"local\.opt-1\.3b: .*: holds no weights \(\.bin, \.safetensors\)"),
     ],
 )
-def test_a_local_asset_that_cannot_be_used_is_refused(
-    tmp_path: Path, paper: dict, name: str, file: str, words: str
-) -> None:
+def test_a_local_asset_that_cannot_be_used_is_refused(tmp_path, paper, name, file, words):
     (tmp_path / "val2014.zip").write_bytes(b"PK")
     (tmp_path / "pointer.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(ConfigError, match=words):
@@ -386,12 +358,12 @@ def test_a_vocabulary_that_cannot_be_read_is_named_while_planning(tmp_path: Path
     for data, told in (
         (None, "no such file"),
         ("dog\ncafé\n".encode("latin-1"), r"line 2 is not UTF-8 \(byte 0xe9\)"),
-        (b" \n", "no words"),
+        (b" \n", "no words; write one entity a line"),
     ):
         if data is not None:
             words.write_bytes(data)
         with pytest.raises(DataError, match=rf"words\.txt: {told}"):
             files_with(paper, {})
-    words.write_text("Dog\r\ncafé\r\n dog\n", encoding="utf-8-sig")
+    words.write_text("Fire hydrant\r\n\r\ncafé\r\n fire hydrant\n", encoding="utf-8-sig")
     files_with(paper, {})
-    assert read_vocabulary(words) == ("dog", "café")
+    assert read_vocabulary(words) == ("fire hydrant", "café")

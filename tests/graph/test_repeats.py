@@ -78,8 +78,7 @@ def test_each_job_has_the_seeds_of_its_run_or_experiments(plan):
 
 
 def test_one_experiment_a_job_has_the_adaptors_of_its_own_seeds(tmp_path, profile):
-    plan = planned(tmp_path, profile | {"predictions": "experiment"})
-    light = plan["predict", "daylight light 1"]
+    light = planned(tmp_path, profile | {"predictions": "experiment"})["predict", "daylight light 1"]
     assert (seeds_in(light.named["adaptors"]), light.settings["repeats"]) == ([5], 1)
     assert "fewer_repeats" not in light.settings
 

@@ -29,33 +29,25 @@ TINY = {
     "reported": {"file": "published.csv", "tolerance": 1.0},
     "tables": {
         "in_domain": {
-            "title": "In-domain",
-            "kind": "captions",
-            "pairs": ["daylight-daylight"],
-            "experiments": ["maccap"],
+            "title": "In-domain", "kind": "captions", "pairs": ["daylight-daylight"], "experiments": ["maccap"],
         },
         "nearness": {"title": "Nearness", "kind": "nearness"},
         "gap": None,
         "gap_repairs": None,
         "instruments": None,
     },
-}
+}  # fmt: skip
 PUBLISHED = """\
 method,trained_on,tested_on,metric,value,encoder,language_model,source,evidence,note
 MacCap,daylight,daylight,CIDEr,49.3,,,a paper,read in it,
 """
 SMALLER = {
     "training": {
-        "learning_rate": 2e-3,
-        "batch_size": 8,
-        "copies": 1,
-        "log_every": 2,
-        "validate_every": 4,
-        "checkpoint_every": 4,
+        "learning_rate": 2e-3, "batch_size": 8, "copies": 1, "log_every": 2, "validate_every": 4, "checkpoint_every": 4,
     },
     "generation": {"subregions": 2, "beams": 1, "max_new_tokens": 6},
     "selection": {"draws": 1},
-}
+}  # fmt: skip
 
 
 class Checkout:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from maccap.core.errors import DataError
+from maccap.core.errors import DataError, MaccapError
 
 
 def as_json(path: Path, content: Any) -> Path:
@@ -38,9 +38,9 @@ def tarred(members: dict[str, bytes], mode: str = "w:gz") -> bytes:
     return data.getvalue()
 
 
-def refuses(read: Callable[[], object], *words: str) -> None:
-    """The call raises a DataError of one line that holds all the words."""
-    with pytest.raises(DataError) as caught:
+def refuses(read: Callable[[], object], *words: str, kind: type[MaccapError] = DataError) -> None:
+    """The call raises an error of one line that holds all the words."""
+    with pytest.raises(kind) as caught:
         read()
     message = str(caught.value)
     assert "\n" not in message

@@ -4,12 +4,10 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
-VOID = {"meta", "link", "img", "rect", "image", "use", "input"}
+VOID = {"br", "meta", "link", "img", "rect", "image", "use", "input"}
 
 
 class Page(HTMLParser):
-    """The parts of a page that the tests look at."""
-
     def __init__(self, text: str) -> None:
         super().__init__()
         self.links: list[tuple[str, str]] = []
@@ -18,6 +16,8 @@ class Page(HTMLParser):
         self.samples: list[str] = []
         self.feed(text)
         assert self.open == [], "every tag is closed"
+        self.ids = [a["id"] for _, a in self.tags if a.get("id")]
+        self.loaded = [a[key] for tag, a in self.tags if tag not in ("a", "use") for key in ("src", "href") if key in a]
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
@@ -43,8 +43,7 @@ class Page(HTMLParser):
 
 def require_standalone(text: str, page: Page) -> None:
     """A page needs no other file, and its headings, images, tables and own links are as readers' tools want them."""
-    sources = [a.get("src") or a.get("href") for tag, a in page.tags if tag in ("img", "image", "link", "script")]
-    assert all(source.startswith("data:") for source in sources)
+    assert all(source.startswith("data:") for source in page.loaded)
     assert not re.search(r"url\(|@import", text)
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
@@ -53,6 +52,5 @@ def require_standalone(text: str, page: Page) -> None:
     assert all(a.get("alt") for tag, a in page.tags if tag == "img")
     assert all(a.get("aria-label") for tag, a in page.tags if tag == "svg")
     assert all(a.get("scope") in ("row", "col", "rowgroup") for tag, a in page.tags if tag == "th")
-    ids = [a["id"] for _, a in page.tags if a.get("id")]
-    assert len(set(ids)) == len(ids)
-    assert {href[1:] for href, _ in page.links if href.startswith("#")} <= set(ids)
+    assert len(set(page.ids)) == len(page.ids)
+    assert {href[1:] for href, _ in page.links if href.startswith("#")} <= set(page.ids)

@@ -118,11 +118,9 @@ def questions(folder: Path, dataset: str) -> dict[str, list[Path]]:
         write_answers(path, rows)
     write_metrics(metrics, scores)
     return {
-        "answers": [*said],
-        "answer_metrics": metrics,
-        f"questions_{dataset}": [data / "vqa_questions.test.json"],
+        "answers": [*said], "answer_metrics": metrics, f"questions_{dataset}": [data / "vqa_questions.test.json"],
         f"annotations_{dataset}": [data / "vqa_annotations.test.json"],
-    }
+    }  # fmt: skip
 
 
 def add_captions(
@@ -131,10 +129,8 @@ def add_captions(
     """Write the captions of an experiment and their metrics below `folder`, and add them to the inputs."""
     about = {"trained": dataset, "experiment": experiment, "tested": dataset, "seed": SEED}
     about |= {"seed": None} if "published" in extras else {}
-    rows = [
-        about | {"image_id": i, "caption": caption_of(dataset, experiment, i), "image_cosine": 0.25} | extras
-        for i in images
-    ]
+    captions = {i: caption_of(dataset, experiment, i) for i in images}
+    rows = [about | {"image_id": i, "caption": own, "image_cosine": 0.25} | extras for i, own in captions.items()]
     if experiment != "human":
         rows = [row | {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]} for row in rows]
     scores = [about | {"image_id": i, "CIDEr": cider_of(experiment, i)} for i in images]

@@ -171,17 +171,14 @@ def always(trick: Trick) -> list[Trick]:
 
 
 def cut(after: int) -> Trick:
-    """Close the connection after so many bytes of the body, which Content-Length says is longer."""
     return lambda answer, page, seen: replace(answer, cut=after)
 
 
 def stall(after: int) -> Trick:
-    """Fall silent after so many bytes."""
     return lambda answer, page, seen: replace(answer, stall=after)
 
 
 def status(code: int, **headers: str) -> Trick:
-    """Answer with an error."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda answer, page, seen: Answer(code, named, b"out of order\n")
 
@@ -218,10 +215,8 @@ def html(content_type: str = "text/html; charset=utf-8") -> Trick:
 
 
 def redirect(to: str) -> Trick:
-    """Send the client elsewhere."""
     return lambda answer, page, seen: Answer(302, page.headers | {"Location": to}, b"")
 
 
 def both(first: Trick, second: Trick) -> Trick:
-    """Two tricks on one answer."""
     return lambda answer, page, seen: second(first(answer, page, seen), page, seen)

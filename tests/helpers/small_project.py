@@ -65,7 +65,6 @@ def configure() -> None:
 
 
 def make_project() -> None:
-    """Do all jobs in the current folder."""
     for step, inputs, outputs, about in jobs():
         do(step, inputs, outputs, about)
     list_everything(results())
@@ -79,11 +78,9 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
         own = f"{DATA}/{dataset}"
         yield "scenes", {}, [f"{own}/dataset.json", f"{own}/images.zip"], {"dataset": dataset}
         yield (
-            "captions",
-            {"captions": [f"{own}/dataset.json"]},
-            [f"{own}/captions.test.jsonl", f"{own}/images.jsonl"],
+            "captions", {"captions": [f"{own}/dataset.json"]}, [f"{own}/captions.test.jsonl", f"{own}/images.jsonl"],
             {},
-        )
+        )  # fmt: skip
         yield "image_features", {"encoder": [clip], "images": [f"{own}/images.zip"]}, [features], {"tested": dataset}
     words = f"{FEATURES}/daylight.captions.safetensors"
     yield "text_features", {"encoder": [clip], "captions": [f"{DATA}/daylight/captions.test.jsonl"]}, [words], {}
@@ -108,7 +105,6 @@ def jobs() -> Iterator[tuple[str, dict[str, list[str]], list[str], dict[str, Any
 
 
 def do(step: str, inputs: dict[str, list[str]], outputs: list[str], about: dict[str, Any]) -> None:
-    """Run a job and write its record."""
     sections = {
         "scenes": ("seed", "scenes"), "train": ("training",), "table": ("reduced", "experiments"),
         "predict": ("seed", "repeats", "generation", "experiments"),

@@ -46,12 +46,10 @@ def build(folder: Path, registry: Path) -> Path:
     content = {
         "karpathy-splits": zipped({"dataset_coco.json": coco, "dataset_flickr30k.json": flickr}),
         "coco-val2014": zipped({f"val2014/{_coco_name(int(Path(name).stem))}": photos[name] for name in photos}),
-        "clip-vit-b-32": _openai_clip(),
-        "corenlp-3.6.0": _corenlp(),
-        **{name: _conceptual(count) for name, count in WEB_CAPTIONS.items()},
-        **_vqa(files),
+        "clip-vit-b-32": _openai_clip(), "corenlp-3.6.0": _corenlp(),
+        **{name: _conceptual(count) for name, count in WEB_CAPTIONS.items()}, **_vqa(files),
         **_published({"coco": coco, "flickr30k": flickr}, assets),
-    }
+    }  # fmt: skip
     texts = [sentence["raw"] for image in coco["images"] for sentence in image["sentences"]]
     hub = {"facebook/opt-1.3b": _opt(), "google/flan-t5-xl": _t5(texts)}
     entries = yaml.safe_load(registry.read_text(encoding="utf-8"))

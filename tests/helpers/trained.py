@@ -28,9 +28,8 @@ def make_project(root: Path) -> None:
     make_models(root / "models")
     with chdir(root):
         encoder, lm = load_encoder("models/clip"), load_language_model("models/opt")
-        texts = [
-            f"A red {noun} on the {place}." for noun in ("boat", "fish", "tree") for place in ("sand", "grass")
-        ] * 4
+        nouns, places = ("boat", "fish", "tree"), ("sand", "grass")
+        texts = [f"A red {noun} on the {place}." for noun in nouns for place in places] * 4
         captions = Path("artifacts/small/data/daylight")
         captions.mkdir(parents=True)
         shards, table = text_files(captions, encoder.text_features(texts), texts, 2)
@@ -43,9 +42,8 @@ def make_project(root: Path) -> None:
         for name, options in RUNS.items():
             method = load_method(name, TRAINING, options, Resources(data, None, ("boat", "fish", "tree")))
             folders.append(Path("artifacts/small/runs/daylight", name, f"s{SEED}"))
-            Trainer(
-                method, lm, data, data, TRAINING, SEED, folders[-1], {"trained": "daylight", "run": name} | models
-            ).run()
+            about = {"trained": "daylight", "run": name} | models
+            Trainer(method, lm, data, data, TRAINING, SEED, folders[-1], about).run()
         for folder in folders:
             describe(folder, shards, table)
 
@@ -55,12 +53,9 @@ def describe(folder: Path, shards: list[Path], table: Path, **changes) -> None:
     settings = {"generation": GENERATION.model_dump(), "selection": SELECTION.model_dump(), "answering": ANSWERING}
     cfg = {f"{name}.{key}": value for name, own in settings.items() for key, value in own.items()}
     inputs = {
-        "weights": [folder / "adaptor.safetensors"],
-        "log": [folder / "log.jsonl"],
+        "weights": [folder / "adaptor.safetensors"], "log": [folder / "log.jsonl"],
         "encoder_files": [Path("models/clip") / name for name in sorted(os.listdir("models/clip"))],
         "language_model_files": [Path("models/opt") / name for name in sorted(os.listdir("models/opt"))],
-        "memory": shards,
-        "memory_captions": [table],
-        "pairs": [],
-    }
+        "memory": shards, "memory_captions": [table], "pairs": [],
+    }  # fmt: skip
     describe_run.run(Job(inputs, [folder / "run.json"], cfg | changes))

@@ -1,4 +1,6 @@
-"""Captions and answers from image features: cleaning, batching, reranking, the two VQA forms."""
+"""Captions and answers from image features: cleaning, batching, reranking, cosines, the two VQA forms."""
+
+import math
 
 import pytest
 import torch
@@ -6,10 +8,12 @@ from torch.nn import functional as F
 
 from maccap.core.errors import DataError, EncoderError
 from maccap.core.settings import AnsweringSettings
+from maccap.data.captions import Caption
 from maccap.data.features import ImageFeatures
 from maccap.data.vqa import VqaQuestion
 from maccap.inference.answering import answer_questions, clean_answer
 from maccap.inference.captioning import Captioner, clean_caption, load_adaptor
+from maccap.inference.of_job import EncodedTestSet
 from maccap.methods.registry import load_method
 from maccap.models.encoder import EncodedOnce
 from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, tiny_lm
@@ -51,15 +55,11 @@ def captioner(name: str = "maccap", draws: int = SELECTION.draws, **generation) 
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [
-        ("A man's t-shirt.", "A mans tshirt."),
-        ("Question: x? Answer: two  dogs...", "two dogs."),
-        ("<PAD>A cat<PAD>", "A cat"),
-        ("A bus in 2014, at night", "A bus in , at night"),
-        ("naïve café!", "nave caf"),
-        ("Zwölf Boxkämpfer & 3 dogs", "Zwlf Boxkmpfer 3 dogs"),
-        ("", ""),
+        ("A man's t-shirt.", "A mans tshirt."), ("Question: x? Answer: two  dogs...", "two dogs."),
+        ("<PAD>A cat<PAD>", "A cat"), ("A bus in 2014, at night", "A bus in , at night"), ("naïve café!", "nave caf"),
+        ("Zwölf Boxkämpfer & 3 dogs", "Zwlf Boxkmpfer 3 dogs"), ("", ""),
     ],
-)
+)  # fmt: skip
 def test_cleaning_follows_the_released_order(text, cleaned):
     assert clean_caption(text) == cleaned
 
@@ -89,13 +89,15 @@ def test_a_text_is_encoded_once_and_has_its_own_features_wherever_it_stands():
     assert encoder.asked == [["a dog", "a cat"], ["a bus"]]
 
 
-def test_weights_of_another_size_are_refused_by_name(tmp_path):
+def test_weights_of_another_size_and_a_prefix_of_another_width_are_refused(tmp_path):
     from safetensors.torch import save_file
 
     method = load_method("maccap", TRAINING)
     save_file(method.adaptor(16, 32).state_dict(), tmp_path / "adaptor.safetensors")
     with pytest.raises(EncoderError, match=r"adaptor\.safetensors.*dimension 24.*use the encoder"):
         load_adaptor(method, tmp_path / "adaptor.safetensors", 24, 32)
+    with pytest.raises(EncoderError, match="dimension 48, the language model 32"):
+        tiny_lm().generate(torch.randn(1, 4, 48), [""], beams=1, max_new_tokens=2)
 
 
 @pytest.mark.parametrize("name", ["maccap", "capdec"])
@@ -103,11 +105,6 @@ def test_features_of_another_dimension_are_refused(name):
     adaptor = load_method(name, TRAINING).adaptor(16, 32)
     with pytest.raises(EncoderError, match="dimension 16, these have 24"):
         adaptor(torch.randn(2, 4, 24) if name == "maccap" else torch.randn(2, 24))
-
-
-def test_a_prefix_of_another_width_is_refused():
-    with pytest.raises(EncoderError, match="dimension 48, the language model 32"):
-        tiny_lm().generate(torch.randn(1, 4, 48), [""], beams=1, max_new_tokens=2)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +138,7 @@ def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
         return [""] * len(prompts)
 
     monkeypatch.setattr(type(run.lm), "generate", generate)
-    captions = {int(i): f"Caption of {i}." for i in images.ids}
-    answer_questions(run.lm, questions(), ANSWERING, captions)
+    answer_questions(run.lm, questions(), ANSWERING, {int(i): f"Caption of {i}." for i in images.ids})
     answer_questions(run.lm, questions(), ANSWERING, (run, images))
     with_caption = [text for prefix, texts in seen[:2] for text in texts]
     assert "Caption of 100. Question: What color is the boat? Short answer:" in with_caption
@@ -157,3 +153,19 @@ def test_each_form_gives_the_language_model_what_it_names(monkeypatch):
 def test_a_question_about_an_unknown_image_is_refused():
     with pytest.raises(DataError, match="question 10 asks about image 100"):
         answer_questions(tiny_lm(), questions(), ANSWERING, {})
+
+
+IMAGES = {7: torch.tensor([1.0, 0, 0]), 8: torch.tensor([0, 2.0, 0]), 9: torch.tensor([0, 0, 1.0])}
+CAPTIONS = [Caption(image_id, "", "test", n, text) for n, (image_id, text) in enumerate([(8, "b"), (7, "a"), (8, "c")])]
+FEATURES = torch.tensor([[0.0, 3, 4], [1, 1, 0], [0, 1, 0]])
+
+
+def test_cosines_are_to_the_image_and_to_the_nearest_reference_that_is_not_the_caption_itself():
+    rows = [{"image_id": 8}, {"image_id": 7}, {"image_id": 8, "left_out_reference": 1}, {"image_id": 9}]
+    captions = torch.tensor([[0, 1.0, 0], [0, 1, 0], [0, 5, 0], [0, 0, -1]])
+    found = EncodedTestSet(IMAGES, CAPTIONS, FEATURES).with_cosines(rows, captions)
+    assert [row["image_cosine"] for row in found] == [1, 0, 1, -1]
+    assert [row.get("reference_cosine") for row in found] == [1, round(math.sqrt(0.5), 7), 0.6, None]
+    assert [row["image_id"] for row in found] == [8, 7, 8, 9]
+    [row] = EncodedTestSet(IMAGES, [], torch.empty(0)).with_cosines([{"image_id": 8}], torch.tensor([[3.0, 4, 0]]))
+    assert row == {"image_id": 8, "image_cosine": 0.8}

@@ -169,20 +169,11 @@ def set_in(folder: Path, section: str, key: str, value: object) -> None:
     ("damage", "message"),
     [
         (lambda folder: (folder / "run.json").unlink(), "no trained run there .* name the folder of one"),
-        (
-            lambda folder: (folder / "adaptor.safetensors").unlink(),
-            "adaptor.safetensors is not there .*crates.*copy it",
-        ),
+        (lambda run: (run / "adaptor.safetensors").unlink(), "adaptor.safetensors is not there .*crates.*copy it"),
         (lambda folder: (folder / "run.json").write_text("{}"), "run.json: method: Field required"),
         (lambda folder: (folder / "run.json").write_text("{"), "run.json: not valid JSON"),
-        (
-            lambda folder: set_in(folder, "training", "epochs", "x"),
-            "run.json: training.epochs: Input",
-        ),
-        (
-            lambda folder: set_in(folder, "generation", "beams", 0),
-            "run.json: generation.beams: Input",
-        ),
+        (lambda folder: set_in(folder, "training", "epochs", "x"), "run.json: training.epochs: Input"),
+        (lambda folder: set_in(folder, "generation", "beams", 0), "run.json: generation.beams: Input"),
     ],
 )
 def test_a_folder_that_is_no_whole_run_is_refused(copy, damage, message):

@@ -31,9 +31,8 @@ def copy(finished, tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def published(finished, tmp_path_factory) -> Path:
     """A copy whose results are committed, by the rule of the Makefile; Snakemake remembers one of its files."""
-    root = shutil.copytree(
-        finished, tmp_path_factory.mktemp("published") / "project", ignore=shutil.ignore_patterns("crate.zip")
-    )
+    root, ignored = tmp_path_factory.mktemp("published") / "project", shutil.ignore_patterns("crate.zip")
+    shutil.copytree(finished, root, ignore=ignored)
     code = next(iter(Records(root).by_path.values())).code
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -43,14 +42,9 @@ def published(finished, tmp_path_factory) -> Path:
         remembered.write_text("{}")
         list_everything(results())
     command = [
-        "make",
-        "--dry-run",
-        "--no-print-directory",
-        "--assume-old=install",
-        f"--file={ROOT}/Makefile",
-        "publish",
+        "make", "--dry-run", "--no-print-directory", "--assume-old=install", f"--file={ROOT}/Makefile", "publish",
         "PROFILE=small",
-    ]
+    ]  # fmt: skip
     verify, add = subprocess.check_output(command, text=True).split("\n", 1)
     assert verify.endswith("verify --profile small")
     checkout = Checkout(root)

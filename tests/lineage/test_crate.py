@@ -26,7 +26,6 @@ PROFILE = "provenance-run-crate"
 
 @pytest.fixture(scope="module")
 def crate(finished) -> Path:
-    """The crate, as the command writes it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(finished)
         assert main(["crate", "--profile", "small"]) == 0
@@ -70,12 +69,6 @@ def sources(record: dict) -> dict[str, str]:
     return {path: digest for files in record["inputs"].values() for path, digest in files.items()}
 
 
-def times(action: dict, record: dict) -> bool:
-    return [action["startTime"], action["endTime"]] == [
-        record[key].replace("Z", "+00:00") for key in ("started", "ended")
-    ]
-
-
 def test_each_job_has_one_action_with_its_inputs_outputs_times_and_settings(finished, graph):
     own = records(finished)
     actions = {action["description"]: action for action in of_type(graph, "CreateAction") if action["@id"] != "#run"}
@@ -89,7 +82,8 @@ def test_each_job_has_one_action_with_its_inputs_outputs_times_and_settings(fini
         values = {entity["name"]: entity["value"] for entity in used if entity["@type"] == "PropertyValue"}
         plain = {key: value for key, value in record["settings"].items() if isinstance(value, str | int)}
         assert plain.items() <= values.items()
-        assert times(action, record)
+        times = [record[key].replace("Z", "+00:00") for key in ("started", "ended")]
+        assert [action["startTime"], action["endTime"]] == times
         assert listed(named(graph, action, "instrument")[0]["@type"]) == ["File", "SoftwareSourceCode"]
 
 
@@ -207,10 +201,8 @@ def test_a_download_has_its_licence_citation_and_addresses(copy):
         (lambda: Path(TABLES["ablation"]).write_text("90 %"), r"ablation\.json: changed since its job wrote it"),
         (lambda: shutil.rmtree("results"), r"results/small: the results are not finished; run `snakemake"),
         (lambda: shutil.rmtree(".git"), r"is not in this checkout"),
-        (
-            lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),
-            r"daylight\.jsonl\.prov\.json: is the record of another file",
-        ),
+        (lambda: shutil.copy(f"{PREDICTIONS}.prov.json", f"{METRICS['daylight']}.prov.json"),
+         r"daylight\.jsonl\.prov\.json: is the record of another file"),
         (lambda: Path(f"{PREDICTIONS}.prov.json").write_text("{}"), r"maccap\.jsonl\.gz\.prov\.json: not a record"),
     ],
 )  # fmt: skip

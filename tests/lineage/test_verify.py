@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from maccap.cli.main import main, parser
+from maccap.cli.main import parser
 from maccap.core.artifacts import read_json, sha256, write_json
 from maccap.core.errors import EnvironmentProblem
 from maccap.core.records import Code, OutputFile, Record, Records
@@ -65,7 +65,6 @@ def named(findings: Iterable[Finding], file: str) -> bool:
 
 
 def small(checkout: bool = True) -> Project:
-    """The project in the current folder."""
     return Project(Path(), "small", checkout)
 
 
@@ -153,12 +152,6 @@ def test_the_command_prints_findings_and_a_table_of_checks(copy, capsys):
     assert {(f["file"], f["check"]) for f in told["findings"]} >= {
         (METRICS["daylight"], "artifacts"), (METRICS["daylight"], "manifest"),
     }  # fmt: skip
-
-
-def test_where_there_is_nothing_to_verify_one_line_says_so(tmp_path, capsys):
-    assert main(["verify", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert said == f"maccap verify: no Snakefile and config/config.yaml in {tmp_path}; name the project's folder\n"
 
 
 # --- flipped bytes -------------------------------------------------------------------------------------------------
@@ -270,8 +263,7 @@ def test_a_record_that_no_job_wrote_is_named(copy):
 
 def test_an_input_that_its_maker_did_not_make_is_named(copy):
     file = f"{METRICS['daylight']}.prov.json"
-    record = Records().by_path[file]
-    rewrite(file, inputs=record.inputs | {"predictions": {PREDICTIONS: "0" * 64}})
+    rewrite(file, inputs=Records().by_path[file].inputs | {"predictions": {PREDICTIONS: "0" * 64}})
     assert f"names another {PREDICTIONS}" in problems(inputs)[file]
     Path(WEIGHTS[0]).unlink()
     assert "is missing; the job of" in problems(inputs)[WEIGHTS[0]]
@@ -280,8 +272,7 @@ def test_an_input_that_its_maker_did_not_make_is_named(copy):
 def test_a_record_with_a_commit_that_does_not_exist_or_was_dirty_is_named(copy):
     assert not problems(code)
     file = f"{TABLES['in_domain']}.prov.json"
-    own = Records().by_path[file].code
-    rewrite(file, code=own.model_copy(update={"dirty": True}))
+    rewrite(file, code=Records().by_path[file].code.model_copy(update={"dirty": True}))
     assert problems(code)[file].startswith("was made with uncommitted changes")
     rewrite(file, code=Code(package="0", commit="0" * 40, dirty=False))
     assert problems(code) == {file: f"there is no commit {'0' * 40}, which it names"}
@@ -335,17 +326,13 @@ def test_jobs_run_again_give_the_same_bytes_and_leave_the_originals_alone(copy):
     Path(f"{DATA}/daylight/captions.test.jsonl").unlink()
     outcome = rerun(small(), run_jobs, 99, seed=0)
     assert set(map(str, forged)) <= {finding.file for finding in outcome.findings}
-    assert any(
-        "not run again, artifacts/small/data/daylight/captions.test.jsonl is missing" in note for note in outcome.notes
-    )
+    absent = "not run again, artifacts/small/data/daylight/captions.test.jsonl is missing"
+    assert any(absent in note for note in outcome.notes)
 
 
 # --- results in git ------------------------------------------------------------------------------------------------
 def committed(folder: Path) -> list[str]:
-    """The results and artifacts that git has."""
-    return [
-        name for name in Checkout(folder)("git", "ls-files").splitlines() if name.startswith(("artifacts", "results"))
-    ]
+    return Checkout(folder)("git", "ls-files", "artifacts", "results").splitlines()
 
 
 def told(outcomes: Iterable[Outcome]) -> dict[str, str]:
@@ -394,7 +381,7 @@ def test_tables_are_made_again_from_metrics_that_git_does_not_have(fresh):
     assert [finding.file for finding in numbers(small(), run_jobs)[1].findings] == [str(table)]
 
 
-def test_every_flipped_byte_of_what_is_committed_is_found(fresh):
+def test_every_flipped_byte_and_every_deletion_of_what_is_committed_is_found(fresh):
     by_suffix: dict[str, list[str]] = {}
     for name in committed(fresh):
         by_suffix.setdefault("record" if name.endswith(".prov.json") else name.split(".", 1)[1], []).append(name)
@@ -405,9 +392,6 @@ def test_every_flipped_byte_of_what_is_committed_is_found(fresh):
     count, missed = undetected(fresh, "small", kinds)
     assert missed == []
     assert count > 100
-
-
-def test_every_committed_file_that_is_deleted_is_found(fresh):
     for name in committed(fresh):
         content = Path(name).read_bytes()
         Path(name).unlink()
@@ -457,7 +441,6 @@ def crated(finished) -> Path:
 
 @pytest.fixture
 def unpacked(crated, tmp_path, monkeypatch) -> Path:
-    """The crate unpacked into the current folder."""
     with zipfile.ZipFile(crated) as zipped:
         zipped.extractall(tmp_path / "crate")
     monkeypatch.chdir(tmp_path / "crate")
@@ -481,12 +464,6 @@ def test_a_crate_is_verified_without_the_repository(crated, tmp_path, monkeypatc
     with opened(altered) as own:
         found = [(f.file, f.check) for outcome in verify(own, run_jobs) for f in outcome.findings]
     assert {(TABLES["ablation"], check) for check in ("artifacts", "manifest", "crate", "tables")} <= set(found)
-
-
-def test_an_unpacked_crate_is_verified_as_a_crate(unpacked):
-    with opened(Path()) as own:
-        assert not own.checkout
-        assert not [finding for outcome in quick(own) for finding in outcome.findings]
 
 
 def test_nothing_is_wrong_with_a_crate_of_uncommitted_data_that_lie_anywhere(tmp_path, monkeypatch):
@@ -515,15 +492,16 @@ def test_nothing_is_wrong_with_a_crate_of_uncommitted_data_that_lie_anywhere(tmp
         assert not [finding for outcome in verify(elsewhere, run_jobs) for finding in outcome.findings]
 
 
-def test_every_flipped_byte_of_a_crate_is_found(unpacked):
+def test_an_unpacked_crate_is_verified_as_a_crate_and_every_flipped_byte_is_found(unpacked):
+    with opened(Path()) as own:
+        assert not own.checkout
+        assert not [finding for outcome in quick(own) for finding in outcome.findings]
     everything = sorted(str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file())
     results = [name for name in everything if name.startswith(("results/", "artifacts/"))]
     kinds: dict[str, tuple[list[str], int, Check]] = {
-        "metadata": (["ro-crate-metadata.json"], 30, crate),
-        "list": (["crate.sha256"], 30, crate),
-        "source": (sorted(set(everything) - set(results)), 20, crate),
-        "artifact or record": (results, 50, crate),
-    }
+        "metadata": (["ro-crate-metadata.json"], 30, crate), "list": (["crate.sha256"], 30, crate),
+        "source": (sorted(set(everything) - set(results)), 20, crate), "artifact or record": (results, 50, crate),
+    }  # fmt: skip
     assert undetected(unpacked, "small", kinds, checkout=False) == (130, [])
 
 
@@ -538,8 +516,7 @@ def describe(edit: Callable[[dict[str, dict]], object]) -> None:
 
 def problems_of(name: str) -> str:
     """What the checks of files say that is wrong with a file of the crate in the current folder; no other has any."""
-    outcomes = quick(small(checkout=False))
-    findings = [finding for outcome in outcomes for finding in outcome.findings]
+    findings = [finding for outcome in quick(small(checkout=False)) for finding in outcome.findings]
     assert {finding.file for finding in findings} == {name}
     return "; ".join(finding.problem for finding in findings)
 
@@ -612,10 +589,15 @@ def locked(tmp_path_factory) -> Path:
     return root
 
 
-def test_every_flipped_byte_of_a_lock_is_found(locked):
+def test_every_flipped_byte_of_a_lock_is_found_and_a_lock_from_before_is_one_finding(locked, tmp_path):
     assert dvc_lock(Project(locked, "small")).findings == []
     count, missed = undetected(locked, "small", {"lock": (["dvc.lock"], 100, dvc_lock)})
     assert (count, missed) == (100, [])
+    root = shutil.copytree(locked, tmp_path / "copy")
+    for name in ("out", "data/b"):
+        (root / name).write_text("made anew")
+    [finding] = dvc_lock(Project(root, "small")).findings
+    assert "(and 1 more such)" in finding.problem
 
 
 @pytest.mark.parametrize(
@@ -635,14 +617,6 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
     problems = [finding.problem for finding in dvc_lock(Project(root, "small")).findings]
     assert any(word in problem for problem in problems)
     assert word.startswith("has other") or [p for p in problems if "run `maccap dvc record --profile small`" in p]
-
-
-def test_a_lock_from_before_is_one_finding(locked, tmp_path):
-    root = shutil.copytree(locked, tmp_path / "copy")
-    for name in ("out", "data/b"):
-        (root / name).write_text("made anew")
-    [finding] = dvc_lock(Project(root, "small")).findings
-    assert "(and 1 more such)" in finding.problem
 
 
 # --- interrupts ----------------------------------------------------------------------------------------------------

@@ -11,14 +11,14 @@ import yaml
 from torch.nn import functional as F
 
 import maccap.methods
-from maccap.core.errors import ConfigError, DataError
+from maccap.core.errors import ConfigError
 from maccap.core.settings import TrainingSettings
 from maccap.data.captions import Caption
 from maccap.data.features import ImageFeatures
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextBatch, TextSet, memory
 from maccap.inference.captioning import Captioner
-from maccap.methods.base import CaptioningMethod, Resources, TrainedMethod, read_resources
+from maccap.methods.base import CaptioningMethod, Resources, TrainedMethod
 from maccap.methods.registry import check_options, load_method, names, needs
 from maccap.models.encoder import EncodedOnce
 from maccap.models.language_model import LanguageModel
@@ -36,8 +36,6 @@ OPTIONS = {"viecap": {"vocabulary": "words.txt"}, "magic": {"candidates": 4}, "c
 
 
 class Features:
-    """Features of the texts in place of `TextFeatures`."""
-
     def __init__(self, rows: torch.Tensor) -> None:
         self.rows, self.dim, self.ids = rows, rows.shape[1], 1000 + torch.arange(len(rows))
 
@@ -131,13 +129,6 @@ def test_training_and_images_give_the_adaptor_the_same_shape_and_gradients(name:
     assert all(p.grad is not None for p in adaptor.parameters())
 
 
-def test_an_option_that_no_method_has_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"options\.beams does not exist"):
-        load_method("magic", TRAINING, {"beams": 3})
-    with pytest.raises(ConfigError, match=r"options\.adapter: Input should be 'none', 'mean' or .*, not 'linear'"):
-        load_method("close", TRAINING, {"adapter": "linear"})
-
-
 def test_a_method_written_as_the_page_says_has_its_name_and_options(tmp_path, monkeypatch) -> None:
     page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
     [example], [config] = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
@@ -153,6 +144,8 @@ def test_a_method_written_as_the_page_says_has_its_name_and_options(tmp_path, mo
     for name, said in {"bare": "a dataclass", "empty": "has no `training_input`", "nothing": "`Method`"}.items():
         with pytest.raises(ConfigError, match=rf"{name}\.py: .*{said}"):
             check_options(name, {})
+    with pytest.raises(ConfigError, match=r"options\.beams does not exist"):
+        load_method("mine", TRAINING, {"beams": 3})
 
 
 def test_memory_projection_is_a_softmax_average() -> None:
@@ -219,7 +212,7 @@ def test_pair_statistics_are_those_of_the_differences_and_survive_the_disk(tmp_p
     assert torch.equal(again.covariance, found.covariance)
 
 
-def test_ifcap_retrieves_the_nearest_other_captions() -> None:
+def test_ifcap_retrieves_the_nearest_other_captions_and_leaves_out_only_rows_of_the_memory_itself() -> None:
     own = method("ifcap", retrieval_variance=0.0, neighbours=3)
     texts = own.resources.memory
     rows = torch.tensor([4, 0, 7])
@@ -231,9 +224,6 @@ def test_ifcap_retrieves_the_nearest_other_captions() -> None:
     images = image_features(2)
     nearest = (images.global_ @ known.T).argsort(dim=1, descending=True)[:, :3]
     assert torch.equal(own.image_input(images, GENERATION, 1, 1)[:, 0, 1:], known[nearest])
-
-
-def test_ifcap_leaves_out_only_rows_of_the_memory_itself() -> None:
     own = method("ifcap", retrieval_variance=0.0, neighbours=1)
     validation = TextSet(own.resources.memory.features, own.resources.memory.captions, "validation")
     seen = own.training_input(validation.batch(torch.arange(4)), noise())
@@ -266,13 +256,11 @@ def test_viecap_names_what_clip_finds_above_the_threshold() -> None:
     prompts = method("viecap", threshold=0.2).image_prompts(images, EncodedOnce(encoder), GENERATION)
     chances = (global_ @ features.T / 0.01).softmax(dim=1)
     for prompt, chance in zip(prompts, chances):
-        order = chance.argsort(descending=True).tolist()[:3]
-        named = ", ".join(WORDS[i] for i in order if chance[i] >= 0.2)
+        named = ", ".join(WORDS[i] for i in chance.argsort(descending=True).tolist()[:3] if chance[i] >= 0.2)
         assert prompt == f"There are {named or 'something'} in image."
     assert prompts[0] == "There are boat in image."
-    [*_, reworded] = method("viecap", prompt="Tags: {entities}.").image_prompts(
-        images, EncodedOnce(encoder), GENERATION
-    )
+    own = method("viecap", prompt="Tags: {entities}.")
+    [*_, reworded] = own.image_prompts(images, EncodedOnce(encoder), GENERATION)
     assert reworded == prompts[-1].replace("There are", "Tags:").replace(" in image", "")
 
 
@@ -322,14 +310,3 @@ def test_magic_picks_by_confidence_degeneration_and_clip(family: str) -> None:
             score = (1 - options.alpha) * chance - options.alpha * torch.stack(penalties) + options.beta * guide
             ids.append(int(candidates[score.argmax()]))
         assert found == [lm.text(torch.tensor(ids))]
-
-
-def test_a_vocabulary_has_one_entity_a_line(tmp_path: Path) -> None:
-    file = tmp_path / "words.txt"
-    file.write_text("Fire hydrant\n\nboat\nboat\n")
-    assert read_resources(vocabulary=file).vocabulary == ("fire hydrant", "boat")
-    file.write_text("\n")
-    with pytest.raises(DataError, match=r"words\.txt: no words; write one entity a line"):
-        read_resources(vocabulary=file)
-    with pytest.raises(DataError, match=r"absent\.txt: no such file"):
-        read_resources(vocabulary=tmp_path / "absent.txt")

@@ -12,11 +12,10 @@ from maccap.metrics.registry import CaptionSet, References, metric_named
 
 TRUTH = {
     0: ["a man rides a brown horse on a beach", "someone on a horse"],
-    1: ["two dogs run on the beach", "dogs at the sea"],
-    2: ["a red bus at a stop", "a bus waits"],
+    1: ["two dogs run on the beach", "dogs at the sea"], 2: ["a red bus at a stop", "a bus waits"],
     3: ["green chairs outside a café in the sun", "a café with green chairs"],
     4: ["a cat sleeps on a sofa", "the cat is asleep on the sofa"],
-}
+}  # fmt: skip
 SEEDS = [
     {0: ["a man on a brown horse"], 1: ["two dogs at the sea"], 2: ["a bus"], 3: ["a café"], 4: ["a cat on a sofa"]},
     {0: ["a horse on a beach"], 1: ["a dog"], 2: ["a red bus at a stop sign"], 3: ["chairs in the sun"], 4: [""]},

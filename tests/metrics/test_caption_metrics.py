@@ -1,4 +1,4 @@
-"""Caption metrics: published scores of published predictions, awkward captions, and what happens without Java."""
+"""Caption metrics: published scores of published predictions, awkward captions, Java, and CoreNLP for SPICE."""
 
 import ast
 import gzip
@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from maccap.core.errors import DataError, EnvironmentProblem
-from maccap.metrics import caption_scores, captions, check_coverage, score_pairs, spice_available
+from maccap.core.job import Job
+from maccap.metrics import caption_scores, captions, check_coverage, java, score_pairs, spice_available
 from maccap.metrics.bootstrap import aligned_statistics, of_totals
 from maccap.metrics.captions import CaptionScores
 from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
+from maccap.steps import corenlp
 from tests.helpers import ROOT, SHARED, as_nobody
+from tests.helpers.files import refuses
 
 PUBLISHED = SHARED / "real" / "published_predictions"
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr"]
@@ -35,11 +39,9 @@ REFERENCES: dict[int | str, list[str]] = {
 }
 PERFECT = {id_: texts[0] for id_, texts in REFERENCES.items()}
 ODD = {
-    7: "A man ||| rides ||| a\nbrown\u2028horse.",
-    "7": "",
-    "a ||| b": "A café\x85 with\x0bgreen chairs\r\n\U0001f600 \ud800",
-    3: " . ",
-}
+    7: "A man ||| rides ||| a\nbrown\u2028horse.", "7": "",
+    "a ||| b": "A café\x85 with\x0bgreen chairs\r\n\U0001f600 \ud800", 3: " . ",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +49,19 @@ def scored() -> list[CaptionScores]:
     return score_pairs([(REFERENCES, own) for own in (PERFECT, ODD, dict(reversed(PERFECT.items())))])
 
 
-def test_no_set_needs_no_java() -> None:
-    assert score_pairs([]) == []
-
-
-def test_perfect_captions(scored: list[CaptionScores]) -> None:
+def test_perfect_captions_and_statistics_that_give_the_corpus_scores(scored: list[CaptionScores]) -> None:
     perfect, _, reordered = scored
     assert list(perfect.corpus) == NAMES + ["SPICE"] * spice_available()
     assert [perfect.corpus[name] for name in NAMES[:6]] == pytest.approx([100] * 6)
     assert perfect.corpus["CIDEr"] > 100
     assert reordered == perfect
     assert list(perfect.per_item) == list(REFERENCES)
+    for scores in scored:
+        assert list(scores.statistics) == list(REFERENCES)
+        assert_statistics_give_the_corpus(scores)
 
 
-def test_odd_captions_stay_with_their_image(scored: list[CaptionScores]) -> None:
+def test_odd_captions_stay_with_their_image_and_the_corpus_is_their_mean_for_cider_but_not_for_bleu(scored):
     perfect, odd, _ = (scores.per_item for scores in scored)
     for empty in ("7", 3):
         assert set(odd[empty].values()) == {0.0}
@@ -68,9 +69,6 @@ def test_odd_captions_stay_with_their_image(scored: list[CaptionScores]) -> None
     assert odd["a ||| b"]["BLEU-4"] == pytest.approx(perfect["a ||| b"]["BLEU-4"])
     assert 0 < odd[7]["METEOR"] < 100
     assert odd[7]["ROUGE-L"] > 60
-
-
-def test_corpus_is_not_the_mean_of_items_for_bleu_but_is_for_cider(scored: list[CaptionScores]) -> None:
     odd = scored[1]
     assert odd.corpus["CIDEr"] == pytest.approx(sum(item["CIDEr"] for item in odd.per_item.values()) / 4)
     assert odd.corpus["BLEU-1"] != pytest.approx(sum(item["BLEU-1"] for item in odd.per_item.values()) / 4)
@@ -86,16 +84,9 @@ def assert_statistics_give_the_corpus(scores: CaptionScores) -> None:
         assert of_totals(name, statistics.sum(axis=0)) == pytest.approx(value, abs=1e-9)
 
 
-def test_statistics_give_the_corpus_scores_of_perfect_and_empty_captions(scored: list[CaptionScores]) -> None:
-    for scores in scored:
-        assert list(scores.statistics) == list(REFERENCES)
-        assert_statistics_give_the_corpus(scores)
-
-
 def test_bleu_statistics_of_a_caption_worked_out_by_hand() -> None:
-    scores = scored_by(
-        "BLEU-1", [["a dog runs on the beach", "the dog", "a cat sat on the mat now"]], ["a dog on the the"]
-    )
+    references = ["a dog runs on the beach", "the dog", "a cat sat on the mat now"]
+    scores = scored_by("BLEU-1", [references], ["a dog on the the"])
     # Of 2, 6 and 7 words 6 is closest to 5; "the" occurs once in each reference; "a dog", "on the" match.
     assert scores.statistics == [[6, 5, 4, 3, 2, 4, 2, 0, 0]]
 
@@ -133,16 +124,14 @@ def test_overlap_is_bit_for_bit_that_of_pycocoevalcap(images: int, capsys: pytes
         ({n: ["a"] for n in range(9)}, {}, r"no prediction for 9 images \(0, 1, 2, 3, 4, \.\.\.\)"),
         ({1: ["a"]}, {"1": "a"}, r"1 prediction \('1'\) for an unknown image; no prediction for 1 image \(1\)"),
         ({1: ["a"], 2: []}, {1: "a", 2: "b"}, r"1 image \(2\) without a list of reference captions"),
-        ({1: "a cat"}, {1: "a"}, r"1 image \(1\) without a list"),
-        ({}, {}, "all images without"),
+        ({1: "a cat"}, {1: "a"}, r"1 image \(1\) without a list"), ({}, {}, "all images without"),
         ({1: ["a"]}, {1: ["a"]}, r"1 prediction \(1\) that is not text"),
     ],
-)
+)  # fmt: skip
 def test_bad_ids(references: dict, predictions: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
         check_coverage(references, predictions, "p.json")
-    with pytest.raises(DataError, match="prediction set 1"):
-        caption_scores(references, predictions)
+    refuses(lambda: caption_scores(references, predictions), "prediction set 1")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands in for Java")
@@ -179,14 +168,9 @@ def test_a_caption_without_words_has_no_part_of_references_without_words() -> No
 
 def test_tokens_are_those_of_pycocoevalcap_for_a_user_who_may_not_write_there() -> None:
     texts = [
-        "It's a (very) RED bus...",
-        "",
-        "don\u2019t",
-        "-LRB- \u201cx\u201d",
-        "\u00a3 5/8 o'clock",
-        "a--b \U0001f600 ; c",
-        "end",
-    ]
+        "It's a (very) RED bus...", "", "don\u2019t", "-LRB- \u201cx\u201d", "\u00a3 5/8 o'clock",
+        "a--b \U0001f600 ; c", "end",
+    ]  # fmt: skip
     theirs = PTBTokenizer().tokenize({text: [{"caption": text}] for text in texts})
     code = (
         "from maccap.metrics import captions, java\n"
@@ -196,12 +180,12 @@ def test_tokens_are_those_of_pycocoevalcap_for_a_user_who_may_not_write_there() 
     assert ast.literal_eval(out) == {text: own for text, (own,) in theirs.items()}
 
 
-def test_tokenizer_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokenizer_that_fails_is_reported_and_no_set_needs_none(tmp_path, monkeypatch) -> None:
     fake_java(tmp_path)
     monkeypatch.setattr(captions, "ensure_java", lambda: "java")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="PTB tokenizer"):
-        caption_scores({1: ["a"]}, {1: "a"})
+    assert score_pairs([]) == []
+    refuses(lambda: caption_scores({1: ["a"]}, {1: "a"}), "PTB tokenizer", kind=EnvironmentProblem)
 
 
 def fake_java(folder: Path) -> None:
@@ -269,3 +253,46 @@ def test_published_scores(expected: dict[str, list[float]], capfd: pytest.Captur
     for score in scores:
         assert_statistics_give_the_corpus(score)
     assert capfd.readouterr().out == ""
+
+
+JARS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+
+
+@pytest.fixture
+def job(tmp_path) -> Job:
+    archive = tmp_path / "corenlp.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name in (*JARS, "other.jar"):
+            zipped.writestr(f"stanford-corenlp-full-2015-12-09/{name}", name)
+    return Job({"archive": [archive]}, [tmp_path / "spice" / name for name in JARS])
+
+
+def use_java(monkeypatch, folder: Path, version: str) -> None:
+    """A `java` that only tells its version."""
+    program = folder / "java"
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(java, "ensure_java", lambda: str(program))
+
+
+@pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22"])
+def test_only_the_two_jars_are_left(job, tmp_path, monkeypatch, version):
+    use_java(monkeypatch, tmp_path, version)
+    corenlp.run(job)
+    assert [path.read_text() for path in job.outputs] == list(JARS)
+    assert sorted(path.name for path in (tmp_path / "spice").iterdir()) == sorted(JARS)
+
+
+def test_an_unfit_java_or_another_users_environment_is_named_before_anything_is_unpacked(job, tmp_path, monkeypatch):
+    use_java(monkeypatch, tmp_path, "17.0.9")
+    refuses(lambda: corenlp.run(job), "SPICE runs on Java 8 or 11, and `java` here is 17", kind=EnvironmentProblem)
+    assert not (tmp_path / "spice").exists()
+    use_java(monkeypatch, tmp_path, "11.0.22")
+    monkeypatch.setattr(java, "spice_folder", lambda: tmp_path / "lib")
+    monkeypatch.setattr(os, "access", lambda place, mode: (place, mode) != (tmp_path / "lib", os.W_OK))
+    refuses(lambda: corenlp.run(job), "lib: you may not write there", kind=EnvironmentProblem)
+    assert not (tmp_path / "spice").exists()
+    (tmp_path / "lib").mkdir()
+    for name in JARS:
+        (tmp_path / "lib" / name).touch()
+    corenlp.run(job)

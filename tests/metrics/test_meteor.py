@@ -56,9 +56,7 @@ def no_paraphrases(tmp_path: Path) -> list[str]:
     ("texts", "processes"),
     [pytest.param(PLAIN, 2, marks=pytest.mark.slow, id="plain"), pytest.param(PLAIN + PUNCTUATED, 1, id="punctuated")],
 )
-def test_scores_are_those_of_pycocoevalcap(
-    texts: list[str], processes: int, original: Meteor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_are_those_of_pycocoevalcap(texts, processes, original, monkeypatch):
     monkeypatch.setattr(meteor, "PER_PROCESS", 10)
     monkeypatch.setattr(meteor, "cores", lambda: processes)
     sets = [[(candidate, reference, "the box") for candidate in texts] for reference in texts]
@@ -80,11 +78,8 @@ def test_a_process_that_dies_is_reported_with_its_last_words(monkeypatch: pytest
 
 def test_the_score_of_resamples_is_what_java_says_of_them(no_paraphrases: list[str]) -> None:
     asked = [
-        "a dog runs ||| a dog runs",
-        "a cat sleeps ||| cats ||| a cat is sleeping",
-        "two buses ||| ",
-        "sea ||| sea of",
-    ]
+        "a dog runs ||| a dog runs", "a cat sleeps ||| cats ||| a cat is sleeping", "two buses ||| ", "sea ||| sea of",
+    ]  # fmt: skip
     lines = ask([f"SCORE ||| {texts}" for texts in asked], no_paraphrases)
     for drawn in ([0, 0, 0, 0], [0, 1, 1, 3], [2, 2, 2, 2], [1, 3, 3, 2], [0, 0, 2, 3]):
         own = [lines[number] for number in drawn]

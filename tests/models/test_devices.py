@@ -11,6 +11,7 @@ import torch
 from maccap.core.errors import EnvironmentProblem
 from maccap.models.devices import claim_gpus, frozen_dtype, gpu_ids, mixed_precision, pick_device
 from tests.helpers import ROOT
+from tests.helpers.files import refuses
 
 # Claims, tells which GPUs it got, holds them until its input closes.
 JOB = """
@@ -135,11 +136,9 @@ def test_gpus_that_were_chosen_already(machine, monkeypatch, count, shown):
 
 def test_more_gpus_than_there_are_are_refused(machine, monkeypatch):
     machine("GPU-a", "GPU-b")
-    with pytest.raises(EnvironmentProblem, match="`gpus` is 4 but this job can see 2"):
-        claim_gpus(4)
+    refuses(lambda: claim_gpus(4), "`gpus` is 4 but this job can see 2", kind=EnvironmentProblem)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    with pytest.raises(EnvironmentProblem, match="`gpus` is 2 but this job can see 1"):
-        claim_gpus(2)
+    refuses(lambda: claim_gpus(2), "`gpus` is 2 but this job can see 1", kind=EnvironmentProblem)
 
 
 def test_a_machine_without_a_driver_has_no_gpus(machine, tmp_path, monkeypatch):
@@ -166,23 +165,19 @@ def test_without_a_gpu_the_cpu_is_used_with_a_warning(monkeypatch, capsys):
     assert pick_device(2) == torch.device("cpu")
     assert "gpus is 2 but no GPU is usable" in capsys.readouterr().err
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    with pytest.raises(EnvironmentProblem, match="this job sees no usable GPU"):
-        pick_device(2)
+    refuses(lambda: pick_device(2), "this job sees no usable GPU", kind=EnvironmentProblem)
     assert pick_device(0) == torch.device("cpu")
 
 
 @pytest.mark.parametrize(
     ("device", "bf16", "wanted", "name", "dtype"),
     [
-        ("cpu", True, "auto", "no", torch.float32),
-        ("cpu", True, "bf16", "bf16", torch.bfloat16),
-        ("cpu", True, "fp16", "no", torch.float32),
-        ("cuda", True, "auto", "bf16", torch.bfloat16),
-        ("cuda", False, "auto", "fp16", torch.float16),
-        ("cuda", True, "fp16", "fp16", torch.float16),
+        ("cpu", True, "auto", "no", torch.float32), ("cpu", True, "bf16", "bf16", torch.bfloat16),
+        ("cpu", True, "fp16", "no", torch.float32), ("cuda", True, "auto", "bf16", torch.bfloat16),
+        ("cuda", False, "auto", "fp16", torch.float16), ("cuda", True, "fp16", "fp16", torch.float16),
         ("cuda", True, "no", "no", torch.float32),
     ],
-)
+)  # fmt: skip
 def test_precision(device, bf16, wanted, name, dtype, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
     assert mixed_precision(torch.device(device), wanted) == name

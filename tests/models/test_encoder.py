@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import open_clip
 import pytest
@@ -83,8 +84,7 @@ def text_feature(state: dict, ids: torch.Tensor, activation) -> torch.Tensor:
     """The text tower of OpenAI's CLIP written out, normalised [B, 16]."""
     state = {key: value.float() for key, value in state.items()}
     x = state["token_embedding.weight"][ids] + state["positional_embedding"]
-    mask = torch.full((12, 12), -torch.inf).triu(1)
-    x = transformer(state, "", x, 2, activation, mask)
+    x = transformer(state, "", x, 2, activation, torch.full((12, 12), -torch.inf).triu(1))
     x = F.layer_norm(x, (16,), state["ln_final.weight"], state["ln_final.bias"])
     return F.normalize(x[torch.arange(len(ids)), ids.argmax(-1)] @ state["text_projection"], dim=-1)
 
@@ -191,17 +191,12 @@ def test_a_tag_decides_activation_and_preprocessing_wherever_the_weights_come_fr
     ],
 )  # fmt: skip
 def test_published_weights_get_the_activation_they_were_trained_with(name, tag, quick, monkeypatch):
-    asked = {}
-
-    def stop(*args, **options):
-        asked.update(options)
-        raise FileNotFoundError
-
-    monkeypatch.setattr(open_clip, "create_model_and_transforms", stop)
+    create = Mock(side_effect=FileNotFoundError)
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", create)
     with pytest.raises(EncoderError):
         load_encoder(name, tag)
-    assert asked["force_quick_gelu"] is quick
-    assert asked["pretrained"] == tag
+    assert create.call_args.kwargs["force_quick_gelu"] is quick
+    assert create.call_args.kwargs["pretrained"] == tag
 
 
 def shrunk(name: str) -> tuple[int, dict]:
@@ -266,11 +261,8 @@ def test_token_count_and_dimension_at_full_width(name, tokens, dim):
 )  # fmt: skip
 def test_towers_without_a_class_token_are_refused_before_anything_is_fetched(name, tag, monkeypatch):
     assert tag in open_clip.list_pretrained_tags_by_model(name)
-
-    def fetch(*_, **__):
-        raise AssertionError("weights were fetched")
-
-    monkeypatch.setattr(open_clip.factory, "download_pretrained", fetch)
+    fetched = AssertionError("weights were fetched")
+    monkeypatch.setattr(open_clip.factory, "download_pretrained", Mock(side_effect=fetched))
     with pytest.raises(EncoderError, match=UNUSABLE):
         load_encoder(name, tag)
 
@@ -289,7 +281,7 @@ def test_local_towers_that_pool_or_attend_otherwise_are_refused(changes, tmp_pat
         image_tokens_and_attention(open_clip.CLIP(16, config["model_cfg"]["vision_cfg"], SMALL_TEXT), images())
 
 
-def test_a_saved_folder_gives_the_same_features_to_the_bit(tags, plain, tmp_path):
+def test_a_saved_folder_gives_the_same_features_to_the_bit_and_keeps_a_tokenizer_of_its_own(tags, plain, tmp_path):
     encoder = load_encoder("tiny", "quick")
     save_encoder(encoder, tmp_path / "saved")
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [
@@ -301,6 +293,9 @@ def test_a_saved_folder_gives_the_same_features_to_the_bit(tags, plain, tmp_path
     assert torch.equal(encoder.text_features(CAPTIONS), again.text_features(CAPTIONS))
     for ours, theirs in zip(*(image_tokens_and_attention(e.model, images()) for e in (encoder, again))):
         assert torch.equal(ours, theirs)
+    encoder = load_encoder(str(SHIPPED / "clip-scenes"))
+    save_encoder(encoder, tmp_path)
+    assert torch.equal(encoder.text_features(CAPTIONS), load_encoder(str(tmp_path)).text_features(CAPTIONS))
 
 
 def test_without_its_image_tower_an_encoder_encodes_texts_alike_and_refuses_images(tags, plain):
@@ -321,12 +316,6 @@ def test_maccap_plain_encodes_texts_by_open_clips_own_function(plain, monkeypatc
     assert used
 
 
-def test_a_saved_folder_keeps_a_tokenizer_of_its_own(tmp_path):
-    encoder = load_encoder(str(SHIPPED / "clip-scenes"))
-    save_encoder(encoder, tmp_path)
-    assert torch.equal(encoder.text_features(CAPTIONS), load_encoder(str(tmp_path)).text_features(CAPTIONS))
-
-
 SHIPPED_CONFIG = json.loads((SHIPPED / "clip-scenes/open_clip_config.json").read_text(encoding="utf-8"))
 VOCABULARY = SHIPPED_CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
 
@@ -336,13 +325,8 @@ VOCABULARY = SHIPPED_CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
 )
 def test_text_towers_that_pool_otherwise_give_their_own_features(changes, tmp_path):
     text = {
-        "context_length": 40,
-        "vocab_size": VOCABULARY,
-        "width": 16,
-        "heads": 2,
-        "layers": 2,
-        "hf_tokenizer_name": ".",
-    }
+        "context_length": 40, "vocab_size": VOCABULARY, "width": 16, "heads": 2, "layers": 2, "hf_tokenizer_name": ".",
+    }  # fmt: skip
     config = {"model_cfg": TINY | {"text_cfg": text | changes}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     for file in ("tokenizer.json", "tokenizer_config.json"):
@@ -363,7 +347,7 @@ def test_the_step_writes_a_folder_from_a_downloaded_archive_of_openai_which_mean
     assert activation_of(load_encoder(str(tmp_path)), state) == "QuickGELU"
 
 
-def test_weights_that_do_not_fit_are_refused(tags, archive, plain, tmp_path):
+def test_weights_that_do_not_fit_and_a_folder_without_its_files_are_refused(tags, archive, plain, tmp_path):
     (tmp_path / "half.pt").write_bytes(archive.read_bytes()[:20000])
     (tmp_path / "cut.safetensors").write_bytes(plain.read_bytes()[:20000])
     (tmp_path / "page.pt").write_text("<html>not found</html>")
@@ -375,6 +359,12 @@ def test_weights_that_do_not_fit_are_refused(tags, archive, plain, tmp_path):
             load_encoder("tiny", str(file))
     with pytest.raises(EncoderError, match="not the weights of the tag 'smooth'"):
         load_encoder("tiny", "smooth", weights=archive)
+    (folder := tmp_path / "folder").mkdir()
+    with pytest.raises(EncoderError, match=r"open_clip_config\.json"):
+        load_encoder(str(folder))
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
+    with pytest.raises(EncoderError, match="could not be loaded"):
+        load_encoder(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -389,14 +379,6 @@ def test_weights_that_do_not_fit_are_refused(tags, archive, plain, tmp_path):
 def test_what_does_not_exist_is_named(name, pretrained, words):
     with pytest.raises(EncoderError, match=words):
         load_encoder(name, pretrained)
-
-
-def test_a_folder_without_its_files_is_refused(tmp_path):
-    with pytest.raises(EncoderError, match=r"open_clip_config\.json"):
-        load_encoder(str(tmp_path))
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
-    with pytest.raises(EncoderError, match="could not be loaded"):
-        load_encoder(str(tmp_path))
 
 
 @pytest.mark.parametrize(("dtype", "nearness"), [(torch.bfloat16, 0.999), (torch.float16, 0.9999)], ids=str)

@@ -54,9 +54,8 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     words = ["<unk>", "<pad>", "</s>", *(f"w{i}" for i in range(3, 96))]
     own = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     own.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=own, unk_token="<unk>", pad_token="<pad>", bos_token="</s>", eos_token="</s>"
-    )
+    special = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "</s>", "eos_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=own, **special)
 
 
 def build(model_type: str, changes: dict):

@@ -1,5 +1,6 @@
-"""Language models of every family: begin, end and padding tokens, the loss, decoding in batches, files."""
+"""Language models of every family: tokens, loss, decoding in batches, files; and what lies in place of model files."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -19,13 +20,16 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from maccap.core.errors import ConfigError
+from maccap.core.errors import ConfigError, DataError, EncoderError, MaccapError
 from maccap.core.job import Job
+from maccap.models.encoder import load_encoder
 from maccap.models.language_model import FILES, LanguageModel, load_language_model, save_language_model
+from maccap.models.weights import model_files
 from maccap.steps import language_model as step
 from maccap.training.loss import reconstruction_loss
 from maccap.world.pretraining import sample_texts
-from tests.helpers.tiny import t5_tokenizer, tiny_lm
+from tests.helpers.files import refuses
+from tests.helpers.tiny import SHIPPED, t5_tokenizer, tiny_lm
 
 CAPTIONS = ["A red boat on the sea.", "Two dogs", "A small tree stands left of a big blue house."]
 PROMPTS = ["Question: What color is the boat? Short answer:", "", "A red"]
@@ -113,14 +117,12 @@ def soft_tokens(lm: LanguageModel, rows: int = 3) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("family", "begin", "end", "pad"),
-    [("opt", 2, 2, 1), ("gpt2", 0, 0, -1), ("smollm2", 1, 2, -1), ("llama", 1, 2, 3)],
+    ("family", "begin", "end", "pad"), [("opt", 2, 2, 1), ("gpt2", 0, 0, -1), ("smollm2", 1, 2, -1), ("llama", 1, 2, 3)]
 )
 def test_caption_ids_are_begin_caption_end_padding(family, begin, end, pad):
     lm = make(family)
     for text, row in zip(CAPTIONS, lm.caption_ids(CAPTIONS, 24)[0].tolist(), strict=True):
-        expected = [begin, *plain_ids(lm, text), end]
-        assert row == (expected + [pad] * 24)[:24]
+        assert row == ([begin, *plain_ids(lm, text), end] + [pad] * 24)[:24]
     assert lm.caption_ids(CAPTIONS, 4)[0][0].tolist() == [begin, *plain_ids(lm, CAPTIONS[0])[:3]]
     assert lm.caption_ids([], 4)[0].shape == (0, 4)
     assert lm.pad_id == pad
@@ -137,11 +139,6 @@ def test_the_loss_is_the_mean_over_every_row_alone(family):
         terms += [-log_probabilities[prefix.shape[1] - 1 + i, token] for i, token in enumerate(ids)]
     loss = reconstruction_loss(lm.model, prefix, lm.caption_ids(CAPTIONS, 40)[0], lm.pad_id, False)
     assert torch.allclose(loss, torch.stack(terms).mean(), atol=1e-5)
-
-
-def test_padding_that_does_not_exist_cannot_be_counted():
-    with pytest.raises(ConfigError, match=r"no padding token.*count_padding"):
-        reconstruction_loss(make("gpt2").model, torch.zeros(1, 1, 32), torch.tensor([[0, 5, 0, -1]]), -1, True)
 
 
 @pytest.mark.parametrize("family", ["opt", "llama"])
@@ -254,12 +251,13 @@ def test_an_encoder_decoder_answers_prompts():
     assert beams == [lm.generate(None, [prompt], beams=3, max_new_tokens=6)[0] for prompt in PROMPTS]
 
 
-def test_an_encoder_decoder_takes_no_prefix_and_no_training():
+def test_no_padding_is_counted_that_does_not_exist_and_an_encoder_decoder_takes_no_prefix_and_no_training():
+    with pytest.raises(ConfigError, match=r"no padding token.*count_padding"):
+        reconstruction_loss(make("gpt2").model, torch.zeros(1, 1, 32), torch.tensor([[0, 5, 0, -1]]), -1, True)
     lm = make("t5")
     with pytest.raises(ConfigError, match=r"t5 is an encoder-decoder.*no soft prefix"):
         lm.generate(torch.zeros(1, 2, 32), [""], beams=1, max_new_tokens=2)
-    with pytest.raises(ConfigError, match=r"t5 is an encoder-decoder.*causal"):
-        lm.caption_ids(CAPTIONS, 10)[0]
+    refuses(lambda: lm.caption_ids(CAPTIONS, 10)[0], "t5 is an encoder-decoder", "causal", kind=ConfigError)
 
 
 def logits(lm: LanguageModel) -> torch.Tensor:
@@ -351,8 +349,7 @@ def write_gguf(lm: LanguageModel, path: Path) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(sorted(vocabulary, key=vocabulary.__getitem__))
     writer.add_token_types([3 if i < 3 else 1 for i in range(len(vocabulary))])
-    backend = lm.tokenizer.backend_tokenizer
-    backend.model.save(str(path.parent))
+    lm.tokenizer.backend_tokenizer.model.save(str(path.parent))
     writer.add_token_merges((path.parent / "merges.txt").read_text().splitlines()[1:])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
@@ -411,8 +408,7 @@ def test_the_step_stores_a_downloaded_folder_in_the_dtype_asked_for(tmp_path):
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="absent does not exist"):
-        load_language_model(str(tmp_path / "absent"))
+    refuses(lambda: load_language_model(str(tmp_path / "absent")), "absent does not exist", kind=ConfigError)
     with pytest.raises(ConfigError, match="language_model"):
         load_language_model(str(tmp_path))
     small, large = tmp_path / "small", tmp_path / "large"
@@ -429,3 +425,70 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     (large / "model.safetensors").write_bytes((large / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(ConfigError, match="large"):
         load_language_model(str(large))
+
+
+FALSE = {
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a pointer of Git LFS"),
+    "page": (b"<!DOCTYPE html><p>Sign in", "an HTML page"), "empty": (b"", "it is empty"),
+}  # fmt: skip
+false_file = pytest.mark.parametrize(("data", "what"), FALSE.values(), ids=FALSE)
+
+
+@pytest.fixture(params=["clip-scenes", "opt-scenes"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED / request.param, tmp_path / request.param))
+
+
+def load(folder: Path) -> None:
+    if folder.name.startswith("clip"):
+        load_encoder(str(folder))
+    else:
+        load_language_model(str(folder))
+
+
+@false_file
+def test_every_file_of_a_folder_is_looked_at(folder: Path, data: bytes, what: str) -> None:
+    for path in sorted(path for path in folder.iterdir() if path.suffix != ".md"):
+        whole = path.read_bytes()
+        path.write_bytes(data)
+        for call in (load, model_files):
+            with pytest.raises(DataError, match=rf"{path.name}: it is {what.removeprefix('it is ')}"):
+                call(folder)
+        path.write_bytes(whole)
+    assert model_files(folder) == sorted(str(path) for path in folder.iterdir() if path.name != "README.md")
+
+
+@false_file
+@pytest.mark.parametrize("suffix", ["pt", "bin", "safetensors"])
+def test_a_weights_file_is_looked_at(tmp_path: Path, suffix: str, data: bytes, what: str) -> None:
+    path = tmp_path / f"weights.{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=rf"weights\.{suffix}: it is {what.removeprefix('it is ')}"):
+        load_encoder("ViT-B-32", str(path))
+
+
+def test_what_is_no_pickle_is_called_so_without_an_advice_to_trust_it(tmp_path: Path) -> None:
+    for name, data in (("text.pt", b"hello weights, hello"), ("numbers.bin", bytes(range(256)))):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(EncoderError, match=rf"{name}.* damaged, or of another kind") as caught:
+            load_encoder("ViT-B-32", str(tmp_path / name))
+        assert "weights_only" not in str(caught.value)
+    opt = Path(shutil.copytree(SHIPPED / "opt-scenes", tmp_path / "opt"))
+    (opt / "model.safetensors").unlink()
+    (opt / "pytorch_model.bin").write_bytes(b"hello weights, hello")
+    with pytest.raises(ConfigError) as refused:
+        load_language_model(str(opt))
+    assert "weights_only" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", json.dumps({"model_cfg": 7}), "null"])
+def test_a_damaged_description_is_no_traceback(folder: Path, text: str) -> None:
+    for path in folder.glob("*.json"):
+        whole = path.read_bytes()
+        path.write_text(text)
+        try:
+            load(folder)
+        except MaccapError as error:
+            assert str(folder) in str(error)  # noqa: PT017
+        path.write_bytes(whole)
+    assert torch.get_default_dtype() == torch.float32

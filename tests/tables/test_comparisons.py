@@ -11,7 +11,8 @@ from maccap.core.errors import DataError
 from maccap.core.settings import swept
 from maccap.figures.figures import sweep_figure
 from maccap.metrics.bootstrap import difference_interval, resampled
-from maccap.tables.build import build
+from maccap.metrics.metric_files import write_metrics
+from maccap.tables.build import build, vqa, vqa_types
 from maccap.tables.captions import MARK, captions, comparable, comparison, sweep
 from maccap.tables.results import on_common_seeds, read_results
 from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
@@ -100,7 +101,7 @@ def test_equal_runs_differ_by_nothing_and_seeds_alone_make_an_interval_wide() ->
     assert high == pytest.approx(6.0)
 
 
-def test_marks_stand_where_the_interval_leaves_out_zero(metrics: list[Path]) -> None:
+def test_marks_stand_where_the_interval_leaves_out_zero_and_none_without_a_reference(metrics: list[Path]) -> None:
     table = captions(metrics, CFG, "T")
     base, better, same = (by_column(row, table.columns) for row in table.rows)
     assert [row.labels for row in table.rows] == [["Daylight", "Base"], ["Daylight", "Better"], ["Daylight", "Same"]]
@@ -108,11 +109,7 @@ def test_marks_stand_where_the_interval_leaves_out_zero(metrics: list[Path]) -> 
     assert better["BLEU-4"].mark == same["CIDEr"].mark == base["CIDEr"].mark == ""
     assert any(note.startswith(f"{MARK} differs from Base") for note in table.notes)
     assert "Better: has more of it." in table.notes
-
-
-def test_without_a_reference_nothing_is_marked(metrics: list[Path]) -> None:
-    cfg = {key: value for key, value in CFG.items() if key != "tables.t.reference"}
-    table = captions(metrics, cfg, "T")
+    table = captions(metrics, {key: value for key, value in CFG.items() if key != "tables.t.reference"}, "T")
     assert not any(cell.mark for _, _, cell in table.numbers())
     assert not any(note.startswith(MARK) for note in table.notes)
 
@@ -134,16 +131,12 @@ def test_other_images_are_not_compared(metrics: list[Path]) -> None:
 def with_fewer_seeds(metrics: list[Path], name: str, count: int) -> None:
     shifts = {"base": 0.0, "better": 4.0, "same": 0.001}
     own = {other: SEEDS[: count if other == name else 3] for other in shifts}
-    write_lines(
-        metrics[0], (row for other, s in shifts.items() for seed in own[other] for row in scores(other, s, seed))
-    )
+    write_lines(metrics[0], (row for run, s in shifts.items() for seed in own[run] for row in scores(run, s, seed)))
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("fewer", ["better", "base"])
-def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(
-    metrics: list[Path], fewer: str, count: int
-) -> None:
+def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(metrics, fewer, count):
     with_fewer_seeds(metrics, fewer, count)
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)
@@ -157,8 +150,7 @@ def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(
         images, seeds = generator.integers(IMAGES, size=IMAGES), generator.integers(count, size=count)
         by_hand.append((ours - base)[np.ix_(seeds, images)].mean())
     assert (low.value, high.value) == pytest.approx(np.percentile(by_hand, (2.5, 97.5)), abs=0.15)
-    same = by_column(table.rows[2], table.columns)["ΔCIDEr"]
-    assert same.n == (count if fewer == "base" else 3)
+    assert by_column(table.rows[2], table.columns)["ΔCIDEr"].n == (count if fewer == "base" else 3)
 
     told = f"{'One seed' if count == 1 else '2 seeds'}: {fewer.title()}"
     assert f"{told}; differences are on the seeds that both have." in table.notes
@@ -171,13 +163,7 @@ def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(
     assert f"{told}." in captions(metrics, alone, "T").notes
 
 
-def test_rows_with_as_many_seeds_have_no_note(metrics: list[Path]) -> None:
-    assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
-
-
-def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(
-    metrics: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(metrics, tmp_path, monkeypatch):
     with_fewer_seeds(metrics, "better", 1)
     table = sweep(metrics, of_draws(1), "T")
     assert "One seed: draws 2; differences are on the seeds that both have." in table.notes
@@ -221,7 +207,7 @@ def test_a_human_of_fewer_images_or_none_has_a_row_with_a_note(metrics: list[Pat
         assert not any("a gap" in note for note in table.notes)
 
 
-def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: list[Path]) -> None:
+def test_a_comparison_has_the_difference_its_interval_and_a_verdict_and_no_note_of_seeds(metrics: list[Path]) -> None:
     table = comparison(metrics, CFG, "T")
     better = by_column(table.rows[1], table.columns)
     delta, low, high = (better[column] for column in ("ΔCIDEr", "Δ 95 % low", "Δ 95 % high"))
@@ -233,6 +219,7 @@ def test_a_comparison_has_the_difference_its_interval_and_a_verdict(metrics: lis
     told = "\n".join(table.notes)
     assert "Claim “it helps”: holds here on 3 seeds: Better against Base, CIDEr +" in told
     assert "Claim “nothing helps”: is undecided" in told
+    assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
 
 
 def test_a_sweep_is_in_the_order_of_its_values(metrics: list[Path]) -> None:
@@ -286,3 +273,52 @@ def test_a_comparison_holds_a_row_against_the_experiment_that_it_names(metrics: 
     assert by_plain[2] is not None
     assert same.value == pytest.approx(by_plain[2].value - by_plain[1].value)
     assert "nearest row above" in next(note for note in told.notes if note.startswith("Δ"))
+
+
+QUESTIONS = 60
+ASKED = {
+    "table": "t", "seed": 1, "tables.t.reference": "majority", "cells": [["d", "ours", "d"], ["d", "majority", "d"]],
+    "vqa_methods.ours.label": "ours", "vqa_methods.majority.label": "majority",
+}  # fmt: skip
+
+
+def files(tmp_path, accuracies):
+    """Metric files of two seeds; `accuracies` has, by method and question type, the share of right answers."""
+    rows = []
+    for method, by_type in accuracies.items():
+        for seed in (1, 2):
+            about = {"trained": "d", "vqa_method": method, "tested": "d", "seed": seed}
+            nothing = dict.fromkeys(("answer_type", "question_type", "question_id", "image_id"))
+            of = {"how": "number", "is": "yes/no"}
+            items = [
+                {"answer_type": of[kind], "question_type": kind, "question_id": 100 * n + len(kind), "image_id": n}
+                | {"accuracy": 100.0 * ((n * 7 + seed) % QUESTIONS < share * QUESTIONS)}
+                for kind, share in by_type.items()
+                for n in range(QUESTIONS)
+            ]
+            for column, value in [
+                ("image_id", None),
+                *(("question_type", k) for k in of),
+                *(("answer_type", a) for a in of.values()),
+            ]:
+                own = [row["accuracy"] for row in items if value is None or row[column] == value]
+                rows.append(about | nothing | {column: value, "accuracy": float(np.mean(own))})
+            rows += [about | row for row in items]
+    pair = [tmp_path / "m.jsonl", tmp_path / "m.items.jsonl"]
+    write_metrics(pair, rows)
+    return pair
+
+
+def test_answers_are_marked_where_the_difference_to_the_reference_leaves_out_0(tmp_path):
+    metrics = files(tmp_path, {"ours": {"how": 0.9, "is": 0.5}, "majority": {"how": 0.4, "is": 0.5}})
+    by_type = vqa_types(metrics, ASKED, "T")
+    assert [row.labels for row in by_type.rows] == [["how"], ["is"]]
+    assert [[cell.mark for cell in row.cells] for row in by_type.rows] == [["*", ""], ["", ""]]
+    assert "* differs from majority" in by_type.notes[0]
+    overall = vqa(metrics, ASKED, "T")
+    assert [cell and cell.mark for cell in overall.rows[0].cells] == ["*", "", "*", None]
+    assert [cell and cell.mark for cell in overall.rows[1].cells] == ["", "", "", None]
+    cfg = {key: value for key, value in ASKED.items() if key != "tables.t.reference"}
+    table = vqa_types(metrics, cfg, "T")
+    assert not any(cell.mark for row in table.rows for cell in row.cells)
+    assert table.notes == []

@@ -34,8 +34,7 @@ def write(table: Table, folder: Path, name: str) -> Path:
 
 
 def test_a_bar_or_a_new_line_in_a_label_does_not_break_a_row_of_markdown():
-    table = captions_table([["COCO", "a|b\nc"]])
-    row = to_markdown(table).splitlines()[4]
+    row = to_markdown(captions_table([["COCO", "a|b\nc"]])).splitlines()[4]
     assert [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:3]] == ["COCO", r"a\|b c"]
 
 
@@ -69,7 +68,7 @@ def tables(tmp_path) -> list[Path]:
         (["vqa_types", "is the café's", "prefix"], "VqaTypesIsTheCafeSPrefix"),
         (["CC3M", "image-to-text R@10"], "CcThreeMImageToTextRAtOneZero"),
     ],
-)
+)  # fmt: skip
 def test_names_have_letters_only_and_follow_the_rule(parts, name):
     assert macro_name(*parts) == name
     assert re.fullmatch("[A-Za-z]+", name)
@@ -86,13 +85,10 @@ def test_every_number_of_the_tables_is_a_macro_with_its_printed_value(tables):
     assert len(found) == len(numbers) + sum(cell.sd is not None for cell in numbers) + cells.count("34.5")
 
 
-def test_printed_numbers_that_are_text_are_macros_and_words_are_not():
+def test_printed_numbers_that_are_text_are_macros_with_a_true_minus_and_words_are_not():
     rows = [Row(["CIDEr"], ["49.3", number(48.0, None), "close", None])]
     table = Table("Reported", ["metric"], ["reported", "reproduced", "verdict", "source"], rows)
     assert macros({"reported": table}) == {"ReportedCiderReported": "49.3", "ReportedCiderReproduced": "48.0"}
-
-
-def test_a_macro_of_a_negative_number_computed_or_text_has_a_true_minus():
     table = Table("T", ["metric"], ["a", "b"], [Row(["CIDEr"], [Cell(-1.25, None, 1, []), "-3.2"])])
     assert re.findall(r"\{\\ensuremath\{(.*?)\}\}", to_macros({"reported": table})) == ["-1.2", "-3.2"]
 

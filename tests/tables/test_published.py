@@ -109,9 +109,7 @@ def published() -> list[Reported]:
     return read_reported(CSV)
 
 
-def test_every_verified_number_is_there_with_its_source_and_nothing_else(
-    shared: Path, published: list[Reported]
-) -> None:
+def test_every_verified_number_is_there_with_its_source_and_nothing_else(shared, published):
     facts = verified(shared / "PAPER_FACTS.md")
     assert len(facts) > 300
     ours = {key(row): row for row in published if row.value is not None}
@@ -125,12 +123,16 @@ def test_every_verified_number_is_there_with_its_source_and_nothing_else(
         assert len(row.evidence.split("; ")) == len(given)
 
 
-def test_well_known_cells(published: list[Reported]) -> None:
+def test_well_known_cells_and_the_precision_of_print(published: list[Reported]) -> None:
     values = {key(row): row.value for row in published}
     assert values["MAGIC", "coco", "coco", "CIDEr"] == Decimal("49.3")
     assert values["DeCap", "cc3m", "coco", "CIDEr"] == Decimal("42.1")
     assert values["BLIP-2 OPT-2.7B", "other", "vqav2", "VQA accuracy"] == Decimal("51.88")
     assert values["ViECap", "coco", "nocaps_overall", "SPICE"] == Decimal("9.5")
+    precision = {row.method: row.precision for row in published}
+    assert precision["BLIP-2 OPT-2.7B"] == pytest.approx(0.01)
+    assert precision["MAGIC"] == pytest.approx(0.1)
+    assert precision["MacCap"] == 0
 
 
 def test_numbers_that_nobody_could_read_are_empty(published: list[Reported]) -> None:
@@ -139,13 +141,6 @@ def test_numbers_that_nobody_could_read_are_empty(published: list[Reported]) -> 
     assert all(row.value is None and not row.source and "arXiv 2401.02347" in row.note for row in own)
     assert all(row.value is not None for row in published if row.method != "MacCap")
     assert not {"EntroCap", "TOMCap", "Frozen"} & {row.method for row in published}
-
-
-def test_precision_is_that_of_print(published: list[Reported]) -> None:
-    precision = {row.method: row.precision for row in published}
-    assert precision["BLIP-2 OPT-2.7B"] == pytest.approx(0.01)
-    assert precision["MAGIC"] == pytest.approx(0.1)
-    assert precision["MacCap"] == 0
 
 
 HEADER = ",".join(COLUMNS)
@@ -167,7 +162,7 @@ LINE = "MAGIC,coco,coco,CIDEr,49.3,ViT-B/32,GPT-2,a paper,read in it,"
         ([HEADER, LINE.rsplit(",", 2)[0]], "line 2: it must have 10 fields"),
         ([HEADER, LINE + '"'], "cannot be read as CSV"),
     ],
-)
+)  # fmt: skip
 def test_a_bad_file_is_named_with_line_and_fault(tmp_path: Path, lines: list[str], words: str) -> None:
     path = tmp_path / "reported.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -183,9 +178,6 @@ def test_a_mark_before_the_first_column_is_no_part_of_its_name(tmp_path: Path) -
     (tmp_path / "latin.csv").write_bytes(f"{HEADER}\n{LINE}é\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"latin\.csv: line 2 is not UTF-8 \(byte 0xe9\); save it as UTF-8"):
         read_reported(tmp_path / "latin.csv")
-
-
-def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         read_reported(tmp_path / "none.csv")
 
@@ -193,23 +185,17 @@ def test_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reported", "mean", "bounds", "expected"),
     [
-        (49.3, None, None, "not run"),
-        (None, None, None, "not run"),
-        (None, 50.0, (49.0, 51.0), ""),
+        (49.3, None, None, "not run"), (None, None, None, "not run"), (None, 50.0, (49.0, 51.0), ""),
         (49.3, 49.3, (48.0, 50.6), "reproduced"),
         (49.3, 50.3, (50.0, 50.6), "reproduced"),  # just within the tolerance
-        (49.3, 48.3, (48.0, 48.6), "reproduced"),
-        (49.3, 50.31, (50.0, 50.6), "close"),
+        (49.3, 48.3, (48.0, 48.6), "reproduced"), (49.3, 50.31, (50.0, 50.6), "close"),
         (49.3, 50.9, (49.2, 52.6), "reproduced"),  # within the interval
         (49.3, 50.9, (49.31, 52.6), "close"),
         (49.3, 52.3, (52.0, 52.6), "close"),  # just within three times the tolerance
-        (49.3, 46.29, (46.0, 46.6), "not reproduced"),
-        (49.3, 60.0, (59.0, 61.0), "not reproduced"),
+        (49.3, 46.29, (46.0, 46.6), "not reproduced"), (49.3, 60.0, (59.0, 61.0), "not reproduced"),
     ],
-)
-def test_the_rule(
-    reported: float | None, mean: float | None, bounds: tuple[float, float] | None, expected: str
-) -> None:
+)  # fmt: skip
+def test_the_rule(reported, mean, bounds, expected):
     assert verdict(reported, 0.1, mean, bounds, tolerance=1.0, reduced=False) == expected
     assert verdict(reported, 0.1, mean, bounds, 1.0, reduced=True) == ("not run" if mean is None else "reduced run")
 
@@ -299,19 +285,16 @@ def test_the_table(table: Callable[..., Table]) -> None:
     assert {cells["source"] for cells in rows.values()} - {None} == set(numbered)
 
 
-def test_a_reduced_table_has_no_verdict_but_that(table: Callable[..., Table]) -> None:
+def test_a_reduced_table_has_no_verdict_but_that_and_the_tolerance_of_the_config_counts(table) -> None:
     found = table(reduced=True)
     assert {row.cells[4] for row in found.rows} == {"reduced run", "not run"}
     assert found.notes[0].startswith("Reduced run")
-
-
-def test_the_tolerance_of_the_config_counts(table: Callable[..., Table]) -> None:
     found = table(**{"reported.tolerance": 100.0})
     assert {row.cells[4] for row in found.rows if row.cells[1]} == {"reproduced", ""}
     assert any("by at most 100 " in note for note in found.notes)
 
 
-def test_text_cells_reach_every_format(table: Callable[..., Table], tmp_path: Path) -> None:
+def test_text_cells_reach_every_format_and_tables_of_numbers_have_no_text_column(table, tmp_path):
     outputs = [tmp_path / f"reported.{suffix}" for suffix in ("json", "csv", "md", "tex")]
     write_table(table(), outputs)
     assert json.loads(outputs[0].read_text())["rows"][0]["cells"][0] == "69.2"
@@ -321,9 +304,6 @@ def test_text_cells_reach_every_format(table: Callable[..., Table], tmp_path: Pa
     assert {line["n"] for line in lines if line["column"] == "reproduced"} == {"3", "1"}
     assert "| not run " in outputs[2].read_text(encoding="utf-8")
     assert "& not run &" in outputs[3].read_text(encoding="utf-8")
-
-
-def test_tables_of_numbers_have_no_text_column() -> None:
     long = tidy(Table("t", ["a"], ["b", "c"], [Row(["x"], [Cell(1.5, None, 1, []), None])]))
     written = pd.read_csv(io.StringIO(long.to_csv(index=False)))
     assert list(written) == ["a", "column", "value", "sd", "n"]

@@ -1,4 +1,4 @@
-"""Text-only training: the schedule, what is trained, resuming to the same bits after kill -9."""
+"""Text-only training: the schedule, what is trained, resuming to the same bits after kill -9, and half precision."""
 
 import itertools
 import json
@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from maccap.core.errors import ConfigError, DataError
@@ -24,13 +27,13 @@ from maccap.methods.registry import load_method
 from maccap.models.devices import frozen_dtype
 from maccap.training.trainer import Trainer, learning_rate_factor
 from tests.helpers import ROOT
+from tests.helpers.second_device import second_device
 from tests.helpers.tiny import TRAINING, text_files, tiny_lm
 
 
 def data(count: int = 44, dim: int = 16) -> tuple[torch.Tensor, list[str]]:
-    features = torch.nn.functional.normalize(
-        torch.randn(count, dim, generator=torch.Generator().manual_seed(5)), dim=-1
-    )
+    drawn = torch.randn(count, dim, generator=torch.Generator().manual_seed(5))
+    features = torch.nn.functional.normalize(drawn, dim=-1)
     captions = [f"A red {noun} on the grass{end}." for noun in ("boat", "fish", "star", "tree") for end in ("", " now")]
     return features, (captions * count)[:count]
 
@@ -88,9 +91,8 @@ def test_training_lowers_the_loss_and_leaves_the_language_model_alone(tmp_path, 
     log = [json.loads(line) for line in (tmp_path / "s3/log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"] - 0.5
     assert log[-1]["step"] == run.steps == 12 * 6
-    assert [list(line.items())[:3] for line in log] == [[("trained", "daylight"), ("run", method), ("seed", 3)]] * len(
-        log
-    )
+    about = [("trained", "daylight"), ("run", method), ("seed", 3)]
+    assert [list(line.items())[:3] for line in log] == [about] * len(log)
     assert "validation_loss" in log[-1]
     assert all(torch.equal(v, before[k]) for k, v in run.lm.model.state_dict().items())
 
@@ -280,8 +282,7 @@ def test_resumes_to_the_same_bits_after_kill_9(tmp_path):
 
     assert torch.load(state, weights_only=True)["step"] > 0
     trainer(tmp_path / "killed", epochs=8).run()
-    straight = trainer(tmp_path / "straight", epochs=8)
-    straight.run()
+    trainer(tmp_path / "straight", epochs=8).run()
     for name in ("s3/adaptor.safetensors", "s3/log.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
     assert set(load_file(tmp_path / "killed/s3/adaptor.safetensors"))
@@ -303,3 +304,84 @@ def test_training_on_several_gpus_becomes_their_launcher(monkeypatch, tmp_path):
     assert command[command.index("--num_processes") + 1] == "2"
     assert command[-6:] == ["-m", "maccap", "step", "train", "--output", "x"]
     assert "--multi_gpu" in command
+
+
+SHORT = {"batch_size": 22, "epochs": 3, "checkpoint_every": 3, "dropout_first_epoch_only": False}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerate() -> Iterator[None]:
+    """accelerate has one precision for a process."""
+    AcceleratorState._reset_state(True)
+    yield
+    AcceleratorState._reset_state(True)
+
+
+def losses(folder: Path) -> list[float]:
+    log = [json.loads(line) for line in (folder / "s3/log.jsonl").read_text().splitlines()]
+    return [value for line in log for key, value in line.items() if key in ("loss", "validation_loss")]
+
+
+def test_bf16_on_the_cpu_learns_as_float32_does(tmp_path):
+    """Both fall from 6.6 to 6.0; the curves are never more than 0.02 apart."""
+    curves = []
+    for precision in ("no", "bf16"):
+        AcceleratorState._reset_state(True)
+        run = trainer(tmp_path / precision, precision=precision, epochs=6, learning_rate=5e-3)
+        run.run()
+        assert run.lm.model.dtype == {"no": torch.float32, "bf16": torch.bfloat16}[precision]
+        assert {value.dtype for value in run.adaptor.state_dict().values()} == {torch.float32}
+        curves.append(losses(tmp_path / precision))
+    assert curves[1] == pytest.approx(curves[0], abs=0.02)
+    assert curves[0] != curves[1]
+    assert curves[0][-2] < curves[0][0] - 0.5
+
+
+def stop(run: Trainer, at: int) -> None:
+    step = run.one_step
+
+    def one_step() -> tuple[torch.Tensor, torch.Tensor]:
+        if run.step == at:
+            raise KeyboardInterrupt
+        return step()
+
+    run.one_step = one_step  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cpu", "bf16"), pytest.param("cuda", "bf16", marks=pytest.mark.slow), ("cuda", "fp16")]
+)
+def test_a_stopped_training_ends_with_the_same_bits_and_near_float32_s_losses(tmp_path, device, precision):
+    trainer(tmp_path / "float32", **SHORT).run()
+    AcceleratorState._reset_state(True)
+    with second_device() if device == "cuda" else nullcontext():
+
+        def make(name: str) -> Trainer:
+            return trainer(tmp_path / name, device=device, precision=precision, **SHORT)
+
+        straight = make("straight")
+        straight.run()
+        stop(make("stopped"), at=4)
+        again = make("stopped")
+        again.run()
+        assert (again.accelerator.scaler is not None) == (precision == "fp16")
+    for file in ("adaptor.safetensors", "log.jsonl"):
+        assert (straight.folder / file).read_bytes() == (again.folder / file).read_bytes(), file
+    assert losses(tmp_path / "straight") == pytest.approx(losses(tmp_path / "float32"), abs=0.02)
+
+
+def test_a_gradient_that_fp16_cannot_hold_changes_nothing(tmp_path):
+    with second_device():
+        run = trainer(tmp_path, device="cuda", precision="fp16", epochs=1, log_every=1)
+        scaler = run.accelerator.scaler
+        scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**40})
+        before = {name: value.clone() for name, value in run.adaptor.state_dict().items()}
+        run.one_step()
+        assert all(torch.equal(value, before[name]) for name, value in run.adaptor.state_dict().items())
+        assert scaler.get_scale() == 2.0**39
+        run.run()
+    log = (run.folder / "log.jsonl").read_text()
+    assert '"gradient_norm": null' in log
+    assert "Infinity" not in log

@@ -1,9 +1,7 @@
 """The parts of the recipe against what a loop over everything finds."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,8 +38,7 @@ def test_the_loss_is_clips_with_the_exchanged_captions_as_further_texts() -> Non
 def test_texts_that_are_missing_leave_every_gradient_finite() -> None:
     images, texts = features(4, 8).requires_grad_(), features(4, 3, 8).requires_grad_()
     scale = torch.tensor(5.0, requires_grad=True)
-    spoken = torch.tensor([[True, True, False]] * 4)
-    pretraining.contrast(images, texts, spoken, scale).backward()
+    pretraining.contrast(images, texts, torch.tensor([[True, True, False]] * 4), scale).backward()
     assert all(part.grad is not None and part.grad.isfinite().all() for part in (images, texts, scale))
 
 
@@ -137,12 +134,8 @@ def test_a_feature_names_the_ground_and_all_that_is_there_alone_and_with_its_col
     given = features(4, 4)
     labels, grounds = torch.full((4, 6, 4), -100), torch.tensor([2, -100, 7, -100])
     told = {
-        (0, 3): [4, 1, 2, 0],
-        (0, 5): [19, 7, 0, 1],
-        (1, 0): [0, 0, 0, 0],
-        (2, 1): [8, 3, 1, 1],
-        (2, 2): [7, 3, 1, 0],
-    }
+        (0, 3): [4, 1, 2, 0], (0, 5): [19, 7, 0, 1], (1, 0): [0, 0, 0, 0], (2, 1): [8, 3, 1, 1], (2, 2): [7, 3, 1, 0],
+    }  # fmt: skip
     for (row, place), words in told.items():
         labels[row, place] = torch.tensor(words)
     logits, ground = naming.of_feature(10 * given).detach(), naming.of_ground(10 * given).detach().softmax(-1)
@@ -214,9 +207,8 @@ def test_the_loss_behind_soft_tokens_is_that_of_training() -> None:
     found = pretraining.loss_behind(lm.model, soft, embedded, ids)
     assert float(found) == pytest.approx(float(reconstruction_loss(lm.model, soft, ids, 1, False)), rel=1e-6)
     alone = lm.model(input_ids=ids[:1], labels=ids[:1]).loss
-    assert float(pretraining.loss_behind(lm.model, soft[:1, :0], embedded[:1], ids[:1])) == pytest.approx(
-        float(alone), rel=1e-6
-    )
+    found = pretraining.loss_behind(lm.model, soft[:1, :0], embedded[:1], ids[:1])
+    assert float(found) == pytest.approx(float(alone), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +218,7 @@ def test_the_loss_behind_soft_tokens_is_that_of_training() -> None:
         (pretraining.pretrain_lm, LM, "model.safetensors"),
     ],
 )
-def test_a_model_pretrained_again_in_the_same_folder_has_the_same_bytes(
-    pretrain: Callable[..., object], settings: dict[str, float], weights: str, tmp_path: Path
-) -> None:
+def test_a_model_pretrained_again_in_the_same_folder_has_the_same_bytes(pretrain, settings, weights, tmp_path):
     made = []
     for _ in range(2):
         pretrain(tmp_path, settings, 7)

@@ -186,7 +186,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 # --- reproducible --------------------------------------------------------------------------------------------------
-def test_the_same_seed_writes_the_same_bytes_in_another_process(written: tuple[str, Path], tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_bytes_in_another_process_and_another_seed_does_not(written, tmp_path):
     domain, folder = written
     assert {path.name for path in folder.iterdir()} == FILES
     code = (
@@ -197,10 +197,6 @@ def test_the_same_seed_writes_the_same_bytes_in_another_process(written: tuple[s
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
-
-
-def test_another_seed_writes_other_bytes(written: tuple[str, Path], tmp_path: Path) -> None:
-    domain, folder = written
     write_world(tmp_path, domain, COUNTS, 3, seed=12)
     for name in FILES:
         assert (tmp_path / name).read_bytes() != (folder / name).read_bytes(), name
@@ -214,9 +210,7 @@ def test_a_scene_and_what_is_drawn_from_it_do_not_depend_on_the_count(split: str
     assert len({content(s) for s, _ in many}) == 5
 
 
-def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(
-    written: tuple[str, Path], tmp_path: Path
-) -> None:
+def test_more_scenes_leave_the_texts_and_images_of_the_others_as_they_were(written, tmp_path):
     domain, folder = written
     write_world(tmp_path, domain, {"train": 8, "val": 3, "test": 5}, 3, seed=11)
 
@@ -244,9 +238,7 @@ def test_no_scene_of_one_split_occurs_in_another() -> None:
     assert len(split_of) > 5000
 
 
-def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes_repeat(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes_repeat(monkeypatch):
     monkeypatch.setattr(world, "NOUNS", ("ball", "box", "star"))
     monkeypatch.setattr(world, "COLOURS", ("red",))
     monkeypatch.setattr(world, "GROUNDS", {"daylight": ("sand",), "chalk": ("sand",)})
@@ -259,12 +251,9 @@ def test_no_scene_of_one_split_occurs_in_another_in_a_world_so_small_that_scenes
         assert not found[a].keys() & found[b].keys()
 
 
-def test_the_split_is_decided_by_what_the_scene_shows_and_not_by_the_order_of_its_groups() -> None:
+def test_the_split_is_decided_by_what_the_scene_shows_and_each_has_its_share_of_all_scenes() -> None:
     for scene, _ in drawn("chalk", 300):
         assert {replace(scene, groups=order).split for order in permutations(scene.groups)} == {scene.split}
-
-
-def test_the_splits_have_their_shares_of_all_scenes() -> None:
     n = 4000
     found = Counter(scene.split for domain in DOMAINS for scene, _ in drawn(domain, n // 2))
     for split, share in {"pretrain": 0.6, "train": 0.25, "val": 0.05, "test": 0.1}.items():
@@ -282,7 +271,7 @@ def test_the_models_are_pretrained_on_pretrain_scenes_only(monkeypatch: pytest.M
     assert {s.domain for s in seen} == set(DOMAINS)
 
 
-def test_scenes_are_well_formed() -> None:
+def test_scenes_are_well_formed_and_the_vocabulary_for_prompts_holds_all_their_nouns() -> None:
     for domain in DOMAINS:
         for scene, _ in drawn(domain, 500):
             assert 3 <= len(scene.groups) <= 6
@@ -293,14 +282,11 @@ def test_scenes_are_well_formed() -> None:
                 assert g.noun in PLURALS
                 assert g.plural == PLURALS[g.noun]
                 assert (g.row, g.column, g.count) in {(r, c, n) for r in (0, 1) for c in (0, 1, 2) for n in (1, 2, 3)}
-
-
-# --- captions ------------------------------------------------------------------------------------------------------
-def test_the_vocabulary_for_prompts_holds_every_noun_that_scenes_can_have() -> None:
     words = (ROOT / "workflow/resources/entities/scenes.txt").read_text(encoding="utf-8").split()
     assert words == sorted(world.NOUNS) == sorted({g.noun for s, _ in drawn("daylight", 300) for g in s.groups})
 
 
+# --- captions ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_caption_is_true_of_its_scene(domain: str) -> None:
     said: Counter[str] = Counter()
@@ -371,7 +357,7 @@ def test_the_language_model_reads_texts_that_say_again_what_stands_before() -> N
     assert 0.4 < again / total < 0.7
 
 
-def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_differ() -> None:
+def test_captions_of_a_scene_differ_and_each_tells_one_to_three_of_its_groups() -> None:
     different = 0
     for scene, rng in drawn("daylight", 300):
         texts = [caption(scene, rng) for _ in range(5)]
@@ -381,9 +367,6 @@ def test_each_caption_tells_only_part_of_its_scene_and_captions_of_a_scene_diffe
             assert told >= 1
             assert not (re.search(r"top|bottom|left|right", text) and told == 3)
     assert different > 270
-
-
-def test_two_captions_in_five_tell_one_group_two_tell_two_and_one_tells_three() -> None:
     found = Counter(len(tell(scene, rng).groups) for scene, rng in scenes("daylight", "pretrain", 3000, 3))
     assert [round(found[n] / 3000, 1) for n in (1, 2, 3)] == [0.4, 0.4, 0.2]
 
@@ -479,9 +462,8 @@ def of_colour(pixels: np.ndarray, colour: str) -> np.ndarray:
         return (value > 0.93) & (saturation < 0.1)
     r, g, b = np.moveaxis(rgb, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sector = np.where(
-            value == r, (g - b) / chroma % 6, np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4)
-        )
+        other = np.where(value == g, (b - r) / chroma + 2, (r - g) / chroma + 4)
+        sector = np.where(value == r, (g - b) / chroma % 6, other)
     apart = np.abs((np.nan_to_num(sector) * 60 - HUES[colour] + 180) % 360 - 180)
     vivid = saturation > (0.25 if colour == "pink" else 0.6)
     return (apart < 9) & vivid & (value > (0.72 if colour == "red" else 0.5))
@@ -552,9 +534,8 @@ def test_the_readers_of_the_real_data_sets_read_the_files(written: tuple[str, Pa
         annotations = read_annotations(folder / f"vqa_annotations.{split}.json", questions)["annotations"]
         assert len(questions) == 3 * COUNTS[split]
         assert {q.image_id for q in questions} == {row.image_id for row in table if row.split == split}
-        assert [(q.question_id, q.image_id) for q in questions] == [
-            (a["question_id"], a["image_id"]) for a in annotations
-        ]
+        answered = [(row["question_id"], row["image_id"]) for row in annotations]
+        assert [(q.question_id, q.image_id) for q in questions] == answered
 
 
 def test_captions_and_questions_on_disk_are_true_of_their_scenes(written: tuple[str, Path]) -> None:

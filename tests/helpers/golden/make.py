@@ -30,10 +30,7 @@ RELEASED = {"queries": "query_fusion.weight", "decoder.": "aligner.", "projectio
 RELEASED |= {"projection.2.": "align_proj.layers.1.", "projection.4.": "align_proj.layers.2."}
 
 
-@torch.no_grad()
-def main(folder: Path) -> None:
-    torch.manual_seed(0)
-    clip, lm = META["clip"], META["lm"]
+def clip_of(clip: dict[str, int]) -> open_clip.CLIP:
     vision = {
         "image_size": clip["image"], "patch_size": clip["patch"], "width": clip["width"], "layers": clip["layers"],
         "head_width": 64,
@@ -42,14 +39,23 @@ def main(folder: Path) -> None:
         "context_length": clip["ctx"], "vocab_size": clip["vocab"], "width": clip["twidth"], "heads": clip["theads"],
         "layers": clip["tlayers"],
     }  # fmt: skip
-    encoder = open_clip.CLIP(clip["embed_dim"], vision, text, quick_gelu=True).eval()
-    adaptor = Adaptor(clip["embed_dim"], lm["hidden"], 6, 1).eval()
-    model = OPTForCausalLM(
-        OPTConfig(
-            vocab_size=lm["vocab"], hidden_size=lm["hidden"], word_embed_proj_dim=lm["hidden"], ffn_dim=lm["ffn"],
-            num_hidden_layers=lm["layers"], num_attention_heads=lm["heads"], max_position_embeddings=lm["max_pos"],
-        )
-    ).eval()  # fmt: skip
+    return open_clip.CLIP(clip["embed_dim"], vision, text, quick_gelu=True).eval()
+
+
+def opt_of(lm: dict[str, int]) -> OPTForCausalLM:
+    config = OPTConfig(
+        vocab_size=lm["vocab"], hidden_size=lm["hidden"], word_embed_proj_dim=lm["hidden"], ffn_dim=lm["ffn"],
+        num_hidden_layers=lm["layers"], num_attention_heads=lm["heads"], max_position_embeddings=lm["max_pos"],
+    )  # fmt: skip
+    return OPTForCausalLM(config).eval()
+
+
+@torch.no_grad()
+def main(folder: Path) -> None:
+    torch.manual_seed(0)
+    clip, lm = META["clip"], META["lm"]
+    encoder, adaptor = clip_of(clip), Adaptor(clip["embed_dim"], lm["hidden"], 6, 1).eval()
+    model = opt_of(lm)
     image = torch.randn(3, 3, clip["image"], clip["image"])
     clip_tokens = torch.zeros(3, clip["ctx"], dtype=torch.long)
     lm_tokens = torch.ones(3, 10, dtype=torch.long)

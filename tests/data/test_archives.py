@@ -1,0 +1,126 @@
+"""Zip archives unpacked without trusting them; folders of images and their hash."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maccap.core.errors import DataError, EnvironmentProblem
+from maccap.data.archives import unpack
+from maccap.data.folders import folder_hash
+from tests.fetch.common import Usage, only
+from tests.helpers.files import refuses, zipped
+
+BODY = bytes(i * i * 31 % 251 for i in range(300_000))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return tmp_path / "a.zip"
+
+
+def test_only_the_named_members_are_unpacked(tmp_path, archive):
+    archive.write_bytes(zipped({"core/a.jar": b"A", "core/b.jar": b"B", "core/src/c.txt": b"C", "../out": b"X"}))
+    assert unpack(archive, tmp_path / "to", ["core/*.jar"]) == [tmp_path / "to/core/a.jar", tmp_path / "to/core/b.jar"]
+    assert only(tmp_path / "to") == ["core/a.jar", "core/b.jar"]
+    refuses(lambda: unpack(archive, tmp_path / "to", ["core/*", "d.jar"]), "has no member d.jar")
+
+
+@pytest.mark.parametrize("name", ["../out", "/out", "a/../../out", "..\\out"])
+def test_a_zip_that_escapes_its_folder_writes_nothing(tmp_path, archive, name):
+    archive.write_bytes(zipped({"fine": b"A", name: b"X"}))
+    refuses(lambda: unpack(archive, tmp_path / "to", ["*"]), "would leave the folder")
+    assert only(tmp_path) == ["a.zip"]
+
+
+def test_a_symbolic_link_in_a_zip_is_refused(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    refuses(lambda: unpack(tmp_path / "a.zip", tmp_path / "to", ["*"]), "'link' is a symbolic link")
+
+
+def test_half_and_damaged_zips_are_refused(tmp_path):
+    whole = zipped({"a": BODY, "b": BODY[::-1]}, zipfile.ZIP_DEFLATED)
+    flipped = bytearray(whole)
+    flipped[2000] ^= 255
+    for number, body in enumerate([whole[: len(whole) // 2], bytes(flipped), b"", b"PK"]):
+        archive = tmp_path / f"{number}.zip"
+        archive.write_bytes(body)
+        with pytest.raises(DataError, match=rf"{number}\.zip: damaged or cut short .* download it anew"):
+            unpack(archive, tmp_path / str(number), ["*"])
+        assert set(only(tmp_path / str(number))) <= {"a"}
+    refuses(lambda: unpack(tmp_path / "none.zip", tmp_path / "to", ["*"]), "no such file")
+
+
+def test_unpacking_asks_the_disk_first(tmp_path, archive, monkeypatch):
+    archive.write_bytes(zipped({"a": bytes(10**6)}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 0, 10**5))
+    refuses(lambda: unpack(archive, tmp_path / "to", ["*"]), "needs 1,000,000 bytes more", kind=EnvironmentProblem)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "my images [1]"
+    for name in ("a.jpg", "b.jpg", "more/c.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def same_size_and_time(folder: Path) -> None:
+    """Another image of the same size, put there with the time of the one before."""
+    stat = (folder / "a.jpg").stat()
+    (folder / "a.jpg").write_bytes(b"A.JPG")
+    os.utime(folder / "a.jpg", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "changed": lambda folder: (folder / "more/c.jpg").write_bytes(b"MORE/C.JPG"),
+    "removed": lambda folder: (folder / "b.jpg").unlink(),
+    "added": lambda folder: (folder / "d.jpg").write_bytes(b""),
+    "renamed": lambda folder: (folder / "a.jpg").rename(folder / "e.jpg"),
+    "of the same size and time": same_size_and_time,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_changes_the_hash(images: Path, change: str) -> None:
+    before = folder_hash(images)
+    CHANGES[change](images)
+    assert folder_hash(images) != before
+
+
+def test_times_place_and_hidden_files_do_not(images: Path, tmp_path: Path) -> None:
+    before = folder_hash(images)
+    os.utime(images / "a.jpg", (1, 1))
+    (images / ".DS_Store").write_bytes(b"x")
+    (images / ".cache").mkdir()
+    (images / ".cache/a.jpg").write_bytes(b"x")
+    assert folder_hash(images.rename(tmp_path / "elsewhere")) == before
+
+
+def test_what_is_known_is_not_read_again_and_a_change_is_seen_all_the_same(images: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known.json"
+    before = folder_hash(images, known)
+    same_size_and_time(images)
+    assert folder_hash(images, known) == before, "only the size and the time were looked at"
+    (images / "b.jpg").write_bytes(b"another")
+    changed = folder_hash(images, known)
+    assert changed != before
+    known.write_text("{")
+    assert folder_hash(images, known) == folder_hash(images) != changed
+
+
+def test_a_link_to_another_disk_counts_and_one_that_leads_nowhere_is_named(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/d.jpg").write_bytes(b"d")
+    before = folder_hash(images)
+    (images / "disk").symlink_to(tmp_path / "disk")
+    assert folder_hash(images) != before
+    (images / "lost.jpg").symlink_to(tmp_path / "nowhere")
+    refuses(lambda: folder_hash(images), "lost.jpg: cannot be read (No such file or directory); repair it")
