@@ -219,10 +219,8 @@ def chain_of(roots: Sequence[str], records: Records, numbers: Iterable[Number] =
     selections: list[tuple[Selection | None, set[str] | None]] = [
         (_selection(number), {source.file for source in number.cell.sources}) for number in numbers
     ]
-    for record in (record for root in roots if (record := records.of(root))):
-        if not selections:
-            chain.follow(record, None, None)
-        for selection, files in selections:
+    for record in filter(None, map(records.of, roots)):
+        for selection, files in selections or [(None, None)]:
             chain.follow(record, selection, files)
     for job in chain.jobs:
         job.left_out = [name for name in dict.fromkeys(job.left_out) if name not in job.reads]
