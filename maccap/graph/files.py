@@ -260,12 +260,7 @@ class Files:
         return [f"{self.artifacts}/models/encoder/index.json"]
 
     def language_model(self, name: str | None = None) -> list[str]:
-        """What jobs depend on for a language model, the profile's unless another is named; as for the encoder.
-
-        Raises:
-            ConfigError: the name looks like a path, but nothing is there.
-            DataError: a file is empty, a pointer of Git LFS or an HTML page.
-        """
+        """What jobs depend on for a language model, the profile's unless another is named; see `encoder`."""
         name = name or str(self.config["language_model"]["name"])
         if Path(name).is_dir():
             return model_files(name)
