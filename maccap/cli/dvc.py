@@ -17,29 +17,28 @@ from ..graph.snakemake_graph import Graph, read_graph
 
 def run(parsed: argparse.Namespace) -> None:
     """Run the parsed command."""
-    default = default_profile()
-    profile = parsed.profile or default
+    profile = parsed.profile or default_profile()
     if parsed.action == "record":
-        record(profile, default)
+        record(profile)
     else:
         act = check if parsed.check else sync
-        act(read_graph(profile), profile, default)
+        act(read_graph(profile), profile)
 
 
-def sync(graph: Graph, profile: str, default: str) -> None:
+def sync(graph: Graph, profile: str) -> None:
     """Write the pipeline file of a profile."""
-    file = pipeline_file(profile, default)
-    write_text(file, render(graph, profile, default))
+    file = pipeline_file(profile)
+    write_text(file, render(graph, profile))
     print(f"{file}: {len(graph.jobs)} jobs")
 
 
-def check(graph: Graph, profile: str, default: str) -> None:
+def check(graph: Graph, profile: str) -> None:
     """Compare the pipeline file with the graph, and note on disk that they match.
 
     Raises:
         ConfigError: they differ.
     """
-    file, expected = pipeline_file(profile, default), render(graph, profile, default)
+    file, expected = pipeline_file(profile), render(graph, profile)
     found = file.read_text(encoding="utf-8") if file.is_file() else ""
     if found != expected:
         old, new = ((yaml.safe_load(text) or {}).get("stages", {}) for text in (found, expected))
@@ -51,7 +50,7 @@ def check(graph: Graph, profile: str, default: str) -> None:
     write_text(check_file(profile), f"the pipeline of profile {profile} matches the Snakemake graph\n")
 
 
-def record(profile: str, default: str) -> None:
+def record(profile: str) -> None:
     """Write the lock files for what Snakemake made, and put it into DVC's cache.
 
     Raises:
@@ -60,7 +59,7 @@ def record(profile: str, default: str) -> None:
         EnvironmentProblem: DVC fails.
     """
     graph = read_graph(profile, stale=True)
-    check(graph, profile, default)
+    check(graph, profile)
     if stale := [job.outputs[0] for job in graph.jobs if job.stale]:
         raise DataError(f"{stale[0]}: stale ({len(stale)} jobs in all); run `snakemake --cores all`, then record")
     for job in graph.jobs:
@@ -74,7 +73,7 @@ def record(profile: str, default: str) -> None:
                 raise DataError(
                     f"{output}: changed since its job wrote it; delete it, run `snakemake --cores all`, record"
                 )
-    file = pipeline_file(profile, default)
+    file = pipeline_file(profile)
     dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
     if subprocess.run([*dvc, str(file)], check=False).returncode:
         raise EnvironmentProblem(f"{file}: `dvc commit` failed; its message is above")

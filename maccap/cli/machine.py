@@ -5,9 +5,8 @@ import platform
 import re
 import shutil
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing.pool import ThreadPool
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 
 from ..core.allocation import cores
 from ..core.errors import EnvironmentProblem
-from ..core.records import RECORDED_PACKAGES
-from ..fetch.download import MIRROR_VARIABLE
+from ..core.records import RECORDED_PACKAGES, version_of
+from ..fetch.download import MIRROR_VARIABLE, is_url
 from ..metrics.java import ensure_java, java_version
 from ..models.devices import query_gpus
 
@@ -88,9 +88,9 @@ def installed(lock: Path) -> Packages:
         raise EnvironmentProblem(f"{lock}: no such file; change to the project's folder")
     lines = [line.split("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines()]
     pins = {name.split("[")[0]: pin for name, _, pin in (line.partition("==") for line in lines if line)}
-    different = {name: (here, pin) for name, pin in pins.items() if (here := _version(name)) != pin}
-    missing = [name for name in _required() if _version(name) is None]
-    return Packages(len(pins), missing, different, {name: _version(name) for name in RECORDED_PACKAGES})
+    different = {name: (here, pin) for name, pin in pins.items() if (here := version_of(name)) != pin}
+    missing = [name for name in _required() if version_of(name) is None]
+    return Packages(len(pins), missing, different, {name: version_of(name) for name in RECORDED_PACKAGES})
 
 
 def _required() -> list[str]:
@@ -100,13 +100,6 @@ def _required() -> list[str]:
         needed = []
     names = [re.split(r"[^\w.-]", requirement)[0] for requirement in needed if "extra ==" not in requirement]
     return [*names, "snakemake"]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def gpus() -> list[tuple[str, int]]:
@@ -125,18 +118,14 @@ def java() -> tuple[str, int | None]:
 
 def answers(source: str) -> bool:
     """Whether a folder is there, or an address answers at all, within PATIENCE."""
-    if "://" not in source:
+    if not is_url(source):
         return Path(source).is_dir()
     answered = threading.Event()
 
     def ask() -> None:
-        try:
-            urllib.request.urlopen(urllib.request.Request(source, method="HEAD"), timeout=PATIENCE).close()
-        except urllib.error.HTTPError:
-            pass  # an answer
-        except (OSError, ValueError):
-            return
-        answered.set()
+        with suppress(requests.RequestException):
+            requests.head(source, timeout=PATIENCE)
+            answered.set()
 
     threading.Thread(target=ask, daemon=True).start()  # a name server may be slower than any timeout
     return answered.wait(PATIENCE)

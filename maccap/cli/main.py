@@ -34,25 +34,21 @@ def main(argv: list[str] | None = None) -> int:
         parsed = parser(asked).parse_args(arguments)
         parsed.arguments = arguments
         return _run(parsed) or 0
-    except MaccapError as error:
-        print(f"maccap {asked}: {error}", file=sys.stderr)
-        return FAILED
     except BrokenPipeError:
         raise
+    except MaccapError as error:
+        fault = str(error)
     except (OSError, UnicodeError) as error:
-        print(f"maccap {asked}: {refusal(error)}", file=sys.stderr)
-        return FAILED
+        fault = refusal(error)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        print(
-            f"maccap {asked}: {flat(error)[:300] or 'out of memory'}; {SMALLER}, or use a machine with more memory",
-            file=sys.stderr,
-        )
-        return FAILED
+        fault = f"{flat(error)[:300] or 'out of memory'}; {SMALLER}, or use a machine with more memory"
     except KeyboardInterrupt:
         print(f"maccap {asked}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    print(f"maccap {asked}: {fault}", file=sys.stderr)
+    return FAILED
 
 
 def _run(parsed: argparse.Namespace) -> int | None:

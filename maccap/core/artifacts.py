@@ -175,11 +175,16 @@ def read_json(path: Path | str) -> Any:
         return json.loads(decoded(Path(path).read_bytes(), path))
 
 
+def files_below(folder: Path) -> dict[str, Path]:
+    """All files below a folder by their names in it, with `/`, in the order of their paths."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def sha256(path: Path | str) -> str:
     """Hex digest of a file; of a folder, the digest over the sorted names and digests of its files."""
     path = Path(path)
     if path.is_dir():
-        listing = "".join(f"{p.relative_to(path)} {sha256(p)}\n" for p in sorted(path.rglob("*")) if p.is_file())
+        listing = "".join(f"{name} {sha256(file)}\n" for name, file in files_below(path).items())
         return hashlib.sha256(listing.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

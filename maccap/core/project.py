@@ -11,6 +11,7 @@ from .settings import complete
 
 CONFIG = Path("config/config.yaml")
 BASE = CONFIG.with_name("base.yaml")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PACKAGE = Path(__file__).parents[2]  # where the package lies: in a checkout, the project's folder
 
 
@@ -54,9 +55,9 @@ def default_profile(root: Path = Path()) -> str:
         raise ConfigError(f"{path}: names no profile ({flat(error)}); write the line `profile: mini`") from error
 
 
-def pipeline_file(profile: str, default: str) -> Path:
+def pipeline_file(profile: str, root: Path = Path()) -> Path:
     """A profile's pipeline of DVC: `dvc.yaml` for the default one, else in its own folder under `pipelines/`."""
-    return Path("dvc.yaml") if profile == default else Path("pipelines") / profile / "dvc.yaml"
+    return Path("dvc.yaml") if profile == default_profile(root) else Path("pipelines") / profile / "dvc.yaml"
 
 
 def profiles() -> list[str]:
@@ -101,8 +102,7 @@ def read_config(profile: str, root: Path = Path(), over: dict[str, Any] | None =
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-        return {**content}
+        return {**(yaml.load(file.read_text(encoding="utf-8"), LOADER) or {})}
     except (OSError, UnicodeError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read ({flat(error)}); correct it or choose another profile") from error
 

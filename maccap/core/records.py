@@ -10,7 +10,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib import metadata
@@ -31,7 +30,7 @@ RECORD_SUFFIX = ".prov.json"
 ABOUT = ("trained", "run", "run_seed", "experiment", "tested", "vqa_method")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # which Snakemake sets for each job
 MADE_IN = ("artifacts", "results")  # the folders that jobs write into
-RECORDED_PACKAGES = (
+RECORDED_PACKAGES = (  # which decide numbers
     "torch", "torchvision", "open_clip_torch", "transformers", "accelerate", "numpy", "pycocoevalcap", "snakemake",
     "dvc",
 )  # fmt: skip
@@ -99,6 +98,11 @@ class Record(Strict):
         return {key: set(value) if isinstance(value, list) else {value} for key, value in found.items()}
 
     @property
+    def seeds(self) -> list[int]:
+        """The seeds of all runs that the job is about; none where that is one run, or nothing is drawn."""
+        return self.job.seeds if {"seed", "repeats"} <= self.settings.keys() else []
+
+    @property
     def job(self) -> Job:
         """The job, to be run again."""
         inputs = {name: [Path(path) for path in files] for name, files in self.inputs.items()}
@@ -130,7 +134,7 @@ def write_record(step: str, job: Job, started: datetime, command: str | None = N
         command=command or f"maccap step --again {path}",
         code=code_version(),
         python=platform.python_version(),
-        packages=_package_versions(),
+        packages={name: version for name in RECORDED_PACKAGES if (version := version_of(name))},
         host=_host_class(),
         started=started,
         ended=now(),
@@ -193,11 +197,7 @@ class Records:
     @cached_property
     def tracked(self) -> frozenset[str]:
         """Every path that git tracks below the root; none where there is no repository."""
-        try:
-            listed = subprocess.run(["git", "ls-files", "-z"], cwd=self.root, capture_output=True).stdout
-        except OSError:
-            listed = b""
-        return frozenset(map(os.fsdecode, listed.split(b"\0")))
+        return frozenset(_git(self.root, "ls-files", "-z").split("\0"))
 
     @cached_property
     def absent(self) -> dict[str, str]:
@@ -235,28 +235,30 @@ class Records:
 @cache
 def code_version() -> Code:
     """The version of this package's code."""
-
-    def git(*arguments: str) -> str:
-        folder = Path(__file__).parent
-        try:
-            return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True).stdout.strip()
-        except OSError:
-            return ""
-
-    commit = git("rev-parse", "HEAD") if git("ls-files", Path(__file__).name) else None
+    here = Path(__file__)
+    commit = _git(here.parent, "rev-parse", "HEAD").strip() if _git(here.parent, "ls-files", here.name) else ""
+    if not commit:
+        return Code(package=__version__, commit=None, dirty=None)
     code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
-    changes = git("status", "--porcelain", "--untracked-files=all", *code).splitlines() if commit else []
-    changes = [line for line in changes if not line.startswith(OWN_CONFIG)]  # the record has its settings itself
-    return Code(package=__version__, commit=commit or None, dirty=bool(changes) if commit else None)
+    changes = _git(here.parent, "status", "--porcelain", "--untracked-files=all", *code).splitlines()
+    dirty = any(not line.startswith(OWN_CONFIG) for line in changes)  # the record has its settings itself
+    return Code(package=__version__, commit=commit, dirty=dirty)
 
 
-def _package_versions() -> dict[str, str]:
-    """Versions of the installed packages that decide numbers."""
-    found = {}
-    for package in RECORDED_PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints of a folder; nothing where there is no git, or no repository."""
+    try:
+        return os.fsdecode(subprocess.run(["git", *arguments], cwd=folder, capture_output=True).stdout)
+    except OSError:
+        return ""
+
+
+def version_of(package: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _host_class() -> dict[str, Any]:

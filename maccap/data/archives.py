@@ -14,7 +14,7 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..core.artifacts import ANEW, atomic, decoded, reading, require_space, stays_inside
+from ..core.artifacts import ANEW, atomic, decoded, files_below, reading, require_space, stays_inside
 from ..core.errors import DataError
 
 _ZIP, _GZIP = b"PK", b"\x1f\x8b"
@@ -25,10 +25,9 @@ def expecting(path: Path | str, form: str) -> Iterator[None]:
     """Turn a missing key, or a value of another type, into a DataError that says which form was expected."""
     try:
         yield
-    except KeyError as error:
-        raise DataError(f"{path}: not {form} (no key {error}); check that this is the right file") from error
-    except (TypeError, AttributeError) as error:
-        raise DataError(f"{path}: not {form} ({error}); check that this is the right file") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        fault = f"no key {error}" if isinstance(error, KeyError) else error
+        raise DataError(f"{path}: not {form} ({fault}); check that this is the right file") from error
 
 
 @contextmanager
@@ -100,7 +99,7 @@ def read_members(store: Path | str, names: Sequence[str]) -> Iterator[tuple[str,
         if store.is_dir():
             held = set(names)
             if not all((store / name).is_file() for name in held):
-                held = {path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()}
+                held = set(files_below(store))
             for member in _meant(store, names, held):
                 yield str(store / member), (store / member).read_bytes()
         elif _is_zip(store):

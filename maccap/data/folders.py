@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from ..core.artifacts import sha256, write_text
+from ..core.artifacts import read_json, sha256, write_text
 from ..core.errors import DataError
 from ..core.progress import progress
 
@@ -23,7 +24,10 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
     Raises:
         DataError: a file cannot be read, such as a link that leads nowhere.
     """
-    hashes = _read(known) if known else {}
+    hashes: dict[str, list[int | str]] = {}
+    if known:
+        with suppress(DataError):
+            hashes = read_json(known)
     now: dict[str, list[int | str]] = {}
     names = sorted(_names(Path(folder)))
     for name in progress(names, f"reading {folder}", len(names)) if len(names) > 5000 else names:
@@ -44,11 +48,3 @@ def _names(folder: Path) -> Iterator[str]:
     for place, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith("."))
-
-
-def _read(known: Path) -> dict[str, list[int | str]]:
-    try:
-        found: dict[str, list[int | str]] = json.loads(known.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found

@@ -26,7 +26,7 @@ class Format:
 
     Attributes:
         description: for readers of the report.
-        keys: what a data set's entry in the config must have; of these, `files` are those that `read_splits` reads.
+        keys: what a data set's entry in the config must have.
         splits: those with captions; none where there are only questions.
         images: whether the test split has images.
         names: of the data sets that there can be; none for any.

@@ -30,13 +30,12 @@ def decode(data: bytes, source: str) -> Image.Image:
         DataError: not an image, a truncated one, or one that `upright` refuses.
     """
     fault, advice = "cannot be read as an image", "replace or remove the file"
-    try:
-        with reading(source, fault, advice), Image.open(io.BytesIO(data)) as image:
-            return upright(image, source)
-    except DataError as error:
-        if isinstance(error.__cause__, UnidentifiedImageError):
+    with reading(source, fault, advice):
+        try:
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:
             raise DataError(f"{source}: {fault} ({disguise(data) or 'its format is not known'}); {advice}") from error
-        raise
+        return upright(image, source)
 
 
 def upright(image: Image.Image, source: str = "an image") -> Image.Image:
@@ -70,10 +69,8 @@ def _orientation(image: Image.Image) -> int:
 
 def read_image(path: Path | str) -> Image.Image:
     """One image file; see `decode`."""
-    try:
+    with reading(path):
         data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     return decode(data, str(path))
 
 

@@ -46,11 +46,7 @@ def write_predictions(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def write_answers(path: Path | str, rows: Iterable[dict[str, Any]]) -> None:
-    """Write answers, one row a line.
-
-    Raises:
-        DataError: as for `write_predictions`.
-    """
+    """Write answers, one row a line; raises like `write_predictions`."""
     _write(path, rows, ANSWER)
 
 
@@ -66,11 +62,7 @@ def read_predictions(paths: Iterable[Path | str]) -> pd.DataFrame:
 
 
 def read_answers(paths: Iterable[Path | str]) -> pd.DataFrame:
-    """All answers of some files, in their order; `seed` is a nullable integer (Int64).
-
-    Raises:
-        DataError: as for `read_predictions`.
-    """
+    """All answers of some files, in their order; `seed` is nullable (Int64); raises like `read_predictions`."""
     return _read(paths, ANSWER)
 
 

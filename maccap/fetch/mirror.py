@@ -6,11 +6,12 @@ from pathlib import Path
 
 from ..core.artifacts import require_space
 from ..core.errors import ConfigError, DataError, MaccapError
-from .download import MIRROR_VARIABLE, Options, fetch
+from ..core.records import size_of
+from .download import MIRROR_VARIABLE, Options, fetch, is_url
 from .hub import INDEX, fetch_model, mirror_folder
 from .lock import AssetLock
 from .registry import Asset, FileAsset, HubAsset, read_registry
-from .transfer import PATIENT, Patience
+from .transfer import PATIENT, Part, Patience
 
 AT_ONCE = 4
 
@@ -65,7 +66,7 @@ def build_mirror(
 def in_mirror(asset: Asset, source: str) -> bool:
     """Whether a source of downloads has an asset, as far as can be said at once: of an address it is supposed."""
     file = f"{mirror_folder(asset)}/{INDEX}" if isinstance(asset, HubAsset) else asset.file
-    return "://" in source or (Path(source) / file).is_file()
+    return is_url(source) or (Path(source) / file).is_file()
 
 
 def _missing_bytes(asset: Asset, folder: Path) -> int:
@@ -73,5 +74,4 @@ def _missing_bytes(asset: Asset, folder: Path) -> int:
     home = folder / (mirror_folder(asset) if isinstance(asset, HubAsset) else asset.file)
     if (home / INDEX).exists() or home.is_file():
         return 0
-    begun = home.rglob("*") if home.is_dir() else home.parent.glob(f"{home.name}.part")
-    return max((asset.size or 0) - sum(path.stat().st_size for path in begun if path.is_file()), 0)
+    return max((asset.size or 0) - (size_of(home) if home.is_dir() else Part(home).size), 0)

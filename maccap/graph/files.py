@@ -18,14 +18,13 @@ from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, folder_name, looks_like_a_path
 from ..methods.registry import needs
 from ..models.weights import SUFFIXES, model_files
-from .profile import BASELINES_NAME, EXTENDED, PredictionGroup, Profile
+from .profile import BASELINES_NAME, TIERS, PredictionGroup, Profile
 from .room import check_room
 from .sources import digest, members
 
 METRIC_FILES = (".jsonl", ".items.jsonl")  # of whole sets, and of single images or questions
-TIERS = ("", EXTENDED)  # at the end of names: of the target `all`, and of what only `extended` makes
 RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
-DECODING = ("generation", "selection")  # settings that an experiment may override
+DECODING = ("generation", "selection", "given")  # what an experiment may set for itself
 STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
 WEIGHTS = {".bin", ".safetensors"}  # of a model's folder
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
@@ -58,10 +57,8 @@ class Files:
         used_assets: names of the assets that the rules have asked for.
 
     Raises:
-        ConfigError: a file of the user's own is gone after results were made; or `local` names an asset that the
-            registry does not have, a file or folder that is not there, a folder where only a file will do, a model's
-            folder without weights, or a file that is empty, of another size, a pointer of Git LFS or an HTML page; or
-            a setting asks for more than a frozen model has room for.
+        ConfigError: a file of the user's own is gone after results were made; `local` names an asset that the registry
+            does not have, or what cannot stand for it; or a setting asks for more than a frozen model has room for.
         DataError: a run's vocabulary cannot be read.
     """
 
@@ -69,6 +66,8 @@ class Files:
         self.profile, self.config, self.assets = profile, profile.config, assets
         name = self.config["profile"]
         self.artifacts, self.results = f"artifacts/{name}", f"results/{name}"
+        self.local: dict[str, str] = self.config["local"]  # the user's own files and folders, by asset
+        self.hub_assets = {entry.hub: entry for entry in assets.values() if isinstance(entry, HubAsset)}
         self.folder_hash = cache(folder_hash)  # of the folders as they are when the workflow is planned
         self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
         for run in self.config["runs"].values():
@@ -172,15 +171,6 @@ class Files:
         names = [self.config["language_model"]["name"], *vqa_methods]
         return {folder_name(name): name for name in names if name and not Path(name).is_dir()}
 
-    @property
-    def local(self) -> dict[str, str]:
-        """The user's own files and folders, by asset."""
-        return self.config.get("local", {})
-
-    @property
-    def hub_assets(self) -> dict[str, HubAsset]:
-        return {entry.hub: entry for entry in self.assets.values() if isinstance(entry, HubAsset)}
-
     def hub_asset(self, model: str) -> HubAsset:
         """The registry's entry of a model; for any other of the hub, its standard files at the commit first seen."""
         name = self.named_models[model]
@@ -189,8 +179,8 @@ class Files:
     def downloaded(self, file: str) -> dict[str, Any]:
         """The settings of the download of a file: its registry entry, and the user's own copy, if there is one."""
         (entry,) = (entry for entry in self.assets.values() if getattr(entry, "file", None) == file)
-        local = {key: path for key, path in [("local", self.local.get(entry.name))] if path}
-        return entry.parameters() | self._registered | local
+        own = {"local": self.local[entry.name]} if entry.name in self.local else {}
+        return entry.parameters() | self._registered | own
 
     def model_settings(self, model: str) -> dict[str, Any]:
         """The settings of the job that brings a language model into its folder."""
@@ -270,12 +260,7 @@ class Files:
         return [f"{self.artifacts}/models/encoder/index.json"]
 
     def language_model(self, name: str | None = None) -> list[str]:
-        """What jobs depend on for a language model, the profile's unless another is named; as for the encoder.
-
-        Raises:
-            ConfigError: the name looks like a path, but nothing is there.
-            DataError: a file is empty, a pointer of Git LFS or an HTML page.
-        """
+        """What jobs depend on for a language model, the profile's unless another is named; see `encoder`."""
         name = name or str(self.config["language_model"]["name"])
         if Path(name).is_dir():
             return model_files(name)
@@ -291,19 +276,20 @@ class Files:
         folder = f"{self.artifacts}/features/{dataset}"
         if split != "train":
             return [f"{folder}/captions.held_out.safetensors"]
-        return [f"{folder}/captions.train.{i}.safetensors" for i in range(1, self.profile.text_shards(dataset) + 1)]
+        shards = self.profile.shards(dataset, "captions")
+        return [f"{folder}/captions.train.{i}.safetensors" for i in range(1, shards + 1)]
 
     def image_features(self, dataset: str) -> list[str]:
         """Stores of the test images' features, one for each shard."""
-        return [self.image_shard(dataset, i) for i in range(1, self.profile.image_shards(dataset) + 1)]
+        return [self.image_shard(dataset, i) for i in range(1, self.profile.shards(dataset, "images") + 1)]
 
     def shard_of_captions(self, wildcards: Wildcards) -> dict[str, int]:
         """Which of the shards of the training captions a job encodes, from 1."""
-        return {"number": int(getattr(wildcards, "shard", 1)), "of": self.profile.text_shards(wildcards.dataset)}
+        return {"number": int(getattr(wildcards, "shard", 1)), "of": self.profile.shards(wildcards.dataset, "captions")}
 
     def shard_of_images(self, wildcards: Wildcards) -> dict[str, int]:
         """Which of the shards of the test images a job encodes, from 1."""
-        return {"number": int(wildcards.shard), "of": self.profile.image_shards(wildcards.dataset)}
+        return {"number": int(wildcards.shard), "of": self.profile.shards(wildcards.dataset, "images")}
 
     def image_shard(self, dataset: str, shard: int | str) -> str:
         return f"{self.artifacts}/features/{dataset}/images.test.{shard}.safetensors"
@@ -344,14 +330,10 @@ class Files:
         return code(step, f"methods.{self.config['runs'][run]['method']}")
 
     # --- predictions -----------------------------------------------------------------------------------------------
-    def groups(self, tier: str) -> list[PredictionGroup]:
-        """What is decoded together for a target; see `PredictionGroup`."""
-        return self.profile.groups(extended=tier == EXTENDED)
-
     def group_names(self, kind: str) -> list[str]:
         """The names of groups by where their captions come from: `run` or `published`."""
-        groups = {group.name: group for tier in TIERS for group in self.groups(tier) if group.name != BASELINES_NAME}
-        return [name for name, group in groups.items() if bool(group.run) == (kind == "run")]
+        groups = [group for tier in TIERS for group in self.profile.groups(tier) if group.name != BASELINES_NAME]
+        return list(dict.fromkeys(group.name for group in groups if bool(group.run) == (kind == "run")))
 
     def group(self, wildcards: Wildcards) -> PredictionGroup:
         return self.profile.group(wildcards.trained, wildcards.group, wildcards.tier)
@@ -389,12 +371,11 @@ class Files:
         """Keys of what a group's experiments, its run, and the data of that set for themselves."""
         group = self.group(wildcards)
         assert group.run
-        own = [f"experiments.{name}" for name in group.names]
-        return [
-            *self.run_keys(group.run),
-            f"datasets.{wildcards.trained}.training",
-            *(f"{key}.{part}" for key in own for part in (*DECODING, "given")),
-        ]
+        return self._own_keys(wildcards.trained, group.run, group.names)
+
+    def _own_keys(self, trained: str, run: str, experiments: Iterable[str]) -> list[str]:
+        own = [f"experiments.{name}.{part}" for name in experiments for part in DECODING]
+        return [*self.run_keys(run), f"datasets.{trained}.training", *own]
 
     def decoded(self, wildcards: Wildcards) -> list[list[str]]:
         """The experiments to decode on each test set of `tests`."""
@@ -411,7 +392,7 @@ class Files:
         return [
             path
             for tier in tiers
-            for group in self.groups(tier)
+            for group in self.profile.groups(tier)
             if tested in group.experiments
             for path in self._of_group(group, range(1, self.profile.shards_of(group) + 1))
         ]
@@ -427,13 +408,9 @@ class Files:
 
     def own_answering_keys(self, wildcards: Wildcards) -> list[str]:
         """Keys of what a VQA method, its experiment, the run of that, and its data set for themselves."""
-        own = f"experiments.{self.answering_experiment(wildcards)}"
-        return [
-            f"vqa_methods.{wildcards.vqa_method}.answering",
-            *self.run_keys(self.answering_run(wildcards)),
-            f"datasets.{wildcards.trained}.training",
-            *(f"{own}.{part}" for part in DECODING),
-        ]
+        experiment, run = self.answering_experiment(wildcards), self.answering_run(wildcards)
+        own = self._own_keys(wildcards.trained, run, [experiment])
+        return [f"vqa_methods.{wildcards.vqa_method}.answering", *own]
 
     def answering_run(self, wildcards: Wildcards) -> str:
         """The run of `answering_experiment`."""
@@ -458,19 +435,19 @@ class Files:
         return [
             f"{self.artifacts}/answers/{trained}/{dataset}/{vqa_method}.{shard}.jsonl.gz"
             for tier in tiers
-            for trained, dataset, vqa_method in self.profile.answered(extended=tier == EXTENDED)
+            for trained, dataset, vqa_method in self.profile.answered(tier)
             if dataset == tested
             for shard in range(1, self.profile.answer_shards(vqa_method, dataset) + 1)
         ]
 
     def metrics(self, cells: Iterable[tuple[str, str, str]]) -> list[str]:
         """The files that hold the caption metrics of some cells (trained on, experiment, tested on)."""
-        tiers = {cell: tier for tier in reversed(TIERS) for cell in self.profile.evaluated(extended=tier == EXTENDED)}
+        tiers = {cell: tier for tier in TIERS for cell in self.profile.evaluated(tier)}
         return self._metric_files("captions", (cell[2] + tiers[cell] for cell in cells))
 
     def answer_metrics(self, rows: Iterable[tuple[str, str, str]]) -> list[str]:
         """The files that hold the accuracy of some rows (trained on, asked about, vqa_method)."""
-        tiers = {row: tier for tier in reversed(TIERS) for row in self.profile.answered(extended=tier == EXTENDED)}
+        tiers = {row: tier for tier in TIERS for row in self.profile.answered(tier)}
         return self._metric_files("vqa", (row[1] + tiers[row] for row in rows))
 
     def _metric_files(self, kind: str, names: Iterable[str]) -> list[str]:
@@ -507,18 +484,16 @@ class Files:
     def gap_reports(self) -> list[str]:
         return [f"{self.results}/metrics/gap/{dataset}.json" for dataset in self.profile.captioned_tests]
 
-    def instrument_reports(self) -> list[str]:
-        return [f"{self.results}/metrics/instruments/{dataset}.json" for dataset in self.profile.captioned_tests]
-
     # --- tables and pages ------------------------------------------------------------------------------------------
     def table_metrics(self, wildcards: Wildcards) -> list[str]:
         """The metric files behind a table."""
         cells = self.profile.cells_of(wildcards.table)
-        if self.config["tables"][wildcards.table]["kind"] == "instruments":
-            return self.gap_reports() + self.instrument_reports()
-        if cells is None:
+        if cells is not None:
+            return self.metrics(cells) + self.answer_metrics(self.profile.answers_of(wildcards.table))
+        if self.config["tables"][wildcards.table]["kind"] != "instruments":
             return self.gap_reports()
-        return self.metrics(cells) + self.answer_metrics(self.profile.answers_of(wildcards.table))
+        tests = self.profile.captioned_tests
+        return self.gap_reports() + [f"{self.results}/metrics/instruments/{dataset}.json" for dataset in tests]
 
     def table_cells(self, wildcards: Wildcards) -> list[list[str]]:
         """The rows of a table: trained on, experiment or vqa_method, tested on."""
@@ -566,9 +541,9 @@ class Files:
 
     def shown_sections(self, wildcards: Wildcards) -> list[str]:
         """What the report shows of the config: of runs, experiments and VQA methods only those of its tables."""
-        extents = [tier == EXTENDED for tier in self.reported_tiers(wildcards)]
-        answered = {name for extended in extents for *_, name in self.profile.answered(extended=extended)}
-        experiments = {name for extended in extents for _, name, _ in self.profile.evaluated(extended=extended)}
+        tiers = self.reported_tiers(wildcards)
+        answered = {name for tier in tiers for *_, name in self.profile.answered(tier)}
+        experiments = {name for tier in tiers for _, name, _ in self.profile.evaluated(tier)}
         experiments |= {self.config["vqa_methods"][name].get("experiment") for name in answered}
         runs = {self.config["experiments"][name].get("run") for name in experiments if name}
         shown = {"runs": runs, "experiments": experiments, "vqa_methods": answered}
@@ -604,7 +579,7 @@ class Files:
     def tables(self, tier: str = "") -> list[str]:
         """The tables of a target; published numbers beside ours are one of the target `all`."""
         compared = ["reported"] if "reported" in self.config and not tier else []
-        return [*self.profile.tables(extended=tier == EXTENDED), *compared]
+        return [*self.profile.tables(tier), *compared]
 
     def ends(self, tier: str, figures: Iterable[str]) -> list[str]:
         """The files that a target ends with; the target `all` has figures, samples and descriptions of runs as well."""

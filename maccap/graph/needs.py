@@ -59,8 +59,7 @@ class Needs:
 
     def _part(self, dataset: str, kind: str) -> float:
         """Captions or images of one shard of a data set."""
-        shards = {"captions": self.profile.text_shards, "images": self.profile.image_shards}[kind]
-        return self.profile.size_of(dataset, kind) / shards(dataset)
+        return self.profile.size_of(dataset, kind) / self.profile.shards(dataset, kind)
 
     def _of_captions(self, count: int) -> int:
         """Bytes of captions with their features."""
@@ -102,13 +101,14 @@ class Needs:
             case "predict":
                 group = profile.group(wildcards.trained, wildcards.group, wildcards.tier)
                 return sum(
-                    captions_of(profile, wildcards.trained, experiment, tested).seconds / profile.image_shards(tested)
+                    captions_of(profile, wildcards.trained, experiment, tested).seconds
+                    / profile.shards(tested, "images")
                     for tested, experiments in group.experiments.items()
                     for experiment in experiments
                 )
             case "answer":
                 seconds = answers_of(profile, wildcards.vqa_method, wildcards.tested).seconds
-                return seconds / profile.image_shards(wildcards.tested)
+                return seconds / profile.shards(wildcards.tested, "images")
             case "text_features" | "text_features_shard":
                 captions = self._part(wildcards.dataset, "captions")
                 return encoding_seconds(captions * numbers["caption_tokens"], encoder["text_parameters"])

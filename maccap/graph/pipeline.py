@@ -40,14 +40,14 @@ def decisions(graph: Graph) -> dict[str, str]:
     return found
 
 
-def render(graph: Graph, profile: str, default: str) -> str:
+def render(graph: Graph, profile: str) -> str:
     """The text of a profile's pipeline file.
 
     Raises:
         ConfigError: two jobs would get one stage name.
     """
-    own = profile != default
-    file = pipeline_file(profile, default)
+    file = pipeline_file(profile)
+    base = "../" * len(file.parent.parts)  # from the file's folder to the project's, which is that of `dvc.yaml`
     stages = {"dag-check": _check_stage(graph, profile)}
     folders = _own_folders(graph.jobs)
     needed = _needed_first(graph.jobs)
@@ -57,13 +57,11 @@ def render(graph: Graph, profile: str, default: str) -> str:
             raise ConfigError(
                 f"rule {first.rule}: two jobs would be the DVC stage {name}; rename the rule or a wildcard"
             )
-        stages[name] = _stage(jobs, needed[first.provenance], folders, profile, own)
-    up = "/".join([".."] * len(file.parent.parts))
-    if up:
-        stages = {name: {"wdir": up, **stage} for name, stage in stages.items()}
-    base = up + "/" if up else ""
+        stages[name] = _stage(jobs, needed[first.provenance], folders, profile, bool(base))
+    if base:
+        stages = {name: {"wdir": base.rstrip("/"), **stage} for name, stage in stages.items()}
     outputs = [path for job in graph.jobs for path in job.outputs]
-    run = f"`dvc repro{f' {file}' if own else ''}` runs what is stale"
+    run = f"`dvc repro{f' {file}' if base else ''}` runs what is stale"
     text = HEADER + f"# Profile {profile}, {len(graph.jobs)} jobs; {run}.\n"
     text += "stages:\n\n" + "\n".join(indent(_yaml({name: stage}), "  ") for name, stage in stages.items())
     text += _dump({"params": [base + path for path in graph.configs]})

@@ -19,6 +19,7 @@ BASELINES = ("blind", "human")
 BASELINES_NAME = "baselines"  # of the file that holds their captions
 CAPTIONS_OF_A_SCENE = 5
 EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
+TIERS = ("", EXTENDED)  # of the targets: `all`, and what only `extended` makes besides
 
 
 @dataclass(frozen=True)
@@ -202,38 +203,38 @@ class Profile:
         about = self.config["tables"][table]
         return [(about["trained"], about["dataset"], vqa_method) for vqa_method in about.get("vqa_methods", [])]
 
-    def tables(self, *, extended: bool = False) -> list[str]:
-        """The tables of the target `all`, or those that only the target `extended` makes."""
-        return [name for name, about in self.config["tables"].items() if about.get("extended", False) == extended]
+    def tables(self, tier: str = "") -> list[str]:
+        """The tables of one of the TIERS."""
+        return [name for name, about in self.config["tables"].items() if about.get("extended", False) == bool(tier)]
 
-    def evaluated(self, *, extended: bool = False) -> list[Cell]:
+    def evaluated(self, tier: str = "") -> list[Cell]:
         """All cells that these tables show, each once; the extended ones without those of the others."""
-        cells = [cell for table in self.tables(extended=extended) for cell in self.cells_of(table) or []]
-        known = set(self.evaluated()) if extended else set()
+        cells = [cell for table in self.tables(tier) for cell in self.cells_of(table) or []]
+        known = set(self.evaluated()) if tier else set()
         return [cell for cell in dict.fromkeys(cells) if cell not in known]
 
-    def answered(self, *, extended: bool = False) -> list[tuple[str, str, str]]:
+    def answered(self, tier: str = "") -> list[tuple[str, str, str]]:
         """All (trained on, asked about, vqa_method) of these tables, as for `evaluated`."""
-        rows = [row for table in self.tables(extended=extended) for row in self.answers_of(table)]
-        known = set(self.answered()) if extended else set()
+        rows = [row for table in self.tables(tier) for row in self.answers_of(table)]
+        known = set(self.answered()) if tier else set()
         return [row for row in dict.fromkeys(rows) if row not in known]
 
-    def predicted(self, *, extended: bool = False) -> list[Cell]:
+    def predicted(self, tier: str = "") -> list[Cell]:
         """All cells that need captions, to be scored or as the context of questions, as for `evaluated`."""
         contexts = [
             (trained, self.vqa_methods[vqa_method]["experiment"], dataset)
-            for trained, dataset, vqa_method in self.answered(extended=extended)
+            for trained, dataset, vqa_method in self.answered(tier)
             if self.vqa_methods[vqa_method]["context"] == "caption"
         ]
-        known = set(self.predicted()) if extended else set()
-        return [cell for cell in dict.fromkeys([*self.evaluated(extended=extended), *contexts]) if cell not in known]
+        known = set(self.predicted()) if tier else set()
+        return [cell for cell in dict.fromkeys([*self.evaluated(tier), *contexts]) if cell not in known]
 
-    def runs(self, *, extended: bool = False) -> list[tuple[str, str]]:
+    def runs(self, tier: str = "") -> list[tuple[str, str]]:
         """(trained on, run) of everything that makes these captions or stands before these questions."""
-        shown = [(trained, experiment) for trained, experiment, _ in self.predicted(extended=extended)]
+        shown = [(trained, experiment) for trained, experiment, _ in self.predicted(tier)]
         asked = [
             (trained, self.vqa_methods[vqa_method]["experiment"])
-            for trained, _, vqa_method in self.answered(extended=extended)
+            for trained, _, vqa_method in self.answered(tier)
             if self.vqa_methods[vqa_method]["context"] == "prefix"
         ]
         return sorted({(trained, run) for trained, name in (*shown, *asked) if (run := self.run_of(name))})
@@ -279,20 +280,16 @@ class Profile:
         own: dict[str, Any] = self.experiments[experiment].get("generation", {})
         return {**self.config["generation"], **own}
 
-    def text_shards(self, dataset: str) -> int:
-        """In how many files the training captions' features come."""
-        return int(self.datasets[dataset].get("shards", {}).get("captions", 1))
-
-    def image_shards(self, dataset: str) -> int:
-        """In how many files the test images' features come."""
-        return int(self.datasets[dataset].get("shards", {}).get("images", 1))
+    def shards(self, dataset: str, kind: str) -> int:
+        """In how many files the features of the training `captions` or the test `images` come."""
+        return int(self.datasets[dataset].get("shards", {}).get(kind, 1))
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str, str], PredictionGroup]:
         """All groups by trained on, name and tier."""
         groups: dict[tuple[str, str, str], PredictionGroup] = {}
-        for tier in ("", EXTENDED):
-            for trained, experiment, tested in self.predicted(extended=bool(tier)):
+        for tier in TIERS:
+            for trained, experiment, tested in self.predicted(tier):
                 run = self.run_of(experiment)
                 if run is None:
                     name = experiment if "published" in self.experiments[experiment] else BASELINES_NAME
@@ -305,9 +302,9 @@ class Profile:
                 group.experiments.setdefault(tested, []).append(experiment)
         return groups
 
-    def groups(self, *, extended: bool = False) -> list[PredictionGroup]:
+    def groups(self, tier: str = "") -> list[PredictionGroup]:
         """What makes captions, one entry for each job (or, of sharded test sets, each job of one shard)."""
-        return [group for group in self._groups.values() if bool(group.tier) == extended]
+        return [group for group in self._groups.values() if group.tier == tier]
 
     def group(self, trained: str, name: str, tier: str) -> PredictionGroup:
         """The group of these names."""
@@ -315,20 +312,19 @@ class Profile:
 
     def shards_of(self, group: PredictionGroup) -> int:
         """How many files a group's predictions come in: as many as its test set with most shards has."""
-        return max(self.image_shards(tested) for tested in group.experiments) if group.run else 1
+        return max(self.shards(tested, "images") for tested in group.experiments) if group.run else 1
 
     def tests_of(self, group: PredictionGroup, number: int) -> list[str]:
         """The test sets that have a shard of this number, from 1, sorted."""
-        return sorted(tested for tested in group.experiments if number <= self.image_shards(tested))
+        return sorted(tested for tested in group.experiments if number <= self.shards(tested, "images"))
 
     def context_group(self, trained: str, experiment: str, tested: str) -> PredictionGroup:
         """The group that holds an experiment's captions of a test set."""
-        for extended in (False, True):
-            for group in self.groups(extended=extended):
-                if group.trained == trained and experiment in group.experiments.get(tested, []):
-                    return group
+        for group in self._groups.values():
+            if group.trained == trained and experiment in group.experiments.get(tested, []):
+                return group
         raise ConfigError(f"experiments.{experiment}: nothing asks for its captions of {tested}")
 
     def answer_shards(self, vqa_method: str, dataset: str) -> int:
         """How many files a VQA method's answers come in."""
-        return 1 if self.vqa_methods[vqa_method]["context"] == "majority" else self.image_shards(dataset)
+        return 1 if self.vqa_methods[vqa_method]["context"] == "majority" else self.shards(dataset, "images")

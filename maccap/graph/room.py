@@ -5,7 +5,7 @@ from typing import Any
 
 from ..core.artifacts import read_json
 from ..core.errors import ConfigError
-from .profile import Profile
+from .profile import TIERS, Profile
 
 
 def check_room(profile: Profile) -> None:
@@ -18,8 +18,7 @@ def check_room(profile: Profile) -> None:
     config = profile.config
     positions = positions_of(config["language_model"]["name"])
     image_tokens = image_tokens_of(config["encoder"]["name"])
-    cells = (cell for extended in (False, True) for cell in profile.predicted(extended=extended))
-    for trained, name, _ in cells:
+    for trained, name, _ in (cell for tier in TIERS for cell in profile.predicted(tier)):
         if not (run := profile.run_of(name)):
             continue
         wanted = profile.training_settings(trained, run) | profile.generation_settings(name)

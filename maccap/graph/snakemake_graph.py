@@ -8,6 +8,7 @@ from typing import Any
 from ..core.errors import ConfigError
 from ..core.project import CONFIG, default_profile
 from ..core.records import record_path
+from ..lineage.snakemake_records import snakemake_record
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,7 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
 
 
 def _job(job: Any, planner: Any, stale: bool) -> GraphJob:
-    store = planner.persistence
     outputs = [str(path) for path in job.output]
-    records = [Path(store._record_path(store._metadata_path, path)).resolve() for path in outputs]
     command = str(job.rule.shellcmd).partition("maccap step ")[2]
     others = {name: value for name, value in job.params.items() if name not in ("cfg", "code")}
     return GraphJob(
@@ -93,12 +92,10 @@ def _job(job: Any, planner: Any, stale: bool) -> GraphJob:
         inputs=sorted({str(path) for path in job.input}),
         code=job.params.code,
         outputs=outputs,
-        named={
-            name: [str(path) for path in _listed(job.input[name])] for name in re.findall(r"--input (\w+)", command)
-        },
+        named={name: _listed(job.input[name]) for name in re.findall(r"--input (\w+)", command)},
         settings=dict(job.params.cfg),
         command=f"{job.rule.shellcmd} {others}",
-        records=[str(path.relative_to(Path.cwd())) for path in records],
+        records=[str(snakemake_record(path)) for path in outputs],
         upstream=sorted({str(record_path(made.output[0])) for made in planner.dag.dependencies[job]}),
         stale=stale and planner.dag.needrun(job),
     )

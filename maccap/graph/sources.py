@@ -14,8 +14,8 @@ RELATIVE_IMPORT = re.compile(r"^[ \t]*(from \.[\w.]* import (?:\([^)]*\)|.*))", 
 @cache
 def _file(module: str) -> Path | None:
     """The file of a module of this package, by its name relative to the package."""
-    path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
-    for candidate in (path.with_suffix(".py") if module else path / "__init__.py", path / "__init__.py"):
+    path = PACKAGE.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
             return candidate
     return None

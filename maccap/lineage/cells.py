@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import read_json
+from ..core.artifacts import read_json, reading
 from ..core.errors import DataError
 from ..tables.anchors import slug
 from ..tables.table import BOUND, DIFFERENCE, Cell, Row, Source, Table, cell
@@ -97,14 +97,12 @@ class MetricFiles:
     def _content(self, file: str) -> Any:
         if file not in self._contents:
             path = self.root / file
-            if not file.endswith(".jsonl"):
+            if file.endswith(".jsonl"):
+                with reading(path, "not valid JSON Lines", "run the rule that makes it"):
+                    lines = path.read_text(encoding="utf-8").splitlines()
+                    self._contents[file] = [dict(json.loads(line)) for line in lines if not OF_ITEM.search(line)]
+            else:
                 self._contents[file] = read_json(path)
-                return self._contents[file]
-            try:
-                lines = path.read_text(encoding="utf-8").splitlines()
-                self._contents[file] = [dict(json.loads(line)) for line in lines if not OF_ITEM.search(line)]
-            except (OSError, ValueError, TypeError) as error:
-                raise DataError(f"{path}: not valid JSON Lines ({error}); run the rule that makes it") from error
         return self._contents[file]
 
 

@@ -57,10 +57,9 @@ class ChainJob:
 
     @property
     def seeds(self) -> list[int]:
-        settings = self.record.settings
-        if {"seed", "repeats"} <= set(settings):
-            seeds = self.record.job.seeds
+        if seeds := self.record.seeds:
             return [seed for seed in seeds if seed in self.about.get("run_seed", seeds)]
+        settings = self.record.settings
         return [settings[key] for key in ("run_seed", "seed") if settings.get(key) is not None]
 
     @property
@@ -80,9 +79,13 @@ class Chain:
     """Files by path, and jobs, that of the traced file first; `faults` say what does not fit together."""
 
     roots: list[str]
+    records: Records
+    hashing: bool
     files: dict[str, File] = field(default_factory=dict)
     jobs: list[ChainJob] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    _by_record: dict[str, ChainJob] = field(default_factory=dict)
+    _followed: set[Any] = field(default_factory=set)  # records, each with the selections of data it was followed for
 
     def makers(self, job: ChainJob) -> list[ChainJob]:
         """The jobs that made what a job read, each once."""
@@ -108,6 +111,69 @@ class Chain:
     def fault(self, text: str) -> None:
         if text not in self.faults:
             self.faults.append(text)
+
+    def follow(self, record: Record, selection: Selection | None, only: set[str] | None) -> None:
+        """Add what a job read, and all behind it; `only` are the inputs that count."""
+        todo = [(record, selection, only)]
+        for record, selection, only in todo:
+            about = {key: frozenset(values) for key, values in record.about.items()}
+            own = about if selection is None else _narrowed(selection, about)
+            key = (record.path, frozenset(own.items()), frozenset(only or ()))
+            if key in self._followed:
+                continue
+            self._followed.add(key)
+            job = self.job(record)
+            for kind, values in own.items():
+                job.about.setdefault(kind, set()).update(values)
+            for path, digest in record.sources.items():
+                maker = self.records.of(path)
+                theirs = maker.about if maker and selection is not None else {}
+                for_others = any(kind in own and own[kind].isdisjoint(values) for kind, values in theirs.items())
+                if for_others or (only is not None and path not in only):
+                    job.left_out.append(path)
+                    continue
+                if path not in job.reads:
+                    job.reads.append(path)
+                self.add(path, digest, job)
+                if maker:
+                    todo.append((maker, None if selection is None else own, None))
+
+    def job(self, record: Record) -> ChainJob:
+        """The job of a record.
+
+        Raises:
+            DataError: the record does not lie where it says.
+        """
+        if self.records.by_path.get(record.path) is not record:
+            raise DataError(f"{record.path}: another record names the outputs of this job; run `maccap verify`")
+        if record.path not in self._by_record:
+            self._by_record[record.path] = ChainJob(len(self.jobs) + 1, record)
+            self.jobs.append(self._by_record[record.path])
+        return self._by_record[record.path]
+
+    def add(self, path: str, digest: str, reader: ChainJob | None) -> None:
+        """Add a root, or a file that a job read as bytes with this hash."""
+        if path not in self.files:
+            maker = self.records.of(path)
+            job = self.job(maker) if maker else None
+            recorded = maker.outputs[path].sha256 if maker else digest
+            state = state_of(self.records.root / path, recorded) if self.hashing else UNREAD
+            if state == MISSING and path in self.records.absent:
+                state = ABSENT
+            self.files[path] = File(path, recorded, state, job.number if job else None)
+            if job:
+                job.made.append(path)
+            elif path.startswith(tuple(f"{made}/" for made in MADE_IN)):
+                self.fault(f"{path}: no record names it, so how it was made is unknown; run the rule that makes it")
+                for damage in self.records.damaged.values():
+                    self.fault(damage)
+            if state in (CHANGED, MISSING) and not (reader and self.records.may_differ(path, reader.record.path)):
+                self.fault(
+                    f"{path}: {'is not on this disk' if state == MISSING else 'was changed after it was recorded'}"
+                )
+        if reader and digest != self.files[path].sha256:
+            who = f"[{reader.number}] {reader.record.step}"
+            self.fault(f"{path}: {who} read other bytes than those recorded; run `snakemake --cores all`")
 
 
 def project_of(file: Path) -> tuple[Records, str]:
@@ -147,20 +213,18 @@ def chain_of(roots: Sequence[str], records: Records, numbers: Iterable[Number] =
     Raises:
         DataError: the record of a file lies where another one belongs.
     """
-    builder = _Builder(Chain(list(roots)), records, hashing)
+    chain = Chain(list(roots), records, hashing)
     for root in roots:
-        builder.add(root, "", None)
+        chain.add(root, "", None)
     selections: list[tuple[Selection | None, set[str] | None]] = [
         (_selection(number), {source.file for source in number.cell.sources}) for number in numbers
     ]
-    for record in (record for root in roots if (record := records.of(root))):
-        if not selections:
-            builder.follow(record, None, None)
-        for selection, files in selections:
-            builder.follow(record, selection, files)
-    for job in builder.chain.jobs:
+    for record in filter(None, map(records.of, roots)):
+        for selection, files in selections or [(None, None)]:
+            chain.follow(record, selection, files)
+    for job in chain.jobs:
         job.left_out = [name for name in dict.fromkeys(job.left_out) if name not in job.reads]
-    return builder.chain
+    return chain
 
 
 def _selection(number: Number) -> Selection:
@@ -173,77 +237,6 @@ def _narrowed(selection: Selection, about: Selection) -> Selection:
     """A selection, once it has come to a job that is about some data."""
     common = {key: selection[key] & values or selection[key] for key, values in about.items() if key in selection}
     return {key: values for key, values in about.items() if len(values) == 1} | selection | common
-
-
-class _Builder:
-    """Collects a chain; each record is followed once for each selection of data."""
-
-    def __init__(self, chain: Chain, records: Records, hashing: bool) -> None:
-        self.chain, self.records, self.hashing = chain, records, hashing
-        self.jobs: dict[str, ChainJob] = {}
-        self.followed: set[Any] = set()
-
-    def follow(self, record: Record, selection: Selection | None, only: set[str] | None) -> None:
-        """Add what a job read, and all behind it; `only` are the inputs that count."""
-        todo = [(record, selection, only)]
-        for record, selection, only in todo:
-            about = {key: frozenset(values) for key, values in record.about.items()}
-            own = about if selection is None else _narrowed(selection, about)
-            key = (record.path, frozenset(own.items()), frozenset(only or ()))
-            if key in self.followed:
-                continue
-            self.followed.add(key)
-            job = self.job(record)
-            for kind, values in own.items():
-                job.about.setdefault(kind, set()).update(values)
-            for path, digest in record.sources.items():
-                maker = self.records.of(path)
-                theirs = maker.about if maker and selection is not None else {}
-                for_others = any(kind in own and own[kind].isdisjoint(values) for kind, values in theirs.items())
-                if for_others or (only is not None and path not in only):
-                    job.left_out.append(path)
-                    continue
-                if path not in job.reads:
-                    job.reads.append(path)
-                self.add(path, digest, job)
-                if maker:
-                    todo.append((maker, None if selection is None else own, None))
-
-    def job(self, record: Record) -> ChainJob:
-        """The job of a record.
-
-        Raises:
-            DataError: the record does not lie where it says.
-        """
-        if self.records.by_path.get(record.path) is not record:
-            raise DataError(f"{record.path}: another record names the outputs of this job; run `maccap verify`")
-        if record.path not in self.jobs:
-            self.jobs[record.path] = ChainJob(len(self.jobs) + 1, record)
-            self.chain.jobs.append(self.jobs[record.path])
-        return self.jobs[record.path]
-
-    def add(self, path: str, digest: str, reader: ChainJob | None) -> None:
-        """Add a root, or a file that a job read as bytes with this hash."""
-        fault = self.chain.fault
-        if path not in self.chain.files:
-            maker = self.records.of(path)
-            job = self.job(maker) if maker else None
-            recorded = maker.outputs[path].sha256 if maker else digest
-            state = state_of(self.records.root / path, recorded) if self.hashing else UNREAD
-            if state == MISSING and path in self.records.absent:
-                state = ABSENT
-            self.chain.files[path] = File(path, recorded, state, job.number if job else None)
-            if job:
-                job.made.append(path)
-            elif path.startswith(tuple(f"{made}/" for made in MADE_IN)):
-                fault(f"{path}: no record names it, so how it was made is unknown; run the rule that makes it")
-                for damage in self.records.damaged.values():
-                    fault(damage)
-            if state in (CHANGED, MISSING) and not (reader and self.records.may_differ(path, reader.record.path)):
-                fault(f"{path}: {'is not on this disk' if state == MISSING else 'was changed after it was recorded'}")
-        if reader and digest != self.chain.files[path].sha256:
-            who = f"[{reader.number}] {reader.record.step}"
-            fault(f"{path}: {who} read other bytes than those recorded; run `snakemake --cores all`")
 
 
 def state_of(path: Path, digest: str) -> str:

@@ -5,7 +5,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from ..core.artifacts import atomic, write_text
+from ..core.artifacts import atomic, files_below, write_text
 from ..core.errors import ConfigError
 from ..core.project import default_profile
 from .crate_files import LIST, collect, listing
@@ -48,8 +48,8 @@ def write_crate(profile: str, output: Path) -> None:
 def _zip(folder: Path, output: Path) -> None:
     """A zip whose bytes depend on nothing but the files: sorted names, one fixed time, no permissions."""
     with atomic(output) as part, zipfile.ZipFile(part, "w") as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+        for name, path in files_below(folder).items():
+            entry = zipfile.ZipInfo(name, EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes())

@@ -252,8 +252,7 @@ class _Description:
 
 def _settings(record: Record) -> list[tuple[str, Any]]:
     """The dotted keys of a job with their values, and the seed of each run in it."""
-    repeated = {"seed", "repeats"} <= set(record.settings)
-    return [*sorted(record.settings.items()), *((RUN_SEED, seed) for seed in (record.job.seeds if repeated else ()))]
+    return [*sorted(record.settings.items()), *((RUN_SEED, seed) for seed in record.seeds)]
 
 
 def _one(values: list[Any]) -> Any:

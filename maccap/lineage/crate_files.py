@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.artifacts import sha256, stays_inside
+from ..core.artifacts import files_below, sha256, stays_inside
 from ..core.errors import DataError, EnvironmentProblem
 from ..core.records import Record, Records
 from ..fetch.registry import DOWNLOADS
@@ -167,5 +167,5 @@ def _file(path: str, digest: str, keep: bool) -> CrateFile:
 
 def listing(folder: Path) -> str:
     """The list of a crate's files, but for itself, in their order, as `sha256sum --check` reads it."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return "".join(f"{sha256(path)}  {name}\n" for name, path in sorted(files.items()) if name != LIST)
+    files = sorted(files_below(folder).items())
+    return "".join(f"{sha256(path)}  {name}\n" for name, path in files if name != LIST)

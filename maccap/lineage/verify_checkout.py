@@ -13,14 +13,14 @@ from typing import Any
 
 import yaml
 
+from ..core.artifacts import files_below
 from ..core.dotted import leaves
 from ..core.errors import ConfigError, flat
-from ..core.project import config_files, default_profile, pipeline_file, read_config
+from ..core.project import LOADER, config_files, pipeline_file, read_config
 from .verify_project import Outcome, Project
 
 SOURCES = ("maccap", "workflow", "Snakefile", "config")  # whose commit decides the numbers
 FROM_ELSEWHERE = ("download", "pack_images")  # steps whose settings come from the registry
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def code(project: Project) -> Outcome:
@@ -99,7 +99,7 @@ def config(project: Project) -> Outcome:
 
 def dvc_lock(project: Project) -> Outcome:
     """The lock file is what DVC would write of the files and commands that are there."""
-    pipeline = pipeline_file(project.profile, default_profile(project.root))
+    pipeline = pipeline_file(project.profile, project.root)
     outcome, lock = Outcome("dvc_lock"), str(pipeline.with_name("dvc.lock"))
     if not project.path(lock).is_file():
         outcome.notes.append(f"there is no {lock}: DVC has not recorded these results, which is no fault")
@@ -154,9 +154,11 @@ class _Here:
     def _folder(self, folder: Path) -> dict[str, Any]:
         """DVC's hash of a folder: that of the JSON list of its files' hashes, but of those that `.dvcignore` names."""
         ignored = [line for line in self.project.text(".dvcignore").splitlines() if line and line[0] not in "#/!"]
-        paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-        kept = [path for path in paths if not any(fnmatchcase(part, name) for part in path.parts for name in ignored)]
-        files = {str(path): self.file(folder / path) for path in kept}
+        files = {
+            name: self.file(path)
+            for name, path in files_below(folder).items()
+            if not any(fnmatchcase(part, pattern) for part in name.split("/") for pattern in ignored)
+        }
         listing = json.dumps([{"md5": about["md5"], "relpath": name} for name, about in sorted(files.items())])
         digest = hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()
         return {"md5": f"{digest}.dir", "size": sum(about["size"] for about in files.values()), "nfiles": len(files)}

@@ -1,14 +1,13 @@
 """A crate against what it says of itself: its list of files, its metadata, and what it leaves out."""
 
+from ..core.artifacts import files_below
 from .crate_files import LARGEST, LIST, METADATA, WEIGHTS, files_to_carry, listing
 from .verify_project import Outcome, Project
 
 
 def crate(project: Project) -> Outcome:
     """Every file has the bytes that list and metadata say; only what may be is left out, and not another file."""
-    sizes = {
-        str(path.relative_to(project.root)): path.stat().st_size for path in project.root.rglob("*") if path.is_file()
-    }
+    sizes = {name: path.stat().st_size for name, path in files_below(project.root).items()}
     text, expected = project.text(LIST) if LIST in sizes else "", listing(project.root)
     outcome = Outcome("crate", set(sizes) - {LIST})
     for line in sorted(set(text.split("\n")) ^ set(expected.split("\n"))):

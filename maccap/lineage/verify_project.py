@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from ..core.allocation import cores
-from ..core.artifacts import sha256
+from ..core.artifacts import files_below, sha256
 from ..core.records import RECORD_SUFFIX, OutputFile, Record, Records
 from ..fetch.registry import DOWNLOADS
 from .crate_files import METADATA
@@ -74,8 +74,7 @@ class Project:
         self.damaged = {
             path: fault for path, fault in self.records.damaged.items() if path.startswith((*folders, f"{DOWNLOADS}/"))
         }
-        found = [path for folder in folders for path in sorted((self.root / folder).rglob("*")) if path.is_file()]
-        names = [str(path.relative_to(self.root)) for path in found]
+        names = [folder + name for folder in folders for name in files_below(self.root / folder)]
         self.files = [name for name in names if not name.endswith(RECORD_SUFFIX)]
 
     @cached_property

@@ -104,8 +104,8 @@ def test_no_damage_raises_anything_but_a_data_error(kind: str) -> None:
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.jpg", tmp_path):
-        refuses(lambda path=path: read_image(path), str(path), "cannot be opened", "; check the path")
+    for path, fault in ((tmp_path / "missing.jpg", "no such file"), (tmp_path, "cannot be opened")):
+        refuses(lambda path=path: read_image(path), str(path), fault, "; check the path")
 
 
 # --- stores --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from maccap.data.vocabulary import read_vocabulary
 from maccap.fetch.registry import read_registry
 from maccap.graph.estimate import announcement, estimate, generations
 from maccap.graph.files import Files
-from maccap.graph.profile import Profile
+from maccap.graph.profile import EXTENDED, Profile
 from maccap.graph.room import image_tokens_of, positions_of
 from maccap.methods.registry import check_options, needs
 from maccap.world.scenes import LOOKS
@@ -108,14 +108,14 @@ def test_predictions_of_two_kinds_do_not_share_a_file(paper):
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_cell_of_a_table_is_evaluated_and_every_run_trained(name):
     profile = Profile(PROFILES[name])
-    evaluated = profile.evaluated() + profile.evaluated(extended=True)
-    runs = profile.runs() + profile.runs(extended=True)
+    evaluated = profile.evaluated() + profile.evaluated(EXTENDED)
+    runs = profile.runs() + profile.runs(EXTENDED)
     for table in PROFILES[name]["tables"]:
         for cell in profile.cells_of(table) or []:
             assert cell in evaluated
             run = profile.run_of(cell[1])
             assert run is None or (cell[0], run) in runs
-    predicted = profile.predicted() + profile.predicted(extended=True)
+    predicted = profile.predicted() + profile.predicted(EXTENDED)
     assert len(set(predicted)) == len(predicted)
     assert len(set(evaluated)) == len(evaluated)
 
@@ -150,8 +150,8 @@ def test_extended_tables_ask_the_target_all_for_nothing(paper):
     assert less.predicted() == whole.predicted()
     assert less.runs() == whole.runs()
     assert less.answered() == whole.answered()
-    assert less.evaluated(extended=True) == []
-    assert whole.evaluated(extended=True)
+    assert less.evaluated(EXTENDED) == []
+    assert whole.evaluated(EXTENDED)
 
 
 def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
@@ -227,7 +227,7 @@ def test_the_paper_trains_on_all_three_texts_and_tests_on_both_sets():
 
 def test_shards_are_counted_and_predicted_each_by_itself():
     profile = Profile(PROFILES["paper"])
-    assert [profile.text_shards(name) for name in ("coco", "flickr30k", "cc3m")] == [4, 1, 16]
+    assert [profile.shards(name, "captions") for name in ("coco", "flickr30k", "cc3m")] == [4, 1, 16]
     groups = {(group.trained, group.name): group for group in profile.groups()}
     ours, theirs = groups["coco", "maccap"], groups["coco", "magic"]
     assert profile.shards_of(ours) == 8, "that of VQA v2, which has most"
