@@ -16,6 +16,7 @@ from .errors import EnvironmentProblem
 
 POLL_SECONDS = 0.02
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+ENDED = "a job that has ended"
 
 
 def locked(handle: int) -> bool:
@@ -47,6 +48,8 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     The kernel frees it however the process ends. Over NFS all clients see it, and the server frees that of a node that
     died after a lease of 90 seconds or so. Where the file system knows no locks, a warning is all there is.
 
+    A file is marked as ended before it is removed: over NFS, a node may open the removed file for some seconds more.
+
     Args:
         patience: seconds to wait for another owner.
 
@@ -57,19 +60,28 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline, told, owner = time.monotonic() + patience, False, "another process"
     while (handle := _try(path)) is None:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             owner = path.read_text(encoding="utf-8").strip() or owner
+        if time.monotonic() > deadline and owner == ENDED:
+            raise EnvironmentProblem(f"{path}: left by {ENDED}; delete it, and run again")
         if time.monotonic() > deadline:
             raise EnvironmentProblem(f"{path}: {owner} works on the same run; wait for it, or end it, and run again")
-        if not told:
+        if not told and owner != ENDED:
             print(f"{path}: waits for {owner}, which holds it", file=sys.stderr, flush=True)
-        told = True
+            told = True
         time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: a process that waits for this file sees that it is gone
+        remove(path)
         os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove the file of a lock that is held; who waits for it makes a new one."""
+    with suppress(OSError):
+        path.write_text(ENDED, encoding="utf-8")
+    path.unlink(missing_ok=True)
 
 
 def _try(path: Path) -> int | None:
@@ -78,17 +90,18 @@ def _try(path: Path) -> int | None:
     try:
         if not locked(handle):
             return None
-        if not os.path.samestat(os.fstat(handle), path.stat()):
+        if os.pread(handle, len(ENDED), 0) == ENDED.encode():
             os.close(handle)
             return None
-    except FileNotFoundError:  # whoever held it has removed it
-        os.close(handle)
-        return None
     except OSError as error:
+        if error.errno == errno.ESTALE:  # another node has removed it
+            os.close(handle)
+            return None
         if error.errno not in UNSUPPORTED:
             raise
         print(f"{path}: no locks here ({error.strerror}); never run this job twice at a time", file=sys.stderr)
     job = f"Slurm job {slurm_job()['job']}, " if slurm_job() else ""
     os.ftruncate(handle, 0)
     os.write(handle, f"{job}process {os.getpid()} on {socket.gethostname()}\n".encode())
+    os.fsync(handle)  # so that other nodes can read it
     return handle

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ..core.allocation import slurm_job
-from ..core.holding import beside, held
+from ..core.holding import beside, held, remove
 from ..core.job import Job
 from ..core.records import now, write_record
 from ..models.devices import claim_gpus
@@ -43,7 +43,7 @@ def run_step(
             if name == "train":
                 beside(outputs[0].parent, "state.pt").unlink(missing_ok=True)
                 if fellow:  # whose launcher holds the lock, and is replaced before it can remove it
-                    beside(outputs[0].parent, "lock").unlink(missing_ok=True)
+                    remove(beside(outputs[0].parent, "lock"))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from maccap.core import allocation
 from maccap.core.errors import EnvironmentProblem
-from maccap.core.holding import held
+from maccap.core.holding import ENDED, held
 from tests.helpers import ROOT
 
 
@@ -111,3 +111,10 @@ def test_who_waits_goes_on_when_the_owner_is_done(tmp_path):
     waiting.kill()
     waiting.wait()
     waiting.stdout.close()
+
+
+def test_what_a_job_left_that_died_while_it_removed_its_lock_is_named(tmp_path):
+    (tmp_path / "s1.lock").write_text(ENDED)
+    told = r"s1\.lock: left by a job that has ended; delete it"
+    with pytest.raises(EnvironmentProblem, match=told), held(tmp_path / "s1.lock", 0.1):
+        pass
