@@ -6,7 +6,7 @@ PROFILE ?= world
 # Data sets whose questions were answered.
 ASKED = $(filter-out %.items,$(basename $(notdir $(wildcard results/$(PROFILE)/metrics/vqa/*.jsonl))))
 # What git keeps of a profile's artifacts: records, and what people read and `maccap verify` computes metrics from.
-KEPT := **/*.prov.json predictions/**/*.jsonl.gz answers/**/*.jsonl.gz runs/**/run.json runs/**/log.jsonl samples.json \
+KEPT := **/*.prov.json predictions/**/*.jsonl.gz answers/**/*.jsonl.gz runs/**/run.json runs/**/log.jsonl \
   data/*/contents.test.json data/*/captions.test.jsonl $(ASKED:%=data/%/vqa_*.test.json)
 
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
