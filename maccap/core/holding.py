@@ -62,10 +62,10 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     while (handle := _try(path)) is None:
         with suppress(OSError):
             owner = path.read_text(encoding="utf-8").strip() or owner
-        if time.monotonic() > deadline and owner == ENDED:
-            raise EnvironmentProblem(f"{path}: left by {ENDED}; delete it, and run again")
         if time.monotonic() > deadline:
-            raise EnvironmentProblem(f"{path}: {owner} works on the same run; wait for it, or end it, and run again")
+            working = f"{owner} works on the same run; wait for it, or end it"
+            how = f"left by {ENDED}; delete it" if owner == ENDED else working
+            raise EnvironmentProblem(f"{path}: {how}, and run again")
         if not told and owner != ENDED:
             print(f"{path}: waits for {owner}, which holds it", file=sys.stderr, flush=True)
             told = True
@@ -90,7 +90,7 @@ def _try(path: Path) -> int | None:
     try:
         if not locked(handle):
             return None
-        if os.pread(handle, len(ENDED), 0) == ENDED.encode():
+        if not os.fstat(handle).st_nlink or os.pread(handle, len(ENDED), 0) == ENDED.encode():
             os.close(handle)
             return None
     except OSError as error:

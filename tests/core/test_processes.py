@@ -118,3 +118,27 @@ def test_what_a_job_left_that_died_while_it_removed_its_lock_is_named(tmp_path):
     told = r"s1\.lock: left by a job that has ended; delete it"
     with pytest.raises(EnvironmentProblem, match=told), held(tmp_path / "s1.lock", 0.1):
         pass
+
+
+TAKING_TURNS = """
+import os, sys
+from pathlib import Path
+from maccap.core import holding
+def refuse(*_, **__):
+    raise OSError(28, "No space left on device")
+if sys.argv[2] == "full":
+    Path.write_text = refuse
+holding.POLL_SECONDS = 0
+inside = Path(sys.argv[1], "inside")
+for _ in range(300):
+    with holding.held(Path(sys.argv[1], "s1.lock"), 60):
+        os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
+        inside.unlink()
+"""
+
+
+@pytest.mark.parametrize("disk", ["free", "full"])
+def test_one_at_a_time_holds_a_lock_also_where_a_full_disk_takes_no_mark(tmp_path, disk):
+    command = [sys.executable, "-c", TAKING_TURNS, str(tmp_path), disk]
+    started = [subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]
