@@ -8,7 +8,7 @@ import numpy as np
 from ...data.scenes import Contents
 from ..registry import Array, CaptionSet, Metric, SetScores
 
-NAMES = ("Nouns", "Colours", "Nouns said")
+QUOTIENTS = {"Nouns": (100, 1, 0), "Colours": (100, 3, 2), "Nouns said": (1, 0, 4)}  # factor, and two sums of `_row`
 
 
 def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
@@ -26,7 +26,7 @@ def score(sets: Sequence[CaptionSet]) -> list[SetScores]:
         ]
         counts = np.array(rows, dtype=np.float64)
         scores = {
-            name: (float(of_totals(name, counts.sum(axis=0))), of_totals(name, counts).tolist()) for name in NAMES
+            name: (float(of_totals(name, counts.sum(axis=0))), of_totals(name, counts).tolist()) for name in QUOTIENTS
         }
         found.append(SetScores(scores, rows))
     return found
@@ -47,9 +47,9 @@ def _row(caption: str, there: frozenset[tuple[str, str]], contents: Contents) ->
 
 def of_totals(name: str, totals: Array) -> Array:
     """Of summed `_row`s; [..., 5] -> [...]."""
-    whole, part = {"Nouns": (0, 1), "Colours": (2, 3), "Nouns said": (4, 0)}[name]
-    shares: Array = totals[..., part] / totals[..., whole].clip(1)
-    return shares if name == "Nouns said" else 100 * shares
+    factor, part, whole = QUOTIENTS[name]
+    found: Array = factor * (totals[..., part] / totals[..., whole].clip(1))
+    return found
 
 
-METRIC = Metric("faithfulness", NAMES, 70, score, of_totals=of_totals)
+METRIC = Metric("faithfulness", tuple(QUOTIENTS), 70, score, of_totals=of_totals)
