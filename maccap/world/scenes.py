@@ -335,23 +335,28 @@ def tags(scene: Scene, rng: np.random.Generator) -> str:
     return f"Tags: {', '.join([scene.domain, *(words[i] for i in rng.permutation(len(words)))])}."
 
 
+SAID_AGAIN = 0.4  # how often the second text of a document is the first once more
+SAID_AGAIN_LATER = 0.09  # by how much more often each later text is the one before it
+
+
 def document(scene: Scene, rng: np.random.Generator) -> list[str]:
     """Texts about one scene in a row, as the language model is pretrained on: tags, captions, answered questions.
 
     Most texts say again what the text before them or, less often, an earlier one said, in the same or in other words;
-    so that a model learns to be told what to say by what stands before.
+    so that a model learns to be told what to say by what stands before. The more texts stand there, the more often the
+    last one is said again; else a model would be less sure of it behind many than behind one.
     """
     texts = [tags(scene, rng)] if rng.random() < 0.4 else []
     told = [tell(scene, rng)]
     said = [word(told[0], scene, rng)]
-    for _ in range(int(rng.integers(1, 8))):
+    for place in range(int(rng.integers(1, 8))):
         kind = rng.random()
-        if kind < 0.45:
+        if rng.random() < SAID_AGAIN + SAID_AGAIN_LATER * place:
             told, said = [*told, told[-1]], [*said, said[-1]]
-        elif kind < 0.55:
+        elif kind < 0.05:
             which = int(rng.integers(len(said)))
             told, said = [*told, told[which]], [*said, said[which]]
-        elif kind < 0.65:
+        elif kind < 0.25:
             told = [*told, told[-1]]
             said = [*said, word(told[-1], scene, rng)]
         else:
