@@ -7,6 +7,8 @@ from .profile import Profile
 
 Wildcards = Any
 MB, MINUTES = 2_000, 30  # of any job beside what follows: the embedded world's took at most 1.2 GB and 5 minutes
+PRETRAINING = ("pretrain_clip", "pretrain_lm")  # these took 53 and 38 minutes of one core, 1.9 and 4.6 GB
+PRETRAINING_MINUTES, PRETRAINING_BYTES = 180, 6e9
 LONGEST = 1_440  # minutes: partitions often allow no more, and training goes on in the next try
 CUDA_MB, JAVA_MB, SPICE_MB = 4_000, 2_500, 9_000  # of host memory; Java for METEOR on each core
 CAPTION_BYTES = 2_000  # of a caption with its tokens in memory
@@ -52,7 +54,8 @@ class Needs:
             return attempt * int(base + self._bytes(rule, wildcards) / 1e6)
 
         def runtime(wildcards: Wildcards, attempt: int) -> int:
-            return min(LONGEST, attempt * int(MINUTES + slower * self._seconds(rule, wildcards) / 60))
+            least = PRETRAINING_MINUTES if rule in PRETRAINING else MINUTES
+            return min(LONGEST, attempt * int(least + slower * self._seconds(rule, wildcards) / 60))
 
         cores = CORES.get(rule, max(1, gpus))
         return {"mem_mb": mem_mb, "runtime": runtime, "gpu": gpus, "cpus_per_task": cores, "nodes": 1}
@@ -86,6 +89,8 @@ class Needs:
                 held = run and "memory" in profile.needs(run)
                 captions = profile.size_of(wildcards.trained, "captions") if held else 0
                 return model + 2 * feature_bytes(captions, 0, 0, encoder["dim"])
+            case _ if rule in PRETRAINING:
+                return PRETRAINING_BYTES
             case "answer":  # which another language model may do
                 return 2 * model
             case _:

@@ -95,6 +95,9 @@ def test_the_embedded_world_asks_for_little_and_a_training_of_the_paper_fits_a_c
         assert 1.3e9 * 4 / 1e6 < train["mem_mb"] <= 32_000  # the language model in float32, at least
         assert 60 < train["runtime"] <= LONGEST
         assert train["gpu"] == 1
+    for model in (asked(needs["mini"], "pretrain_clip"), asked(needs["mini"], "pretrain_lm")):
+        assert model["runtime"] >= 60  # 53 minutes
+        assert model["mem_mb"] >= 5_000  # 4.6 GB
     coco, cc3m = (asked(needs["paper"], "captions", dataset=name)["mem_mb"] for name in ("coco", "cc3m"))
     assert coco < cc3m
 
