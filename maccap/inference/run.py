@@ -60,8 +60,10 @@ class Run:
         alone: in a batch, sums are rounded in another way, which may decide between candidates.
 
         Raises:
-            DataError: a file is missing or is not an image.
+            DataError: a file is missing or is not an image, or one image is given in place of a list.
         """
+        if isinstance(images, Path | str | Image.Image):
+            raise DataError(f"{images}: caption takes a list of images: `run.caption([image])`")
         return [self.caption_features(self.features(image)) for image in images]
 
     def answer(self, image: Path | str | Image.Image, question: str) -> str:

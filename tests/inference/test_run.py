@@ -111,6 +111,9 @@ def test_files_and_images_in_memory_get_the_same_captions_in_any_company(project
     ]  # fmt: skip
     assert trained.caption(["0.png"])[0].text == from_files[0].text
     assert trained.caption([]) == []
+    for one in ("0.png", Path("0.png"), shown[0]):
+        with pytest.raises(DataError, match="takes a list of images"):
+            trained.caption(one)
 
 
 def test_a_copy_of_the_folder_works_where_its_models_are_found(project, copy):
