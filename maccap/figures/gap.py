@@ -51,14 +51,15 @@ def _findings(reports: Reports) -> Any:
         values = np.sort(about["value"])
         mean.plot(np.linspace(0, 100, len(values)), values, color=colour, label=label)
         error = 1.96 * float(np.mean(about["expected"]))
-        mean.axhspan(-error, error, color=colour, alpha=LIGHT, linewidth=0)
+        for edge in (-error, error):
+            mean.axhline(edge, linestyle=":", color=colour)
     near.set_yticks(np.arange(len(kinds)), kinds)
     near.grid(axis="y", linewidth=0.3)
     near.invert_yaxis()
     near.set_xlabel("cosine to the caption")
     near.set_title("How near features lie to the caption")
     near.plot([], [], "|", color="black", markersize=7, label="mean of the image's features")
-    near.fill_between([], [], color="black", alpha=LIGHT, linewidth=0, label="expected of a zero mean (95 %)")
+    near.plot([], [], ":", color="black", label="expected of a zero mean (95 %)")
     mean.set_xlabel("dimensions, sorted (%)")
     mean.set_ylabel("mean of image − captions")
     mean.set_title("Is the gap zero-mean?")
@@ -200,6 +201,7 @@ def _plane(reports: Reports) -> Any:
                 axes.set_ylabel(name.replace(" and ", "\nand "))
         panels[0, column].set_title(label)
     figure.supxlabel("from the captions' mean to the images'", fontsize=7)
+    figure.supylabel("principal direction at right angles", fontsize=7)
     figure.legend(loc="outside upper center", ncols=len(SIDES))
     return figure
 

@@ -13,10 +13,10 @@ class Legend:
 
 LEGENDS = {
     "gap": Legend(
-        "Two panels per data set: cosine of each kind of image feature to the captions; mean of the gap per dimension.",
+        "Two panels: cosine of each kind of image feature to the captions; mean of the gap per dimension.",
         "How near features of an image lie to its captions, and whether the gap between the two has zero mean, as "
         "noise in training supposes. Marks: the image's best feature; ticks: the mean of its features. In the lower "
-        "panel the dimensions are sorted by their mean; nearly all would lie in the shaded band if the mean were zero.",
+        "panel the dimensions are sorted by their mean; were it zero, nearly all would lie between the dotted lines.",
     ),
     "gap_similarity": Legend(
         "Five histograms per data set: cosines of pairs of images, of captions, and of an image and a caption.",
@@ -32,7 +32,7 @@ LEGENDS = {
         "extreme gaps than a Gaussian has.",
     ),
     "gap_spectrum": Legend(
-        "Two panels per data set: share of the gap's variance in each principal direction, and the shares added up.",
+        "Two panels: share of the gap's variance in each principal direction, and the shares added up.",
         "Is the gap isotropic, as the injected noise is? Dashed: an isotropic Gaussian sample with as many vectors and "
         "dimensions.",
     ),

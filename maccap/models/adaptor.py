@@ -16,7 +16,7 @@ _RELEASED = {
 
 
 class Adaptor(nn.Module):
-    """[B, k, feature_dim] -> [B, num_queries, lm_dim].
+    """Turns CLIP's features [B, k, feature_dim] into soft tokens of a language model [B, num_queries, lm_dim].
 
     Post-norm Transformer decoder (8 heads, feed-forward 2048, ReLU, no positions, final norm) over
     `num_queries` learnable queries, then a three-layer MLP (released MacCap.py).

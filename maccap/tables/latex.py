@@ -72,7 +72,7 @@ def _floating(caption: str, notes: str, columns: str, head: str, lines: list[str
     below = rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize\sloppy {notes}\end{{minipage}}"
     kind = "table*" if wide else "table"
     return "\n".join([
-        "% Needs \\usepackage{booktabs,graphicx}" + ("; wide: over both columns of a page in two" if wide else ""),
+        "% Needs \\usepackage{booktabs,graphicx}" + ("; wide: spans both columns of a two-column page" if wide else ""),
         rf"\begin{{{kind}}}",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
         caption,
