@@ -57,36 +57,37 @@ def json_list(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Yield a function that adds a row to a JSON list in a file, or on standard output; the list ends in any case."""
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", errors="backslashreplace") if path else nullcontext(sys.stdout) as out:
-        rows = 0
+    rows = 0
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace") if path else nullcontext(sys.stdout) as out:
 
-        def add(row: dict[str, Any]) -> None:
-            nonlocal rows
-            print("," if rows else "[", json.dumps(row, ensure_ascii=False), sep="", file=out, flush=True)
-            rows += 1
+            def add(row: dict[str, Any]) -> None:
+                nonlocal rows
+                print("," if rows else "[", json.dumps(row, ensure_ascii=False), sep="", file=out, flush=True)
+                rows += 1
 
-        try:
             try:
                 yield add
             finally:
                 print("]" if rows else "[]", file=out, flush=True)
-        except OSError as error:
-            error.filename = error.filename or path
-            raise
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def _image_files(paths: list[Path]) -> list[Path]:
-    """The image files among the paths; a folder stands for all images in it but those whose names start with a dot.
+    """The image files among the paths; a folder stands for all in it but pipes and names that start with a dot.
 
     Raises:
         DataError: a path does not exist, or there is no image at all.
+        OSError: a folder cannot be read.
     """
     files: list[Path] = []
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: no such file or folder; check the path")
-        shown = sorted(path.glob("[!.]*")) if path.is_dir() else []
-        files += [p for p in shown if p.suffix.lower() in SUFFIXES] if path.is_dir() else [path]
+        shown = sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else []
+        files += [p for p in shown if p.suffix.lower() in SUFFIXES and not p.is_fifo()] if path.is_dir() else [path]
     if not files:
         raise DataError(f"{paths[0]}: no images in it ({', '.join(sorted(SUFFIXES))}); name some")
     return files

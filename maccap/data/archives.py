@@ -14,7 +14,7 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..core.artifacts import ANEW, atomic, decoded, files_below, reading, require_space, stays_inside
+from ..core.artifacts import ANEW, atomic, decoded, disguise, files_below, reading, require_space, stays_inside
 from ..core.errors import DataError
 
 _ZIP, _GZIP = b"PK", b"\x1f\x8b"
@@ -60,7 +60,8 @@ def read_member_json(path: Path | str, member: str | None = None) -> Any:
         try:
             return json.loads(decoded(data, path))
         except ValueError as error:
-            raise DataError(f"{path}: {member or 'the content'} is not valid JSON ({error}); {ANEW}") from error
+            why = disguise(data[:1024]) or error
+            raise DataError(f"{path}: {member or 'the content'} is not valid JSON ({why}); {ANEW}") from error
 
 
 def _json_member(archive: zipfile.ZipFile, path: Path | str, member: str | None) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from ..core.artifacts import read_json, sha256, write_text
 from ..core.errors import DataError
@@ -22,7 +23,7 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
             deleted.
 
     Raises:
-        DataError: a file cannot be read, such as a link that leads nowhere.
+        DataError: a file or folder cannot be read, such as a link that leads nowhere, or is a pipe.
     """
     hashes: dict[str, list[int | str]] = {}
     if known:
@@ -34,10 +35,12 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
         path = Path(folder, name)
         before = hashes.get(str(path), [])
         try:
+            if path.is_fifo():
+                raise OSError(0, "it is a pipe")
             state: list[int | str] = [path.stat().st_size, path.stat().st_mtime_ns]
             now[str(path)] = before if before[:2] == state else [*state, sha256(path)]
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); repair it, or take it out") from error
+            _refuse(error, path)
     if known and any(hashes.get(path) != about for path, about in now.items()):
         write_text(known, json.dumps(hashes | now))
     lines = "".join(f"{about[2]}  {name}\n" for name, about in zip(names, now.values(), strict=True))
@@ -45,6 +48,11 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith("."))
+
+
+def _refuse(error: OSError, path: Path | None = None) -> NoReturn:
+    place = path or error.filename
+    raise DataError(f"{place}: cannot be read ({error.strerror}); repair it, or take it out") from error

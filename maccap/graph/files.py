@@ -84,7 +84,7 @@ class Files:
         """Why the user's own file or folder cannot stand for an asset; None where it can."""
         asset, folder = self.assets.get(name), path != "" and Path(path).is_dir()
         if asset is None:
-            return f"there is no asset {name!r}; known: {', '.join(self.assets)}"
+            return f"there is no asset {name!r}; known: {', '.join(self.assets) or 'none'}"
         if isinstance(asset, HubAsset):
             if not folder:
                 return f"{path}: no such folder; correct it"

@@ -60,6 +60,7 @@ def test_one_that_cannot_be_read_does_not_cost_the_others_their_captions(project
     for name in ("._colour.png", "broken.png"):
         Path("images", name).write_bytes(b"no image")
     shutil.copy("images/colour.png", f"images/{odd}")
+    os.mkfifo("images/pipe.png")
     run = ["--run", str(project / f"artifacts/small/runs/daylight/maccap/s{SEED}")]
     assert main(["caption", "images", "--output", "captions.json", *run]) == 2
     said = capsys.readouterr().err
@@ -75,6 +76,22 @@ def test_captions_made_before_a_failure_are_whole_json(tmp_path):
     with pytest.raises(TypeError), json_list(tmp_path / "new/c.json") as add:
         list(map(add, rows))
     assert json.loads((tmp_path / "new/c.json").read_text()) == [{"file": "a"}]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_said_of_the_file_that_is_written():
+    with pytest.raises(OSError, match="/dev/full"), json_list(Path("/dev/full")) as add:
+        add({"file": "a"})
+
+
+def test_a_folder_that_cannot_be_listed_is_not_called_empty(here, monkeypatch, capsys):
+    def refused(place):
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(os, "listdir", refused)
+    monkeypatch.setattr(os, "scandir", refused)
+    assert main(["caption", "images"]) == 2
+    assert "images: Permission denied; allow it there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -124,3 +124,14 @@ def test_a_link_to_another_disk_counts_and_one_that_leads_nowhere_is_named(image
     assert folder_hash(images) != before
     (images / "lost.jpg").symlink_to(tmp_path / "nowhere")
     refuses(lambda: folder_hash(images), "lost.jpg: cannot be read (No such file or directory); repair it")
+
+
+def test_a_pipe_and_a_folder_that_cannot_be_listed_are_named(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(images / "pipe.jpg")
+    refuses(lambda: folder_hash(images), "pipe.jpg: cannot be read (it is a pipe); repair it, or take it out")
+
+    def refused(place: str) -> None:
+        raise PermissionError(13, "Permission denied", place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    refuses(lambda: folder_hash(images), f"{images}: cannot be read (Permission denied); repair it, or take it out")

@@ -373,6 +373,13 @@ def test_a_damaged_file_is_refused_and_to_be_downloaded_anew(tmp_path: Path, rea
     refuses(lambda: READERS[reader][0](path), str(path), "delete it and run again to download it anew")
 
 
+@every_reader
+def test_what_lies_in_place_of_json_is_called_by_its_name(tmp_path: Path, reader: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    refuses(lambda: READERS[reader][0](path), str(path), "a pointer of Git LFS", "git lfs pull")
+
+
 @pytest.mark.parametrize("kind", ["zip", "gz"])
 def test_no_damage_of_an_archive_raises_anything_but_a_data_error(tmp_path: Path, kind: str) -> None:
     text = json.dumps(KARPATHY).encode()
