@@ -7,7 +7,7 @@ from .profile import Profile
 
 Wildcards = Any
 MB, MINUTES = 2_000, 30  # of any job beside what follows: the embedded world's took at most 1.2 GB and 5 minutes
-PRETRAINING = ("pretrain_clip", "pretrain_lm")  # these took 53 and 38 minutes of one core, 1.9 and 4.6 GB
+PRETRAINING = ("pretrain_clip", "pretrain_lm")  # these took 53 and 34 minutes of one core, 1.9 and 4.6 GB
 PRETRAINING_MINUTES, PRETRAINING_BYTES = 180, 6e9
 LONGEST = 1_440  # minutes: partitions often allow no more, and training goes on in the next try
 CUDA_MB, JAVA_MB, SPICE_MB = 4_000, 2_500, 9_000  # of host memory; Java for METEOR on each core
