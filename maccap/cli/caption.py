@@ -49,7 +49,9 @@ def run(parsed: argparse.Namespace) -> None:
                 subregions = trained.captioner.generation.subregions
                 draw_subregions(image, features.attention[0], made, subregions, parsed.explain / drawings[path])
     if unread:
-        raise DataError(f"{', '.join(unread)}: not captioned, as said above; the other {len(files) - len(unread)} are")
+        rest = len(files) - len(unread)
+        others = f"the other {rest} are" if rest else "replace or remove what cannot be read"
+        raise DataError(f"{', '.join(unread)}: not captioned, as said above; {others}")
 
 
 @contextmanager

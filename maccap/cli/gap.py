@@ -4,6 +4,8 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -45,8 +47,24 @@ def run(parsed: argparse.Namespace) -> None:
     config = read_config(parsed.profile) if parsed.profile else RELEASED
     settings = GapSettings.of(leaves("", config))
     rows = _captions(parsed.captions)
+    with _folder(parsed.output):
+        _measure(parsed, rows, settings, started)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """A folder to write into, made at once if it can be; it goes again if it was not there and nothing came into it."""
+    there = path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not there and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _measure(parsed: argparse.Namespace, rows: list[Caption], settings: GapSettings, started: datetime) -> None:
     out: Path = parsed.output
-    out.mkdir(parents=True, exist_ok=True)
     device = pick_device(int(torch.cuda.is_available()))
     model = own(parsed.model)
     encoder = load_encoder(model, parsed.pretrained, device, tokens=False)

@@ -69,6 +69,8 @@ def test_one_that_cannot_be_read_does_not_cost_the_others_their_captions(project
     rows = json.loads(Path("captions.json").read_text(encoding="utf-8"))
     assert [row.pop("file") for row in rows] == [f"images/{n}" for n in (odd, "cmyk.jpg", "colour.png", "gray.jpg")]
     assert rows[0] == rows[2]
+    assert main(["caption", "images/broken.png", *run]) == 2
+    assert capsys.readouterr().err.endswith("not captioned, as said above; replace or remove what cannot be read\n")
 
 
 def test_captions_made_before_a_failure_are_whole_json(tmp_path):

@@ -443,6 +443,7 @@ def test_an_encoder_without_tokens_is_measured_as_far_as_it_goes(own, tmp_path, 
         (["--model", "no-such-model", "--output", str(SHIPPED / "clip-scenes/README.md")], "File exists"),
     ],
 )
-def test_wrong_arguments_are_named(own, capsys, change, words):
+def test_wrong_arguments_are_named_and_leave_nothing_behind(own, tmp_path, capsys, change, words):
     assert main([*own, *change]) == 2
     assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
