@@ -323,7 +323,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_bf16_on_the_cpu_learns_as_float32_does(tmp_path):
-    """Both fall from 6.6 to 6.0; the curves are never more than 0.02 apart."""
+    """Both fall from 6.5 to 5.2; the curves are never more than 0.05 apart."""
     curves = []
     for precision in ("no", "bf16"):
         AcceleratorState._reset_state(True)
@@ -332,7 +332,7 @@ def test_bf16_on_the_cpu_learns_as_float32_does(tmp_path):
         assert run.lm.model.dtype == {"no": torch.float32, "bf16": torch.bfloat16}[precision]
         assert {value.dtype for value in run.adaptor.state_dict().values()} == {torch.float32}
         curves.append(losses(tmp_path / precision))
-    assert curves[1] == pytest.approx(curves[0], abs=0.02)
+    assert curves[1] == pytest.approx(curves[0], abs=0.05)
     assert curves[0] != curves[1]
     assert curves[0][-2] < curves[0][0] - 0.5
 
