@@ -323,16 +323,16 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_bf16_on_the_cpu_learns_as_float32_does(tmp_path):
-    """Both fall from 6.5 to 5.2; the curves are never more than 0.05 apart."""
+    """Both fall from 6.5 to 6.0; the curves are never more than 0.02 apart."""
     curves = []
     for precision in ("no", "bf16"):
         AcceleratorState._reset_state(True)
-        run = trainer(tmp_path / precision, precision=precision, epochs=6, learning_rate=5e-3)
+        run = trainer(tmp_path / precision, precision=precision, epochs=5, learning_rate=5e-3)
         run.run()
         assert run.lm.model.dtype == {"no": torch.float32, "bf16": torch.bfloat16}[precision]
         assert {value.dtype for value in run.adaptor.state_dict().values()} == {torch.float32}
         curves.append(losses(tmp_path / precision))
-    assert curves[1] == pytest.approx(curves[0], abs=0.05)
+    assert curves[1] == pytest.approx(curves[0], abs=0.02)
     assert curves[0] != curves[1]
     assert curves[0][-2] < curves[0][0] - 0.5
 
