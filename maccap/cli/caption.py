@@ -88,8 +88,11 @@ def _image_files(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: no such file or folder; check the path")
-        shown = sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else []
-        files += [p for p in shown if p.suffix.lower() in SUFFIXES and not p.is_fifo()] if path.is_dir() else [path]
+        if not path.is_dir():
+            files.append(path)
+            continue
+        shown = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+        files += [p for p in shown if p.suffix.lower() in SUFFIXES and not p.is_fifo()]
     if not files:
         raise DataError(f"{paths[0]}: no images in it ({', '.join(sorted(SUFFIXES))}); name some")
     return files
