@@ -48,7 +48,7 @@ def refusal(error: OSError | UnicodeError) -> str:
         return f"a name or text cannot be written ({error}); rename the file, or correct its text to UTF-8"
     fault = flat(error.strerror or error)
     if error.errno in FULL:
-        place = error.filename or f"the folder of the output, or of temporary files ({tempfile.gettempdir()})"
+        place = error.filename or f"where the output goes, or the folder of temporary files ({tempfile.gettempdir()})"
         return f"{place}: {fault}; free space there, or set TMPDIR to a larger folder, and run again"
     place = f"{name}: " if (name := error.filename2 or error.filename) else ""
     return f"{place}{fault}; {REMEDIES.get(error.errno or 0, 'correct it and run again')}"

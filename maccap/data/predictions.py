@@ -26,6 +26,7 @@ from .checks import check_id, check_text
 if TYPE_CHECKING:
     import pandas as pd
 
+REMEDY = "name another file, or, where a job wrote it, delete it and run again"
 PREDICTION = ("trained", "experiment", "tested", "seed", "image_id", "caption")
 PREDICTION_EXTRAS = ("image_cosine", "reference_cosine", "candidates", "scores", "left_out_reference", "published")
 ANSWER = ("trained", "vqa_method", "tested", "seed", "question_id", "answer")
@@ -140,7 +141,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         data = path.read_bytes()
         lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()
     for number, line in enumerate(lines, start=1):
-        with reading(f"{path}: line {number}", "damaged", "delete the file and run again"):
+        with reading(f"{path}: line {number}", "damaged or no row of predictions or answers", REMEDY):
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise TypeError("not a JSON object")
@@ -157,4 +158,4 @@ def _check(row: dict[str, Any], columns: Sequence[str], place: Path | str) -> No
         elif name not in TYPES:
             check_text(value, name, place)
         elif not isinstance(value, TYPES[name]):
-            raise DataError(f"{place}: {name} is {value!r}; delete the file and run again")
+            raise DataError(f"{place}: {name} is {value!r}; {REMEDY}")

@@ -123,7 +123,7 @@ def load_encoder(
 
     in_folder = Path(name).is_dir()
     if "/" in name and ":" not in name and not in_folder:
-        raise EncoderError(f"encoder folder {name} does not exist: correct `encoder.name` in the config")
+        raise EncoderError(f"encoder folder {name} does not exist: correct its name, in a config `encoder.name`")
     source = f"local-dir:{name}" if in_folder else name
     if in_folder:
         model_files(name)
@@ -152,7 +152,7 @@ def _architecture(source: str, tokens: bool) -> dict[str, Any]:
 
     config = open_clip.get_model_config(source)
     if config is None:
-        raise EncoderError(f"open_clip has no model {source!r}: correct `encoder.name` in the config")
+        raise EncoderError(f"open_clip has no model {source!r}: correct its name, in a config `encoder.name`")
     if tokens:
         with torch.device("meta"):
             require_class_token(open_clip.CLIP(config["embed_dim"], config["vision_cfg"], SMALLEST_TEXT_TOWER).visual)
