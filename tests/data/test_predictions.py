@@ -117,7 +117,7 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
         (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
         (json.dumps(prediction("1")) + "\n", "line 1: image id '1' is not an integer"),
         (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
-        ("[1]\n", "line 1: damaged .*not a JSON object"),
+        ("[1]\n", "line 1: damaged .*not a JSON object.*name another file"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(1)) + "\n", "image_id 1: occurs twice"),
     ],
 )  # fmt: skip

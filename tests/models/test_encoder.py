@@ -373,7 +373,7 @@ def test_weights_that_do_not_fit_and_a_folder_without_its_files_are_refused(tags
         ("ViT-B-32", None, r"name its weights in `encoder\.pretrained`"),
         ("ViT-B-32", "opanai", r"'opanai' is neither a file nor a weights tag of ViT-B-32 .*openai"),
         ("ViT-B-33", "openai", "no model 'ViT-B-33'"),
-        ("some/absent", None, r"folder .*absent does not exist"),
+        ("some/absent", None, r"folder .*absent does not exist: correct its name"),
     ],
 )
 def test_what_does_not_exist_is_named(name, pretrained, words):
