@@ -6,11 +6,18 @@ from pathlib import Path
 from ..core.artifacts import decoded, write_text
 from ..core.errors import ConfigError, DataError
 from ..core.project import default_profile
+from ..figures.method import method_figure
+from ..graph.rules_page import rules_page
 from ..report.api import api_page
 from ..report.docs import filled
 from .costs import costs_page
 
-WRITTEN = {Path("docs/api.md"): api_page, Path("docs/costs.md"): costs_page}
+WRITTEN = {
+    Path("docs/api.md"): api_page,
+    Path("docs/costs.md"): costs_page,
+    Path("docs/method.svg"): method_figure,
+    Path("docs/rules.md"): rules_page,
+}
 
 
 def run(parsed: argparse.Namespace) -> None:

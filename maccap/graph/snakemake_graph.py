@@ -16,6 +16,7 @@ class GraphJob:
     """One Snakemake job; all paths are relative to the project's folder."""
 
     rule: str
+    file: str  # of workflow/rules/ that has the rule, without its suffix
     step: str  # the step that it runs
     wildcards: list[str]
     inputs: list[str]
@@ -87,6 +88,7 @@ def _job(job: Any, planner: Any, stale: bool) -> GraphJob:
     others = {name: value for name, value in job.params.items() if name not in ("cfg", "code")}
     return GraphJob(
         rule=job.rule.name,
+        file=Path(job.rule.snakefile).stem,
         step=command.split()[0].replace("-", "_"),
         wildcards=[str(value) for value in job.wildcards],
         inputs=sorted({str(path) for path in job.input}),

@@ -1,4 +1,4 @@
-"""The workflow as config/README.md and docs/architecture.md tell of it."""
+"""The workflow as config/README.md and docs/rules.md tell of it."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ def test_another_workflows_folder_plans_the_jobs_of_this_one(tmp_path: Path) -> 
 
 def drawn() -> tuple[dict[str, str], set[tuple[str, str]]]:
     """Of the Mermaid text: the box that a rule first stands in, and its arrows; `train_rule[train]` is train."""
-    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
     text = next(block for block in re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL) if "scenes" in block)
     boxes: dict[str, str] = {}
     arrows, box = set(), ""

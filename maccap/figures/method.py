@@ -1,0 +1,86 @@
+"""The method as one figure: training on the left, inference on the right, what both share across."""
+
+import io
+from itertools import pairwise
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from ..core.settings import GenerationSettings, SelectionSettings, TrainingSettings
+from .figures import STYLE
+
+# Inches; y grows downwards.
+WIDTH, HEIGHT, LEFT, RIGHT, NARROW, WIDE = 6.8, 8.2, 1.75, 5.05, 2.9, 6.2
+FROZEN, LEARNS, PLAIN = "#d6e6f5", "#fbd9b5", "white"
+Ends = tuple[float, float]
+CAPTION = "“A large red boat to the\nleft of two white stars.”"
+
+
+def method_figure() -> str:
+    """The figure as SVG; how many copies, draws and subregions it tells of are the defaults, as released."""
+    copies, draws, subregions = TrainingSettings().copies, SelectionSettings().draws, GenerationSettings().subregions
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(WIDTH, HEIGHT))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+        axes.set_axis_off()
+        for x, heading in ((LEFT, "Training, on text alone"), (RIGHT, "Inference, on an image")):
+            axes.text(x, 0.25, heading, ha="center", va="center", size=13, weight="bold")
+        shared = [
+            _box(axes, WIDTH / 2, 5.1, "adaptor: queries read the features, and become soft tokens", LEARNS, WIDE),
+            _box(axes, WIDTH / 2, 6.0, "language model, behind the soft tokens", FROZEN, WIDE),
+        ]
+        training = [
+            _box(axes, LEFT, 1.1, "a caption:\n" + CAPTION),
+            _box(axes, LEFT, 2.25, "CLIP text encoder", FROZEN),
+            _box(axes, LEFT, 3.3, "text embedding"),
+            _box(axes, LEFT, 4.2, f"{copies} noisy copies"),
+            *shared,
+            _box(axes, LEFT, 6.9, "the same caption, rebuilt"),
+        ]
+        inference = [
+            _image(axes, RIGHT, 1.1),
+            _box(axes, RIGHT, 2.25, "CLIP image encoder", FROZEN),
+            _box(axes, RIGHT, 3.3, f"global feature + weight ×\n{subregions} subregion features"),
+            _box(axes, RIGHT, 4.2, f"{draws} draws of noise"),
+            *shared,
+            _box(axes, RIGHT, 6.9, f"{draws} captions"),
+            _box(axes, RIGHT, 7.75, "CLIP chooses the nearest\nto the image", FROZEN),
+        ]
+        for x, column in ((LEFT, training), (RIGHT, inference)):
+            for (_, bottom), (top, _) in pairwise(column):
+                _arrow(axes, (x, bottom), (x, top))
+        axes.plot((0.3, 0.14, 0.14), (6.9, 6.9, 5.1), color="#c05a00", ls="--")
+        _arrow(axes, (0.14, 5.1), (0.3, 5.1), color="#c05a00")
+        axes.text(0.3, 7.35, "the loss teaches the adaptor", color="#c05a00", va="center", size=11)
+        for x, colour, meaning in ((0.4, FROZEN, "frozen"), (1.5, LEARNS, "learns")):
+            axes.add_patch(plt.Rectangle((x, 7.72), 0.22, 0.22, fc=colour, ec="0.3"))
+            axes.text(x + 0.32, 7.83, meaning, va="center", size=11)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+        plt.close(figure)
+    return drawn.getvalue()
+
+
+def _box(axes: Any, x: float, y: float, text: str, colour: str = PLAIN, width: float = NARROW) -> Ends:
+    """A box around text, centred; return where it begins and ends from above."""
+    height = 0.28 + 0.22 * len(text.splitlines())
+    axes.add_patch(plt.Rectangle((x - width / 2, y - height / 2), width, height, fc=colour, ec="0.3"))
+    axes.text(x, y, text, ha="center", va="center", size=12, linespacing=1.2)
+    return y - height / 2, y + height / 2
+
+
+def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], color: str = "0.3") -> None:
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0})
+
+
+def _image(axes: Any, x: float, y: float) -> Ends:
+    """An image as CLIP sees it: patches, of which it attends to some; return as `_box` does."""
+    side, attended = 0.26, {(1, 1), (1, 2), (3, 2), (2, 3), (4, 0)}
+    for row in range(5):
+        for column in range(5):
+            place = x + (column - 2.5) * side, y + (row - 2.5) * side
+            colour = "#fff2a8" if (column, row) in attended else "0.92"
+            axes.add_patch(plt.Rectangle(place, side, side, fc=colour, ec="0.6", lw=0.7))
+    axes.text(x + 0.75, y, "patches;\nCLIP attends\nto some", va="center", size=10, color="0.3")
+    return y - 2.5 * side, y + 2.5 * side
