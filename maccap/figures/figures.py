@@ -38,11 +38,10 @@ def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str,
     """Loss on validation captions by data set, mean over seeds; without padding, so that runs compare.
 
     Args:
-        labels: names of the data sets.
-        runs: names of the runs that are drawn.
+        labels: names of the data sets, in the order of the panels.
+        runs: names of the runs.
     """
-    curves = curves[curves.run.isin(runs)]
-    domains = sorted(curves.trained.unique())
+    domains = [name for name in labels if name in set(curves.trained)]
     palette = dict(zip(runs, plt.get_cmap("tab10").colors * len(runs), strict=False))  # type: ignore[attr-defined]
     means = curves.dropna(subset="validation_loss").groupby(["trained", "run", "step"])["validation_loss"].mean()
     with plt.rc_context(STYLE):

@@ -12,7 +12,9 @@ def run(job: Job) -> None:
         sweep_figure(read_table(job.input("table")), job.outputs)
     else:
         *images, table = job.outputs
+        drawn = job.settings["drawn"]
         curves = training_curves(job.inputs["logs"])
-        training_figure(curves, images, labels(job.settings, "datasets"), job.settings["drawn"])
+        curves = curves[curves.run.isin(drawn)]
+        training_figure(curves, images, labels(job.settings, "datasets"), drawn)
         shown = curves[["trained", "run", "seed", "step", "loss"]]
         write_text(table, shown.to_csv(index=False, float_format="%.6g"))
