@@ -1,4 +1,4 @@
-"""Training logs or a sweep's table -> one figure as PNG and SVG, and the training curves as CSV."""
+"""Training logs or a sweep's table -> one figure as PNG and SVG, and what the training figure draws as CSV."""
 
 from ..core.artifacts import write_text
 from ..core.job import Job
@@ -16,5 +16,5 @@ def run(job: Job) -> None:
         curves = training_curves(job.inputs["logs"])
         curves = curves[curves.run.isin(drawn)]
         training_figure(curves, images, labels(job.settings, "datasets"), drawn)
-        shown = curves[["trained", "run", "seed", "step", "loss"]]
+        shown = curves.dropna(subset="validation_loss")[["trained", "run", "seed", "step", "validation_loss"]]
         write_text(table, shown.to_csv(index=False, float_format="%.6g"))
