@@ -45,16 +45,17 @@ def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str,
     palette = dict(zip(runs, plt.get_cmap("tab10").colors * len(runs), strict=False))  # type: ignore[attr-defined]
     means = curves.dropna(subset="validation_loss").groupby(["trained", "run", "step"])["validation_loss"].mean()
     with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 5.2), sharey=True, squeeze=False)
+        figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 4.6), sharey=True, squeeze=False)
         for axes, domain in zip(panels[0], domains, strict=True):
             for run in (run for run in runs if (domain, run) in means.index):
                 rows = means.loc[domain, run]
                 axes.plot(rows.index, rows, ".-", color=palette[run], lw=1, label=runs[run])
             axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
-            axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
         panels[0][0].set_ylabel("loss on validation captions (nats per token)")
         figure.tight_layout()
+        named = {line.get_label(): line for axes in panels[0] for line in axes.lines}
+        figure.legend(named.values(), named.keys(), ncols=2 * len(domains), loc="upper center", bbox_to_anchor=(0.5, 0))
         save(figure, outputs)
 
 
