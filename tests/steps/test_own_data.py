@@ -47,6 +47,7 @@ def checkout(tmp_path: Path) -> Checkout:
     made = make_checkout(tmp_path / "checkout")
     config = read_config("world", made.folder) | example()
     config |= {"repeats": 1, "scenes": {"train": 24, "val": 4, "test": 8, "questions": 1}}
+    config["runs"] = {name: run | {"repeats": 1} for name, run in config["runs"].items()}
     for name, values in SMALLER.items():
         config[name] |= values
     (made.folder / "config/mine.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
