@@ -26,15 +26,16 @@ def rules_page() -> str:
     profile = default_profile()
     jobs = read_graph(profile).jobs
     rule = {job.provenance: job.rule for job in jobs}
-    reads = nx.DiGraph((rule[above], job.rule) for job in jobs for above in job.upstream if rule[above] != job.rule)
+    reads = nx.DiGraph()
+    reads.add_nodes_from(rule.values())
+    reads.add_edges_from((rule[above], job.rule) for job in jobs for above in job.upstream if rule[above] != job.rule)
     boxes: dict[str, dict[str, None]] = {}
     for job in jobs:
         boxes.setdefault(job.file, {})[job.rule] = None
     lines = []
     for box, rules in boxes.items():
         lines += [f"  subgraph {box}", *(f"    {name}_rule[{name}]" for name in rules), "  end"]
-    shortest = nx.transitive_reduction(reads)
-    for name in dict.fromkeys(rule.values()):
-        if below := sorted(shortest.successors(name)) if name in shortest else []:
-            lines.append(f"  {name}_rule --> {' & '.join(f'{other}_rule' for other in below)}")
+    for name, below in nx.transitive_reduction(reads).adjacency():
+        if below:
+            lines.append(f"  {name}_rule --> {' & '.join(f'{other}_rule' for other in sorted(below))}")
     return PAGE.format(profile=profile, lines="\n".join(lines))
