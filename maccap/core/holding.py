@@ -16,6 +16,7 @@ from .errors import EnvironmentProblem
 
 POLL_SECONDS = 0.02
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 ENDED = "a job that has ended"
 
 
@@ -85,7 +86,7 @@ def remove(path: Path) -> None:
 
 
 def _try(path: Path) -> int | None:
-    """The descriptor of the locked file, which names its owner; None while another process holds it."""
+    """The descriptor of the locked file, which names its owner if the disk has room; None while another holds it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not locked(handle):
@@ -102,6 +103,11 @@ def _try(path: Path) -> int | None:
         print(f"{path}: no locks here ({error.strerror}); never run this job twice at a time", file=sys.stderr)
     job = f"Slurm job {slurm_job()['job']}, " if slurm_job() else ""
     os.ftruncate(handle, 0)
-    os.write(handle, f"{job}process {os.getpid()} on {socket.gethostname()}\n".encode())
-    os.fsync(handle)  # so that other nodes can read it
+    try:
+        os.write(handle, f"{job}process {os.getpid()} on {socket.gethostname()}\n".encode())
+        os.fsync(handle)  # so that other nodes can read it
+    except OSError as error:
+        if error.errno not in FULL:
+            os.close(handle)
+            raise
     return handle

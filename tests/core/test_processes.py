@@ -1,5 +1,6 @@
 """What a job gets beside others: cores that the system gives it, and the lock on its run."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -142,3 +143,15 @@ def test_one_at_a_time_holds_a_lock_also_where_a_full_disk_takes_no_mark(tmp_pat
     command = [sys.executable, "-c", TAKING_TURNS, str(tmp_path), disk]
     started = [subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
+
+
+def test_a_full_disk_keeps_nobody_from_a_lock_whose_owner_it_has_no_room_to_name(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", refuse)
+    with held(tmp_path / "s1.lock"):
+        told = r"s1\.lock: another process works on the same run"
+        with pytest.raises(EnvironmentProblem, match=told), held(tmp_path / "s1.lock", 0.1):
+            pass
+    assert not (tmp_path / "s1.lock").exists()
