@@ -102,9 +102,31 @@ def read_config(profile: str, root: Path = Path(), over: dict[str, Any] | None =
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        return {**(yaml.load(file.read_text(encoding="utf-8"), LOADER) or {})}
+        text = file.read_text(encoding="utf-8")
+        content = {**(yaml.load(text, LOADER) or {})}
+        twice = _given_twice(yaml.compose(text, LOADER))
     except (OSError, UnicodeError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read ({flat(error)}); correct it or choose another profile") from error
+    if twice:
+        key, line, before = twice
+        raise ConfigError(f"{file}: line {line} gives the key {key!r} again, after line {before}; keep one of them")
+    return content
+
+
+def _given_twice(node: yaml.Node | None) -> tuple[str, int, int] | None:
+    """The first key that one mapping has twice, where YAML takes the last: the key, its line, and that before."""
+    lines: dict[str, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    return key.value, line, lines[key.value]
+                lines[key.value] = line
+        children = [value for _, value in node.value]
+    else:
+        children = node.value if isinstance(node, yaml.SequenceNode) else []
+    return next(filter(None, map(_given_twice, children)), None)
 
 
 def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -166,6 +166,25 @@ def test_a_profile_is_merged_from_its_files_key_by_key_and_null_takes_out(tmp_pa
         read_config("small", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("training: {copies: 3}\n\ntraining:\n  dropout: 0.1\n", "line 3 gives the key 'training' again, after line 1"),
+        ("training:\n  copies: 3\n  epochs: 1\n  copies: 4\n", "line 4 gives the key 'copies' again, after line 2"),
+        ("tables:\n  a: [{x: 1,\n  x: 2}]\n", "line 3 gives the key 'x' again, after line 2"),
+    ],
+    ids=["section", "setting", "in a list"],
+)
+def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last(tmp_path, text, told) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("profile: own\n", encoding="utf-8")
+    (tmp_path / "config/base.yaml").write_text("a: &one {copies: 1}\nb: {<<: *one, copies: 2}\n", encoding="utf-8")
+    (tmp_path / "config/own.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        read_config("own", tmp_path)
+    assert f"{tmp_path}/config/own.yaml: {told}; keep one of them" in str(refused.value)
+
+
 def test_an_unknown_key_wherever_it_is_and_a_missing_one_without_a_default_are_refused_and_named() -> None:
     places = [path for path in mappings(MINI) if path not in {(name,) for name in FREE} and path[-1:] != ("options",)]
     assert len(places) > 30
