@@ -1,6 +1,7 @@
 """The whole miniature profile where much is set up in an odd way (`make test-environments`)."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -68,7 +69,12 @@ def test_another_user_than_the_owner_of_the_environment_without_a_home(of_nobody
         assert f"{disk}" in said, said
         assert "TMPDIR" in said, said
         assert said.count("\n") == 1, said
-    assert f"{disk}: is full; free space there, or set TMPDIR" in checkout("snakemake", "--dry-run", fails=True)
+    for room in ("little", "none"):
+        if room == "none":
+            fill = f'head -c 1G /dev/zero > {shlex.quote(str(disk / "rest"))} 2> /dev/null; exec "$@"'
+            checkout.before = [*checkout.before, "sh", "-c", fill, "sh"]
+        said = checkout("snakemake", "--dry-run", fails=True)
+        assert f"{disk}: is full; free space there, or set TMPDIR" in said, room
 
 
 def small_disk(folder: Path) -> list[str]:
