@@ -38,12 +38,13 @@ def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str,
     """Loss on validation captions by data set, mean over seeds; without padding, so that runs compare.
 
     Args:
-        labels: names of the data sets, in the order of the panels.
+        curves: one row for each run, seed and step that has a `validation_loss`; its data sets are the panels.
+        labels: names of the data sets.
         runs: names of the runs.
     """
-    domains = [name for name in labels if name in set(curves.trained)]
+    domains = list(curves.trained.unique())
     palette = dict(zip(runs, plt.get_cmap("tab10").colors * len(runs), strict=False))  # type: ignore[attr-defined]
-    means = curves.dropna(subset="validation_loss").groupby(["trained", "run", "step"])["validation_loss"].mean()
+    means = curves.groupby(["trained", "run", "step"])["validation_loss"].mean()
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, len(domains), figsize=(5.5 * len(domains), 4.6), sharey=True, squeeze=False)
         for axes, domain in zip(panels[0], domains, strict=True):
@@ -75,6 +76,6 @@ def sweep_figure(table: Table, outputs: list[Path]) -> None:
             axes.set_xlabel(table.headers[0])
             axes.set_ylim(0, 1.08 * max((cell.value + (cell.sd or 0.0) for cell in found.values()), default=0) or 1)
         figure.suptitle(table.title, fontweight="bold")
-        figure.supxlabel("mean over seeds; with several, ± standard deviation", fontsize=8)
+        figure.supxlabel("mean over the seeds that all points have; of several, ± standard deviation", fontsize=8)
         figure.tight_layout()
         save(figure, outputs)

@@ -13,8 +13,7 @@ def run(job: Job) -> None:
     else:
         *images, table = job.outputs
         drawn = job.settings["drawn"]
-        curves = training_curves(job.inputs["logs"])
-        curves = curves[curves.run.isin(drawn)]
-        training_figure(curves, images, labels(job.settings, "datasets"), drawn)
-        shown = curves.dropna(subset="validation_loss")[["trained", "run", "seed", "step", "validation_loss"]]
+        curves = training_curves(job.inputs["logs"]).dropna(subset="validation_loss")
+        shown = curves.loc[curves.run.isin(drawn), ["trained", "run", "seed", "step", "validation_loss"]]
+        training_figure(shown, images, labels(job.settings, "datasets"), drawn)
         write_text(table, shown.to_csv(index=False, float_format="%.6g"))

@@ -63,8 +63,15 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
 
 
 def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
-    """One row for each value of the setting that the table's `key` names, in their order, against the profile's own."""
+    """One row for each value of the setting that the table's `key` names, in their order, against the profile's own.
+
+    All on the seeds that every row has, so that one value is compared with the next.
+    """
     found, key = read_results(files, cfg["cells"]), cfg[f"tables.{cfg['table']}.key"]
+    seeds = [results.seeds for results in found if results.seeds]
+    shared = [seed for seed in seeds[0] if all(seed in other for other in seeds)] if seeds else []
+    fewer = bool(shared) and any(len(other) > len(shared) for other in seeds)
+    found = [results.of_seeds(shared) if fewer else results for results in found]
     by_value = {swept(cfg, results.about["experiment"], key): results for results in found}
     own, rows = by_value.get(float(cfg[key])), []
     for value, results in sorted(by_value.items()):
@@ -72,7 +79,8 @@ def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         rows.append(Row([f"{value:g}"], [*_cells(results), *difference]))
     notes = [*_metric_notes(rows), *_shared_note([results.about["experiment"] for results in found], key, cfg)]
     where, name = key.replace("_", " ").split(".", 1)
-    notes += seed_notes([f"{name} {value:g}" for value in by_value], by_value.values(), compared=bool(own))
+    if fewer:
+        notes.append(f"On the seeds that all rows have: {', '.join(map(str, shared))}.")
     if own:
         notes.append(f"Δ: difference to {cfg[key]:g}, the profile's value, with the 95 % interval of a {RESAMPLING}.")
     notes += _coverage_notes(found, cfg)

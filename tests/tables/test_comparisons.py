@@ -163,10 +163,18 @@ def test_rows_with_fewer_seeds_are_compared_on_those_that_both_have(metrics, few
     assert f"{told}." in captions(metrics, alone, "T").notes
 
 
-def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(metrics, tmp_path, monkeypatch):
+def test_a_sweep_is_on_the_seeds_that_all_its_rows_have(metrics, tmp_path, monkeypatch):
+    assert not any("seeds" in note for note in sweep(metrics, of_draws(4), "T").notes)
     with_fewer_seeds(metrics, "better", 1)
     table = sweep(metrics, of_draws(1), "T")
-    assert "One seed: draws 2; differences are on the seeds that both have." in table.notes
+    assert f"On the seeds that all rows have: {SEEDS[0]}." in table.notes
+    for row, shift in zip(table.rows, (0.0, 4.0, 0.0), strict=True):
+        cell = by_column(row, table.columns)["CIDEr"]
+        assert (cell.n, cell.sd) == (1, None)
+        if row is not table.rows[2]:
+            assert cell.value == pytest.approx(cider(shift)[0].mean())
+    changed = by_column(table.rows[1], table.columns)["ΔCIDEr"]
+    assert changed.value == pytest.approx(cider(4.0)[0].mean() - cider(0.0)[0].mean())
     drawn, errorbar = [], Axes.errorbar
 
     def draw(axes: Axes, x: Any, y: Any, spread: Any, **how: Any) -> Any:
@@ -175,7 +183,7 @@ def test_the_figure_of_a_sweep_draws_no_deviation_of_one_seed(metrics, tmp_path,
 
     monkeypatch.setattr(Axes, "errorbar", draw)
     sweep_figure(table, [tmp_path / "sweep.png"])
-    assert [np.isnan(spread).tolist() for spread in drawn] == [[False, True, False]] * 3
+    assert np.isnan(drawn).all(), "one seed has no deviation"
     assert (tmp_path / "sweep.png").stat().st_size > 0
 
 
