@@ -69,7 +69,7 @@ def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """
     found, key = read_results(files, cfg["cells"]), cfg[f"tables.{cfg['table']}.key"]
     seeds = [results.seeds for results in found if results.seeds]
-    shared = [seed for seed in seeds[0] if all(seed in other for other in seeds)] if seeds else []
+    shared = [seed for seed in seeds[0] if seed is not None and all(seed in own for own in seeds)] if seeds else []
     fewer = bool(shared) and any(len(other) > len(shared) for other in seeds)
     found = [results.of_seeds(shared) if fewer else results for results in found]
     by_value = {swept(cfg, results.about["experiment"], key): results for results in found}
