@@ -3,12 +3,6 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 PROFILE ?= world
-# Data sets whose questions were answered.
-ASKED = $(filter-out %.items,$(basename $(notdir $(wildcard results/$(PROFILE)/metrics/vqa/*.jsonl))))
-# What git keeps of a profile's artifacts: records, and what people read and `maccap verify` computes metrics from.
-KEPT := **/*.prov.json predictions/**/*.jsonl.gz answers/**/*.jsonl.gz runs/**/run.json runs/**/log.jsonl \
-  data/*/contents.test.json data/*/captions.test.jsonl $(ASKED:%=data/%/vqa_*.test.json)
-
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
 SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json
 
@@ -34,8 +28,8 @@ audit: install
 
 publish: install
 	$(RUN) python -m maccap verify --profile $(PROFILE)
-	git --glob-pathspecs ls-files -z --others --modified 'results/$(PROFILE)/**' ':!results/$(PROFILE)/crate.zip' \
-	  ':!results/$(PROFILE)/metrics/**/*.items.jsonl' $(KEPT:%='artifacts/$(PROFILE)/%') | git add --force --pathspec-from-file=- --pathspec-file-nul
+	git ls-files --others --modified results/$(PROFILE) artifacts/$(PROFILE) | git check-attr --stdin published | \
+	  sed -n 's/: published: set$$//p' | git add --force --pathspec-from-file=-
 
 ship:
 	for domain in daylight chalk; do \

@@ -11,6 +11,7 @@ from ..core.artifacts import sha256
 from ..core.errors import DataError
 from ..core.records import ABOUT, MADE_IN, RECORD_SUFFIX, Record, Records, read_record
 from .cells import Number
+from .published import absent
 
 HASHED_BYTES = 32 * 2**20  # larger files are left to `maccap verify`
 SAME, CHANGED, MISSING, UNREAD, ABSENT = "ok", "CHANGED", "MISSING", "not hashed", "absent"
@@ -158,7 +159,7 @@ class Chain:
             job = self.job(maker) if maker else None
             recorded = maker.outputs[path].sha256 if maker else digest
             state = state_of(self.records.root / path, recorded) if self.hashing else UNREAD
-            if state == MISSING and path in self.records.absent:
+            if state == MISSING and path in absent(self.records):
                 state = ABSENT
             self.files[path] = File(path, recorded, state, job.number if job else None)
             if job:

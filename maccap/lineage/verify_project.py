@@ -13,6 +13,7 @@ from ..core.artifacts import files_below, sha256
 from ..core.records import RECORD_SUFFIX, OutputFile, Record, Records
 from ..fetch.registry import DOWNLOADS
 from .crate_files import METADATA
+from .published import absent
 
 
 @dataclass(frozen=True)
@@ -119,5 +120,5 @@ class Project:
     def absent(self) -> dict[str, str]:
         """{path: sha256} of what is described but not here: left out of a crate, or of git, which has the records."""
         if self.checkout:
-            return {name: digest for name, digest in self.records.absent.items() if name in self.outputs}
+            return {name: digest for name, digest in absent(self.records).items() if name in self.outputs}
         return {name[1:]: digest for name, (digest, _) in (self.described or {}).items() if name.startswith("#")}

@@ -30,7 +30,7 @@ def copy(finished, tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def published(finished, tmp_path_factory) -> Path:
-    """A copy whose results are committed, by the rule of the Makefile; Snakemake remembers one of its files."""
+    """A copy whose results are committed, as `make publish` does it; Snakemake remembers one of its files."""
     root, ignored = tmp_path_factory.mktemp("published") / "project", shutil.ignore_patterns("crate.zip")
     shutil.copytree(finished, root, ignore=ignored)
     code = next(iter(Records(root).by_path.values())).code
@@ -47,8 +47,10 @@ def published(finished, tmp_path_factory) -> Path:
     ]  # fmt: skip
     verify, add = subprocess.check_output(command, text=True).split("\n", 1)
     assert verify.endswith("verify --profile small")
+    shutil.copyfile(ROOT / ".gitattributes", root / ".gitattributes")
     checkout = Checkout(root)
     checkout("sh", "-c", add)
+    checkout("git", "add", ".gitattributes")
     checkout("git", "commit", "--quiet", "--message", "results")
     return root
 

@@ -21,6 +21,7 @@ from maccap.lineage.trace_page import trace_page
 from maccap.tables.anchors import artifact_anchor, cell_anchor
 from maccap.tables.table import Row, Source, Table, cell, write_table
 from tests.helpers import ROOT
+from tests.helpers.checkout import Checkout
 from tests.helpers.html_page import Page
 from tests.helpers.small_project import ADAPTOR, BASELINES, DATA, METRICS, PREDICTIONS, RUNS, SEEDS, TABLES, WEIGHTS
 
@@ -293,7 +294,9 @@ def test_in_a_fresh_clone_the_chain_says_what_is_absent(fresh, capsys, tmp_path)
     spoil(WEIGHTS[0])
     assert "Files changed since: 1.\nEvery other file" in trace(capsys, ADAPTOR)
     Path(PREDICTIONS).unlink()
-    assert traced(capsys, PREDICTIONS, fails=1)["faults"] == [f"{PREDICTIONS}: is not on this disk"]
+    for command in ("status", "rm"):
+        Checkout(fresh)("git", command, PREDICTIONS)
+        assert traced(capsys, PREDICTIONS, fails=1)["faults"] == [f"{PREDICTIONS}: is not on this disk"]
 
 
 # --- other ends ----------------------------------------------------------------------------------------------------

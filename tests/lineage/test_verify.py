@@ -400,6 +400,17 @@ def test_every_flipped_byte_and_every_deletion_of_what_is_committed_is_found(fre
         Path(name).write_bytes(content)
 
 
+def test_a_commit_that_removes_what_is_published_is_found_out(fresh, capsys):
+    gone = [name for name in committed(fresh) if not name.endswith(".prov.json")]
+    Checkout(fresh)("git", "rm", "--quiet", *gone)
+    Checkout(fresh)("git", "commit", "--quiet", "--message", "tidy up")
+    made = {name for record in Records().by_path.values() for name in record.outputs}
+    assert {name for name, problem in problems(artifacts).items() if "is missing; " in problem} == made & {*gone}
+    assert TABLES["in_domain"] in gone
+    assert run(parser().parse_args(["verify"]), run_jobs) == 1
+    assert f"{TABLES['in_domain']}: is missing; " in capsys.readouterr().out
+
+
 def test_an_artifact_that_git_does_not_have_may_be_deleted(published, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(published, tmp_path / "copy"))
     assert "artifacts" not in {check for check, notes in told(quick(small())).items() if notes}

@@ -1,0 +1,22 @@
+"""Which files of published results are rightly not here."""
+
+import subprocess
+from functools import cache
+
+from ..core.records import Records
+
+
+@cache
+def absent(records: Records) -> dict[str, str]:
+    """{path: sha256} of outputs that git need not have: it tracks the record of their job, and does not publish them.
+
+    What is published has the attribute of this name in `.gitattributes`.
+    """
+    missing = records.absent
+    if not missing:
+        return {}
+    command = ["git", "check-attr", "-z", "--stdin", "published"]
+    given = "".join(f"{name}\0" for name in missing)
+    told = subprocess.run(command, cwd=records.root, input=given, capture_output=True, text=True).stdout.split("\0")
+    published = {name for name, value in zip(told[::3], told[2::3], strict=False) if value == "set"}
+    return {name: digest for name, digest in missing.items() if name not in published}
