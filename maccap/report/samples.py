@@ -26,7 +26,8 @@ def image_samples(job: Job) -> list[dict[str, Any]]:
 
     They are those that the config names under `samples`, MacCap's best and worst by CIDEr, and seeded random ones.
     `files` hold what the samples show. `image` is square, as the encoder sees it. A candidate's score is CLIP's cosine,
-    a caption's CIDEr, None where a method gave none.
+    a caption's CIDEr, None where a method gave none. `left_out` is the number of the reference that `human` says and
+    `ceiling` is given, None without these.
 
     Raises:
         DataError: the config names an image that is not in the test set.
@@ -72,6 +73,11 @@ def _of_dataset(
     grid, patches = attended(job.inputs[f"features_{dataset}"], list(chosen), generation.subregions)
     shown = read_shown(job.input(f"store_{dataset}"), job.input(f"images_{dataset}"), list(chosen))
     asked = references(read_captions(job.input(f"captions_{dataset}")))
+    left_out = {  # the same for all that leave one out, as all are of one seed
+        image_id: int(number)
+        for rows in outputs.values()
+        for image_id, number in rows.left_out_reference.dropna().items()
+    }
     images = []
     for image_id, why in chosen.items():
         own: Any = outputs[lead].loc[image_id]
@@ -99,6 +105,7 @@ def _of_dataset(
                 "candidates": candidates,
                 "captions": captions,
                 "references": asked[image_id],
+                "left_out": left_out.get(image_id),
             }
         )
     return {"dataset": dataset, "files": list(map(str, job.inputs["predictions"])), "images": images}

@@ -131,8 +131,9 @@ def add_captions(
     about |= {"seed": None} if "published" in extras else {}
     captions = {i: caption_of(dataset, experiment, i) for i in images}
     rows = [about | {"image_id": i, "caption": own, "image_cosine": 0.25} | extras for i, own in captions.items()]
-    if experiment != "human":
-        rows = [row | {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]} for row in rows]
+    for row in rows:
+        human = {"left_out_reference": 1}
+        row |= human if experiment == "human" else {"candidates": ["Another.", row["caption"]], "scores": [0.1, 0.25]}
     scores = [about | {"image_id": i, "CIDEr": cider_of(experiment, i)} for i in images]
     predictions = folder / f"artifacts/mini/predictions/{dataset}/{experiment}.1.jsonl.gz"
     metrics = [folder / f"results/mini/metrics/captions/{dataset}.{experiment}{ending}" for ending in METRIC_FILES]
