@@ -91,7 +91,9 @@ def parser(asked: str = "") -> argparse.ArgumentParser:
         help="a trained run, or `daylight` (the default) or `chalk`, which come with the package",
     )
     caption.add_argument("--output", type=Path, metavar="FILE", help="write the JSON here (default: print it)")
-    caption.add_argument("--explain", type=Path, metavar="FOLDER", help="save each image with its subregions here")
+    caption.add_argument(
+        "--explain", type=Path, metavar="FOLDER", help="save each image with the patches that CLIP attends to most here"
+    )
 
     default_profile = "default: the one that config/config.yaml names"
     crate = commands.add_parser("crate", help="pack results and where they come from into a Workflow Run RO-Crate")

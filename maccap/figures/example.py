@@ -41,7 +41,7 @@ def example_figure(images: Sequence[dict[str, Any]], dataset: str, ours: Sequenc
         told = [*about, *(line for text in references for line in wrap(text, 42))]
         _lines(axes, RIGHT, TOP + 0.1, told, 0.21, size=9.5, color="0.4")
         y = TOP + SIDE + 0.35
-        _heading(axes, LEFT, y, "2", "MacCap writes a caption from them under each draw of noise. CLIP scores it.")
+        _heading(axes, LEFT, y, "2", "Each draw of noise on the image's features gives a caption. CLIP scores it.")
         y, best = y + 0.36, max(candidates[0]["score"], 1e-9)
         for row in candidates:
             style = {"size": 10.5} | (chosen if row["chosen"] else {"color": "0.4"})

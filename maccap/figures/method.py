@@ -28,7 +28,7 @@ def method_figure() -> str:
             axes.text(x, 0.25, heading, ha="center", va="center", size=13, weight="bold")
         shared = [
             _box(axes, WIDTH / 2, 5.1, "adaptor: queries read the features, and become soft tokens", LEARNS, WIDE),
-            _box(axes, WIDTH / 2, 6.0, "language model, behind the soft tokens", FROZEN, WIDE),
+            _box(axes, WIDTH / 2, 6.0, "language model continues the soft tokens", FROZEN, WIDE),
         ]
         training = [
             _box(axes, LEFT, 1.1, "a caption:\n" + CAPTION),
@@ -39,23 +39,29 @@ def method_figure() -> str:
             _box(axes, LEFT, 6.9, "the same caption, rebuilt"),
         ]
         inference = [
-            _image(axes, RIGHT, 1.1),
+            _image(axes, RIGHT, 1.1, subregions),
             _box(axes, RIGHT, 2.25, "CLIP image encoder", FROZEN),
-            _box(axes, RIGHT, 3.3, f"global feature + weight ×\n{subregions} subregion features"),
-            _box(axes, RIGHT, 4.2, f"{draws} draws of noise"),
+            _box(axes, RIGHT, 3.3, f"{subregions} features, each: global\n+ weight × a subregion"),
+            _box(axes, RIGHT, 4.2, f"{draws} times: noise on all {subregions}"),
             *shared,
             _box(axes, RIGHT, 6.9, f"{draws} captions"),
-            _box(axes, RIGHT, 7.75, "CLIP chooses the nearest\nto the image", FROZEN),
+            _box(axes, RIGHT, 7.75, "CLIP chooses the one\nnearest to the image", FROZEN),
         ]
         for x, column in ((LEFT, training), (RIGHT, inference)):
             for (_, bottom), (top, _) in pairwise(column):
                 _arrow(axes, (x, bottom), (x, top))
+        edge, outside = RIGHT + NARROW / 2, WIDTH - 0.14
+        axes.plot((edge, outside, outside), (2.25, 2.25, 7.75), color="0.3", lw=1)
+        _arrow(axes, (outside, 7.75), (edge, 7.75))
+        axes.text(outside - 0.06, 4.65, "global feature", ha="right", va="center", size=10, color="0.3")
         axes.plot((0.3, 0.14, 0.14), (6.9, 6.9, 5.1), color="#c05a00", ls="--")
         _arrow(axes, (0.14, 5.1), (0.3, 5.1), color="#c05a00")
-        axes.text(0.3, 7.35, "the loss teaches the adaptor", color="#c05a00", va="center", size=11)
-        for x, colour, meaning in ((0.4, FROZEN, "frozen"), (1.5, LEARNS, "learns")):
-            axes.add_patch(plt.Rectangle((x, 7.72), 0.22, 0.22, fc=colour, ec="0.3"))
-            axes.text(x + 0.32, 7.83, meaning, va="center", size=11)
+        axes.text(
+            0.3, 7.38, "the loss, against the caption,\nteaches the adaptor", color="#c05a00", va="center", size=11
+        )
+        for x, colour, meaning in ((0.4, FROZEN, "frozen"), (1.4, LEARNS, "learns"), (2.4, PLAIN, "data")):
+            axes.add_patch(plt.Rectangle((x, 7.8), 0.22, 0.22, fc=colour, ec="0.3"))
+            axes.text(x + 0.32, 7.91, meaning, va="center", size=11)
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None})
         plt.close(figure)
@@ -74,13 +80,13 @@ def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], colo
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0})
 
 
-def _image(axes: Any, x: float, y: float) -> Ends:
+def _image(axes: Any, x: float, y: float, attended: int) -> Ends:
     """An image as CLIP sees it: patches, of which it attends to some; return as `_box` does."""
-    side, attended = 0.26, {(1, 1), (1, 2), (3, 2), (2, 3), (4, 0)}
-    for row in range(5):
-        for column in range(5):
-            place = x + (column - 2.5) * side, y + (row - 2.5) * side
-            colour = "#fff2a8" if (column, row) in attended else "0.92"
-            axes.add_patch(plt.Rectangle(place, side, side, fc=colour, ec="0.6", lw=0.7))
-    axes.text(x + 0.75, y, "patches;\nCLIP attends\nto some", va="center", size=10, color="0.3")
+    side, patches = 0.26, [(row, column) for row in range(5) for column in range(5)]
+    nearest = sorted(patches, key=lambda place: abs(place[0] - 2.2) + abs(place[1] - 1.7))[:attended]
+    for row, column in patches:
+        colour = "#fff2a8" if (row, column) in nearest else "0.92"
+        corner = x + (column - 2.5) * side, y + (row - 2.5) * side
+        axes.add_patch(plt.Rectangle(corner, side, side, fc=colour, ec="0.6", lw=0.7))
+    axes.text(x + 0.72, y, "an image;\nyellow: what\nCLIP attends\nto most", va="center", size=10, color="0.3")
     return y - 2.5 * side, y + 2.5 * side

@@ -1,4 +1,4 @@
-"""An image with the subregions that its caption was made from."""
+"""An image with the patches that CLIP attends to most, and the attention itself."""
 
 from pathlib import Path
 from textwrap import wrap
@@ -52,7 +52,9 @@ def draw_subregions(image: Image.Image, attention: torch.Tensor, caption: ImageC
         axes.set_axis_off()
     plain: dict[str, Any] = {"ha": "center", "parse_math": False}
     figure.text(0.5, 1 - 0.1 / height, "\n".join(title), va="top", fontsize=12, fontweight="bold", **plain)
-    figure.text(0.5, 0.1 / height, "\n".join(told), va="bottom", fontsize=8, family="monospace", **plain)
+    figure.text(
+        0.5, 0.1 / height, "\n".join(told), va="bottom", fontsize=8, family="monospace", multialignment="left", **plain
+    )
     figure.subplots_adjust(bottom=below / height, top=1 - above / height, left=0.02, right=0.98, wspace=0.04)
     with atomic(out) as part:
         figure.savefig(part, format="png", dpi=120)

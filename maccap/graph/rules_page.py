@@ -1,17 +1,27 @@
-"""docs/rules.md: the rules of the default profile as a diagram, from Snakemake's own plan."""
+"""docs/rules.md: the rules of the default profile as a diagram and a table, from Snakemake's own plan."""
+
+import ast
+from pathlib import Path
 
 from ..core.project import default_profile
 from .snakemake_graph import read_graph
 
+STEPS = Path(__file__).parents[1] / "steps"
+
 PAGE = """# The workflow's rules
 
-The rules of the profile `{profile}`, a box for each file of `workflow/rules/`. An arrow means "is read by"; one that
-only shortens a way over other rules is left out. `maccap docs` writes this page from Snakemake's plan.
+The rules of the profile `{profile}`, in a box for each file of `workflow/rules/` that has them. An arrow means "is
+read by". It is left out where others lead the same way: the report reads every table, too. Other profiles have more
+rules, such as those that download. `maccap docs` writes this page from Snakemake's plan and the steps' descriptions.
 
 ```mermaid
 flowchart TB
 {lines}
 ```
+
+| rule | step | what it does |
+|---|---|---|
+{steps}
 """
 
 
@@ -38,4 +48,13 @@ def rules_page() -> str:
     for name, below in nx.transitive_reduction(reads).adjacency():
         if below:
             lines.append(f"  {name}_rule --> {' & '.join(f'{other}_rule' for other in sorted(below))}")
-    return PAGE.format(profile=profile, lines="\n".join(lines))
+    steps = [
+        f"| {rule} | `{step}` | {_described(step)} |" for rule, step in {job.rule: job.step for job in jobs}.items()
+    ]
+    return PAGE.format(profile=profile, lines="\n".join(lines), steps="\n".join(steps))
+
+
+def _described(step: str) -> str:
+    """The first sentence of a step's module."""
+    text = ast.get_docstring(ast.parse((STEPS / f"{step}.py").read_text(encoding="utf-8"))) or ""
+    return text.partition("\n\n")[0].replace("\n", " ").replace("->", "→")

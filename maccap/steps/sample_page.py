@@ -1,4 +1,4 @@
-"""Samples -> their own page, which links each file to its past in the report's `trace.html`."""
+"""Samples -> their own page, with a link from each file to where it comes from (`trace.html`)."""
 
 from ..core.artifacts import write_text
 from ..core.job import Job
