@@ -394,7 +394,7 @@ def test_planning_loads_no_reader_and_no_client() -> None:
         ("gpus: 0", "repeat: 3\ngpus: 0", "config key repeat does not exist"),
         ("  copies: 10", "  copies: 10\n  copy: 3", "config key training.copy does not exist"),
         (
-            "training: {<<: *two, memory_gain: 1.0}",
+            "training: {<<: *maccap, memory_gain: 1.0}",
             "training: {epochs: 2, gain: 1.0}",
             "config key runs.gain-1.training.gain does not exist",
         ),
