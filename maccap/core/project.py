@@ -102,9 +102,10 @@ def read_config(profile: str, root: Path = Path(), over: dict[str, Any] | None =
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-        content = {**(yaml.load(text, LOADER) or {})}
-        twice = _given_twice(yaml.compose(text, LOADER))
+        loader = LOADER(file.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        twice = _given_twice(node, set())
+        content = {**(loader.construct_document(node) or {})} if node else {}
     except (OSError, UnicodeError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read ({flat(error)}); correct it or choose another profile") from error
     if twice:
@@ -113,12 +114,19 @@ def _content(file: Path) -> dict[str, Any]:
     return content
 
 
-def _given_twice(node: yaml.Node | None) -> tuple[str, int, int] | None:
-    """The first key that one mapping has twice, where YAML takes the last: the key, its line, and that before."""
+def _given_twice(node: yaml.Node | None, seen: set[int]) -> tuple[str, int, int] | None:
+    """The first key that one mapping has twice, where YAML takes the last: the key, its line, and that before.
+
+    Args:
+        seen: ids of the nodes that were walked; an alias is the node that it names, and may hold itself.
+    """
+    if node is None or id(node) in seen:
+        return None
+    seen.add(id(node))
     lines: dict[str, int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 line = key.start_mark.line + 1
                 if key.value in lines:
                     return key.value, line, lines[key.value]
@@ -126,7 +134,7 @@ def _given_twice(node: yaml.Node | None) -> tuple[str, int, int] | None:
         children = [value for _, value in node.value]
     else:
         children = node.value if isinstance(node, yaml.SequenceNode) else []
-    return next(filter(None, map(_given_twice, children)), None)
+    return next(filter(None, (_given_twice(child, seen) for child in children)), None)
 
 
 def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from maccap.cli.step import STEPS
 from maccap.core.dotted import leaves
 from maccap.core.errors import ConfigError
-from maccap.core.project import read_config
+from maccap.core.project import config_files, read_config
 from maccap.core.settings import (
     AnsweringSettings,
     GenerationSettings,
@@ -183,6 +183,14 @@ def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last
     with pytest.raises(ConfigError) as refused:
         read_config("own", tmp_path)
     assert f"{tmp_path}/config/own.yaml: {told}; keep one of them" in str(refused.value)
+
+
+def test_aliases_that_are_shared_or_hold_themselves_and_several_merges_are_no_key_given_twice(tmp_path) -> None:
+    (tmp_path / "config").mkdir()
+    nested = "".join(f"a{n}: &a{n} [{', '.join(9 * [f'*a{n - 1}'])}]\n" for n in range(1, 12))
+    for text in ("a: &s {b: [*s]}\n", f"a0: &a0 1\n{nested}", "a: &m {x: 1}\nb: &n {y: 1}\nc:\n  <<: *m\n  <<: *n\n"):
+        (tmp_path / "config/own.yaml").write_text(text, encoding="utf-8")
+        assert config_files("own", tmp_path)[-1].name == "own.yaml"
 
 
 def test_an_unknown_key_wherever_it_is_and_a_missing_one_without_a_default_are_refused_and_named() -> None:
