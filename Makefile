@@ -3,6 +3,7 @@ PYTHON ?= python3
 READY := .venv/.ready
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 PROFILE ?= world
+
 # Of the profile world, what the package carries of each domain (maccap/world/runs).
 SHIPPED := run.json run.json.prov.json adaptor.safetensors adaptor.safetensors.prov.json
 

@@ -12,11 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .allocation import slurm_job
-from .errors import EnvironmentProblem
+from .errors import FULL, EnvironmentProblem
 
 POLL_SECONDS = 0.02
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-FULL = (errno.ENOSPC, errno.EDQUOT)
 ENDED = "a job that has ended"
 
 

@@ -197,7 +197,7 @@ class Records:
     @cached_property
     def tracked(self) -> frozenset[str]:
         """Every path that git tracks below the root; none where there is no repository."""
-        return frozenset(_git(self.root, "ls-files", "-z").split("\0"))
+        return frozenset(git(self.root, "ls-files", "-z").split("\0"))
 
     @cached_property
     def absent(self) -> dict[str, str]:
@@ -236,19 +236,20 @@ class Records:
 def code_version() -> Code:
     """The version of this package's code."""
     here = Path(__file__)
-    commit = _git(here.parent, "rev-parse", "HEAD").strip() if _git(here.parent, "ls-files", here.name) else ""
+    commit = git(here.parent, "rev-parse", "HEAD").strip() if git(here.parent, "ls-files", here.name) else ""
     if not commit:
         return Code(package=__version__, commit=None, dirty=None)
     code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
-    changes = _git(here.parent, "status", "--porcelain", "--untracked-files=all", *code).splitlines()
+    changes = git(here.parent, "status", "--porcelain", "--untracked-files=all", *code).splitlines()
     dirty = any(not line.startswith(OWN_CONFIG) for line in changes)  # the record has its settings itself
     return Code(package=__version__, commit=commit, dirty=dirty)
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    """What git prints of a folder; nothing where there is no git, or no repository."""
+def git(folder: Path, *arguments: str, given: str = "") -> str:
+    """What git prints of a folder, with a text as its input; nothing where there is no git, or no repository."""
     try:
-        return os.fsdecode(subprocess.run(["git", *arguments], cwd=folder, capture_output=True).stdout)
+        run = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, input=os.fsencode(given))
+        return os.fsdecode(run.stdout)
     except OSError:
         return ""
 

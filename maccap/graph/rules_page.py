@@ -3,10 +3,8 @@
 import ast
 from pathlib import Path
 
-from ..core.project import default_profile
+from ..core.project import default_profile, own
 from .snakemake_graph import read_graph
-
-STEPS = Path(__file__).parents[1] / "steps"
 
 PAGE = """# The workflow's rules
 
@@ -48,13 +46,11 @@ def rules_page() -> str:
     for name, below in nx.transitive_reduction(reads).adjacency():
         if below:
             lines.append(f"  {name}_rule --> {' & '.join(f'{other}_rule' for other in sorted(below))}")
-    steps = [
-        f"| {rule} | `{step}` | {_described(step)} |" for rule, step in {job.rule: job.step for job in jobs}.items()
-    ]
+    steps = dict.fromkeys(f"| {job.rule} | `{job.step}` | {_described(job.step)} |" for job in jobs)
     return PAGE.format(profile=profile, lines="\n".join(lines), steps="\n".join(steps))
 
 
 def _described(step: str) -> str:
     """The first sentence of a step's module."""
-    text = ast.get_docstring(ast.parse((STEPS / f"{step}.py").read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(Path(own(f"maccap/steps/{step}.py")).read_text(encoding="utf-8"))) or ""
     return text.partition("\n\n")[0].replace("\n", " ").replace("->", "→")

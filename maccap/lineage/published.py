@@ -1,9 +1,8 @@
 """Which files of published results are rightly not here."""
 
-import subprocess
 from functools import cache
 
-from ..core.records import Records
+from ..core.records import Records, git
 
 
 @cache
@@ -15,8 +14,7 @@ def absent(records: Records) -> dict[str, str]:
     missing = records.absent
     if not missing:
         return {}
-    command = ["git", "check-attr", "-z", "--stdin", "published"]
     given = "".join(f"{name}\0" for name in missing)
-    told = subprocess.run(command, cwd=records.root, input=given, capture_output=True, text=True).stdout.split("\0")
+    told = git(records.root, "check-attr", "-z", "--stdin", "published", given=given).split("\0")
     published = {name for name, value in zip(told[::3], told[2::3], strict=False) if value == "set"}
     return {name: digest for name, digest in missing.items() if name not in published}

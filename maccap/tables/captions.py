@@ -8,7 +8,7 @@ from typing import Any
 from ..core.settings import labels, section, swept
 from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from ..metrics.registry import metric_names, metrics
-from .results import Results, on_common_seeds, read_results, seed_notes
+from .results import Results, common_seeds, on_common_seeds, read_results, seed_notes
 from .table import BOUND, DIFFERENCE, MINUS, Cell, Row, Table, cell
 
 MARK = "*"
@@ -68,9 +68,9 @@ def sweep(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     All on the seeds that every row has, so that one value is compared with the next.
     """
     found, key = read_results(files, cfg["cells"]), cfg[f"tables.{cfg['table']}.key"]
-    seeds = [results.seeds for results in found if results.seeds]
-    shared = [seed for seed in seeds[0] if seed is not None and all(seed in own for own in seeds)] if seeds else []
-    fewer = bool(shared) and any(len(other) > len(shared) for other in seeds)
+    filled = [results for results in found if results.seeds]
+    shared = common_seeds(filled)
+    fewer = bool(shared) and any(len(results.seeds) > len(shared) for results in filled)
     found = [results.of_seeds(shared) if fewer else results for results in found]
     by_value = {swept(cfg, results.about["experiment"], key): results for results in found}
     own, rows = by_value.get(float(cfg[key])), []

@@ -100,9 +100,15 @@ def read_results(files: Iterable[Path], cells: Sequence[Sequence[str]], kind: st
 
 
 def on_common_seeds(ours: Results, base: Results) -> tuple[Results, Results]:
-    """Both on the seeds that both have; predictions that others published have none."""
-    seeds = [seed for seed in ours.seeds if seed is not None and seed in base.seeds]
+    """Both on the seeds that both have."""
+    seeds = common_seeds([ours, base])
     return ours.of_seeds(seeds), base.of_seeds(seeds)
+
+
+def common_seeds(found: Sequence[Results]) -> list[int]:
+    """The seeds that all have; predictions that others published have none."""
+    seeds = found[0].seeds if found else []
+    return [seed for seed in seeds if seed is not None and all(seed in results.seeds for results in found)]
 
 
 def seed_notes(names: Iterable[str], found: Iterable[Results], *, compared: bool = False) -> list[str]:
