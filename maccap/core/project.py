@@ -8,10 +8,10 @@ import yaml
 from .dotted import leaves
 from .errors import ConfigError, EnvironmentProblem, flat
 from .settings import complete
+from .yaml_file import read_yaml
 
 CONFIG = Path("config/config.yaml")
 BASE = CONFIG.with_name("base.yaml")
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PACKAGE = Path(__file__).parents[2]  # where the package lies: in a checkout, the project's folder
 
 
@@ -50,7 +50,7 @@ def default_profile(root: Path = Path()) -> str:
         where = "here; change to the project's folder" if root == Path() else f"in {root}; name the project's folder"
         raise EnvironmentProblem(f"no Snakefile and config/config.yaml {where}")
     try:
-        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["profile"])
+        return str(read_yaml(path)["profile"])
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: names no profile ({flat(error)}); write the line `profile: mini`") from error
 
@@ -102,39 +102,9 @@ def read_config(profile: str, root: Path = Path(), over: dict[str, Any] | None =
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        loader = LOADER(file.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        twice = _given_twice(node, set())
-        content = {**(loader.construct_document(node) or {})} if node else {}
+        return {**(read_yaml(file) or {})}
     except (OSError, UnicodeError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read ({flat(error)}); correct it or choose another profile") from error
-    if twice:
-        key, line, before = twice
-        raise ConfigError(f"{file}: line {line} gives the key {key!r} again, after line {before}; keep one of them")
-    return content
-
-
-def _given_twice(node: yaml.Node | None, seen: set[int]) -> tuple[str, int, int] | None:
-    """The first key that one mapping has twice, where YAML takes the last: the key, its line, and that before.
-
-    Args:
-        seen: ids of the nodes that were walked; an alias is the node that it names, and may hold itself.
-    """
-    if node is None or id(node) in seen:
-        return None
-    seen.add(id(node))
-    lines: dict[str, int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    return key.value, line, lines[key.value]
-                lines[key.value] = line
-        children = [value for _, value in node.value]
-    else:
-        children = node.value if isinstance(node, yaml.SequenceNode) else []
-    return next(filter(None, (_given_twice(child, seen) for child in children)), None)
 
 
 def _merged(config: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from ..core.artifacts import stays_inside
 from ..core.errors import ConfigError, flat
+from ..core.yaml_file import read_yaml
 
 DOWNLOADS = Path("artifacts/downloads")
 REGISTRY = Path("workflow/resources/assets.yaml")
@@ -107,7 +108,7 @@ def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
         ConfigError: the file is missing or not YAML, or an entry is wrong; the message names it.
     """
     try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        entries = read_yaml(path)
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; name the registry of assets with --registry") from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:

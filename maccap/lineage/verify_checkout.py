@@ -16,7 +16,8 @@ import yaml
 from ..core.artifacts import files_below
 from ..core.dotted import leaves
 from ..core.errors import ConfigError, flat
-from ..core.project import LOADER, config_files, pipeline_file, read_config
+from ..core.project import config_files, pipeline_file, read_config
+from ..core.yaml_file import LOADER
 from .verify_project import Outcome, Project
 
 SOURCES = ("maccap", "workflow", "Snakefile", "config")  # whose commit decides the numbers

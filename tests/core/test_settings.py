@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from maccap.cli.step import STEPS
 from maccap.core.dotted import leaves
 from maccap.core.errors import ConfigError
-from maccap.core.project import config_files, read_config
+from maccap.core.project import config_files, default_profile, read_config
 from maccap.core.settings import (
     AnsweringSettings,
     GenerationSettings,
@@ -172,8 +172,9 @@ def test_a_profile_is_merged_from_its_files_key_by_key_and_null_takes_out(tmp_pa
         ("training: {copies: 3}\n\ntraining:\n  dropout: 0.1\n", "line 3 gives the key 'training' again, after line 1"),
         ("training:\n  copies: 3\n  epochs: 1\n  copies: 4\n", "line 4 gives the key 'copies' again, after line 2"),
         ("tables:\n  a: [{x: 1,\n  x: 2}]\n", "line 3 gives the key 'x' again, after line 2"),
+        (f"a: {3000 * '['}{3000 * ']'}\n", "its lists or mappings are too deep"),
     ],
-    ids=["section", "setting", "in a list"],
+    ids=["section", "setting", "in a list", "too deep"],
 )
 def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last(tmp_path, text, told) -> None:
     (tmp_path / "config").mkdir()
@@ -182,7 +183,14 @@ def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last
     (tmp_path / "config/own.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
         read_config("own", tmp_path)
-    assert f"{tmp_path}/config/own.yaml: {told}; keep one of them" in str(refused.value)
+    assert f"{tmp_path}/config/own.yaml: cannot be read ({told}" in str(refused.value)
+
+
+def test_two_default_profiles_are_refused(tmp_path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "Snakefile").touch()
+    (tmp_path / "config/config.yaml").write_text("profile: mini\nprofile: world\n", encoding="utf-8")
+    refuses(lambda: default_profile(tmp_path), "line 2 gives the key 'profile' again, after line 1", kind=ConfigError)
 
 
 def test_aliases_that_are_shared_or_hold_themselves_and_several_merges_are_no_key_given_twice(tmp_path) -> None:

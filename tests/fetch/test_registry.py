@@ -183,6 +183,12 @@ def test_a_bad_entry_is_named_with_its_fault(tmp_path: Path, entry: Any, told: s
         read_registry(written(tmp_path, {"right": HUB, "wrong": entry}))
 
 
+def test_an_asset_given_twice_is_refused_as_yaml_would_silently_take_the_last(tmp_path: Path) -> None:
+    (tmp_path / "assets.yaml").write_text("one: {}\ntwo: {}\none: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"assets\.yaml: .*line 3 gives the key 'one' again, after line 1"):
+        read_registry(tmp_path / "assets.yaml")
+
+
 def test_two_assets_cannot_share_a_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"asset two: `file: a/b\.zip` is taken by one"):
         read_registry(written(tmp_path, {"one": FILE, "two": FILE}))
