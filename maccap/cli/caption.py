@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from ..core.artifacts import spare
 from ..core.errors import DataError
 from ..core.progress import progress
 
@@ -19,11 +20,13 @@ def run(parsed: argparse.Namespace) -> None:
     """Write or print `[{file, caption, candidates, scores}]`, each image's row as soon as it is made.
 
     Raises:
-        DataError: a path does not exist or holds no image, or there is no run in the folder named; or, when all
-            others are captioned, some images could not be read.
+        DataError: a path does not exist or holds no image, there is no run in the folder named, or an image would be
+            written over; or, when all others are captioned, some images could not be read.
     """
     files = _image_files(parsed.paths)
     drawings = drawing_names(files)
+    explained = [parsed.explain / name for name in drawings.values()] if parsed.explain else []
+    spare(files, explained + ([parsed.output] if parsed.output else []))
     if not parsed.run:
         print("captions by the package's own run, which knows only drawn scenes; --run names another", file=sys.stderr)
     from ..data.images import read_image
@@ -105,7 +108,7 @@ def drawing_names(files: list[Path]) -> dict[Path, str]:
         lambda file: file.stem, lambda file: file.name, lambda file: os.path.relpath(file, common),
     )  # fmt: skip
     for form in forms:
-        names = {file: f"{form(file)}.png" for file in files}
+        names = {file: f"{form(file)}.subregions.png" for file in files}
         if len({*names.values()}) == len(names):
             break
     return names

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import write_json
+from ..core.artifacts import spare, write_json
 from ..core.errors import DataError
 from ..core.project import default_profile
 from ..data.predictions import holds_answers, official_results, read_answers, read_predictions
@@ -27,8 +27,10 @@ def run(parsed: argparse.Namespace) -> None:
     one_file = parsed.output.suffix == ".json"
     if one_file and len(results) > 1:
         raise DataError(f"{parsed.output}: {len(results)} results ({', '.join(results)}); choose one, or name a folder")
+    outputs = {name: parsed.output if one_file else parsed.output / name for name in results}
+    spare(files, outputs.values())
     for name, rows in results.items():
-        out = parsed.output if one_file else parsed.output / name
+        out = outputs[name]
         write_json(out, rows, indent=None)
         print(f"{out}: {len(rows)} rows", file=sys.stderr)
 

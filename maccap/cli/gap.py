@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..core.artifacts import write_json
+from ..core.artifacts import spare, write_json
 from ..core.dotted import leaves
 from ..core.job import Job
 from ..core.project import config_files, own, read_config
@@ -47,6 +47,7 @@ def run(parsed: argparse.Namespace) -> None:
     config = read_config(parsed.profile) if parsed.profile else RELEASED
     settings = GapSettings.of(leaves("", config))
     rows = _captions(parsed.captions)
+    spare(filter(None, [parsed.captions, parsed.images, parsed.memory]), [parsed.output / "gap.json"])
     with _folder(parsed.output):
         _measure(parsed, rows, settings, started)
 

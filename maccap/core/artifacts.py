@@ -92,6 +92,19 @@ def stays_inside(name: str) -> bool:
     return bool(parts - {"", "."}) and name[0] != "/" and ".." not in parts and not set(name) & {"\\", "\0"}
 
 
+def spare(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
+    """Raise a DataError if an output would be written over an input, by whatever name or link."""
+    read = {_identity(path): path for path in inputs if path.exists()}
+    for path in outputs:
+        if path.exists() and (over := read.get(_identity(path))):
+            raise DataError(f"{path}: would be written over {over}; choose another place")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write a text; of a file name that is no UTF-8 the bytes stand as JSON escapes them."""
     with atomic(path) as part:

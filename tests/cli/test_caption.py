@@ -46,8 +46,10 @@ def test_images_of_any_kind_are_captioned_and_explained(project, here, capsys):
     assert [Path(row["file"]).name for row in rows] == ["cmyk.jpg", "colour.png", "gray.jpg"]
     assert all(row["caption"] in row["candidates"] for row in rows)
     assert all(len(row["candidates"]) == len(row["scores"]) == SELECTION.draws for row in rows)
-    assert sorted(path.name for path in Path("explained").iterdir()) == ["cmyk.png", "colour.png", "gray.png"]
-    with Image.open("explained/gray.png") as drawn:
+    assert sorted(path.name for path in Path("explained").iterdir()) == [
+        "cmyk.subregions.png", "colour.subregions.png", "gray.subregions.png",
+    ]  # fmt: skip
+    with Image.open("explained/gray.subregions.png") as drawn:
         assert min(drawn.size) > 300
     capsys.readouterr()
     assert main(["caption", "images/gray.jpg", *run]) == 0
@@ -99,12 +101,29 @@ def test_a_folder_that_cannot_be_listed_is_not_called_empty(here, monkeypatch, c
 @pytest.mark.parametrize(
     ("files", "names"),
     [
-        (["a/x.jpg", "a/y.png"], ["x.png", "y.png"]), (["a/x.jpg", "a/x.png"], ["x.jpg.png", "x.png.png"]),
-        (["a/x.jpg", "b/x.jpg"], ["a/x.jpg.png", "b/x.jpg.png"]), (["a/x.jpg", "a/x.jpg"], ["x.png"]),
+        (["a/x.jpg", "a/y.png"], ["x", "y"]), (["a/x.jpg", "a/x.png"], ["x.jpg", "x.png"]),
+        (["a/x.jpg", "b/x.jpg"], ["a/x.jpg", "b/x.jpg"]), (["a/x.jpg", "a/x.jpg"], ["x"]),
     ],
 )  # fmt: skip
 def test_every_image_has_a_drawing_of_its_own(files, names):
-    assert list(drawing_names([Path(file) for file in files]).values()) == names
+    assert list(drawing_names([Path(file) for file in files]).values()) == [f"{name}.subregions.png" for name in names]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["images/gray.jpg", "--output", "images/gray.jpg"], ["images", "--output", "linked/colour.png"],
+        ["images", "x.subregions.png", "x.png", "--explain", "."],
+    ],
+)  # fmt: skip
+def test_no_image_is_written_over(here, capsys, options):
+    Path("linked").symlink_to("images")
+    for name in ("x.png", "x.subregions.png"):
+        shutil.copy("images/colour.png", name)
+    before = {path: path.read_bytes() for path in Path().rglob("*.*")}
+    assert main(["caption", *options]) == 2
+    assert "would be written over" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*.*")} == before
 
 
 def test_inside_a_project_its_first_maccap_run_is_taken(project, here, monkeypatch, capsys):
