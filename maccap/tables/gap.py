@@ -174,10 +174,12 @@ def verdicts(name: str, about: dict[str, Any]) -> list[str]:
         f"{same:.0%} of gaps point along the mean of the others (50% if zero-mean).",
         f"Claim “the gap is Gaussian”, {name}: single dimensions "
         f"{_fits(single, abs(single['value'] - single['expected']), LITTLE['distance_to_normal'])} "
-        f"(Kolmogorov-Smirnov distance {single['value']:.3f}, of Gaussian samples {single['expected']:.3f}); the "
+        f"(Kolmogorov-Smirnov distance {single['value']:.4f}, of Gaussian samples {single['expected']:.4f} ± "
+        f"{single['sd']:.4f}); the "
         f"{about['leading_directions']} leading directions together "
         f"{_fits(tails, abs(tails['value'] / tails['expected'] - 1), LITTLE['mardia_kurtosis'])} (Mardia's kurtosis "
-        f"{tails['value'] / tails['expected']:.2f} times that of Gaussian samples).",
+        f"{tails['value'] / tails['expected']:.3f} times that of Gaussian samples, "
+        f"1 ± {tails['sd'] / tails['expected']:.3f}).",
         f"Claim “the gap is isotropic”, {name}: "
         f"{_holds(spread['value'] >= (1 - LITTLE['effective_dimensions']) * spread['expected'])}. Its variance lies in "
         f"{spread['value']:.0f} effective dimensions of {about['dimensions']}; of isotropic samples as large, in "

@@ -5,6 +5,7 @@ pandas is imported by the functions that need it: whoever only reads a table sho
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -179,8 +180,8 @@ def to_markdown(table: Table) -> str:
 
 
 def _in_markdown(text: str) -> str:
-    """What would end a cell or a row is written otherwise."""
-    return " ".join(text.split("\n")).replace("|", "\\|")
+    r"""What would end a cell or a row, or be taken for Markdown or HTML, is written otherwise; a mark may end it."""
+    return re.sub(r"([|`<]|\*(?!$))", r"\\\1", " ".join(text.split("\n")))
 
 
 def to_latex(table: Table, name: str, usual: Sequence[str], bold: Collection[tuple[str, ...]] = ()) -> str:

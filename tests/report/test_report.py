@@ -16,6 +16,7 @@ from maccap.models.subregions import attended_tokens
 from maccap.report import about, images, samples
 from maccap.report.page import report_page
 from maccap.report.samples import RANDOM_IMAGES, RANDOM_QUESTIONS
+from maccap.report.template import environment
 from maccap.steps.runner import run_step
 from maccap.tables.anchors import cell_anchor
 from maccap.tables.table import Cell, Row, Table, read_table, write_table
@@ -183,6 +184,11 @@ def test_the_pages_need_nothing_else_and_their_local_links_lead_to_files(text, p
     there = {href for href, _ in page.links if "://" not in href and not href.startswith(("#", "trace.html"))}
     missing = {href for href in there if not (folder / "results/mini" / href.split("#")[0]).exists()}
     assert missing == {"tables/numbers.tex"}, "its job makes it beside the page"
+
+
+def test_characters_that_are_not_seen_are_marked():
+    page = environment().from_string("{{ text }}").render(text="a\x00b\x1b[31m\u202ec\td<")
+    assert page == "a\ufffdb\ufffd[31m\ufffdc\td&lt;"
 
 
 def test_two_numbers_with_one_place_are_an_error(folder, tmp_path):

@@ -33,6 +33,11 @@ def write(table: Table, folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
+def test_a_label_is_not_taken_for_markdown_or_html_and_a_mark_at_its_end_stays():
+    row = to_markdown(captions_table([["*x* `y`", "<b>*"]])).splitlines()[4]
+    assert [cell.strip() for cell in row.split("|")[1:3]] == [r"\*x\* \`y\`", r"\<b>*"]
+
+
 def test_a_bar_or_a_new_line_in_a_label_does_not_break_a_row_of_markdown():
     row = to_markdown(captions_table([["COCO", "a|b\nc"]])).splitlines()[4]
     assert [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:3]] == ["COCO", r"a\|b c"]
