@@ -230,14 +230,15 @@ class Profile:
         return [cell for cell in dict.fromkeys([*self.evaluated(tier), *contexts]) if cell not in known]
 
     def runs(self, tier: str = "") -> list[tuple[str, str]]:
-        """(trained on, run) of everything that makes these captions or stands before these questions."""
+        """(trained on, run) of what makes these captions or stands before these questions, in the data sets' order."""
         shown = [(trained, experiment) for trained, experiment, _ in self.predicted(tier)]
         asked = [
             (trained, self.vqa_methods[vqa_method]["experiment"])
             for trained, _, vqa_method in self.answered(tier)
             if self.vqa_methods[vqa_method]["context"] == "prefix"
         ]
-        return sorted({(trained, run) for trained, name in (*shown, *asked) if (run := self.run_of(name))})
+        found = {(trained, run) for trained, name in (*shown, *asked) if (run := self.run_of(name))}
+        return sorted(found, key=lambda pair: (list(self.datasets).index(pair[0]), pair[1]))
 
     def needs(self, run: str) -> tuple[str, ...]:
         """What a run's method must be given."""
