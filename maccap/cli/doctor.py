@@ -106,7 +106,7 @@ def needs(name: str, machine: Machine, records: Records) -> list[Check]:
         checks.append(_gpus(config["gpus"], machine, expected))
         if needed.missing:
             what = f"{download_size(expected)} to download"
-            advice = "connect to the internet, or set MACCAP_MIRROR (see `maccap mirror`)"
+            advice = f"{machine.source} does not answer; connect to the internet, or set MACCAP_MIRROR"
             lacking = [name for name in needed.missing if not in_mirror(needed.assets[name], machine.source)]
             if machine.source_answers and lacking:
                 advice = f"{machine.source} lacks {len(lacking)}. {fill_mirror(machine.source, ' '.join(lacking))}"

@@ -149,18 +149,23 @@ def disguised(path: Path | str) -> str | None:
 
 @contextmanager
 def reading(path: Path | str, fault: str = "damaged or cut short", advice: str = ANEW) -> Iterator[None]:
-    """Turn whatever a library raises at a missing or damaged file into a DataError that names the file."""
+    """Turn whatever a library raises at a missing or damaged file into a DataError that names the file.
+
+    A full disk, as when an archive is unpacked, is no fault of the file.
+    """
     try:
         yield
     except MaccapError:
         raise
     except FileNotFoundError as error:
         made = str(path).startswith(("artifacts/", "results/"))
-        rule = f", or run the rule that makes it (snakemake {path})" if made else ""
+        rule = ", or let `snakemake` make it, with the --configfile of its profile" if made else ""
         raise DataError(f"{path}: no such file; check the path{rule}") from error
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
         raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         why = disguised(path) or f"{type(error).__name__}: {error}"
         raise DataError(f"{path}: {fault} ({why}); {advice}") from error
 

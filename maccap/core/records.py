@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from .. import __version__
 from .allocation import cores, slurm_job
 from .artifacts import sha256, write_text
-from .errors import DataError
+from .errors import DataError, EnvironmentProblem, flat
 from .job import Job
 from .strict import Strict
 
@@ -196,7 +196,11 @@ class Records:
 
     @cached_property
     def tracked(self) -> frozenset[str]:
-        """Every path that git tracks below the root; none where there is no repository."""
+        """Every path that git tracks below the root; none where there is no repository.
+
+        Raises:
+            EnvironmentProblem: git refuses a folder of another user.
+        """
         return frozenset(git(self.root, "ls-files", "-z").split("\0"))
 
     @cached_property
@@ -236,7 +240,10 @@ class Records:
 def code_version() -> Code:
     """The version of this package's code."""
     here = Path(__file__)
-    commit = git(here.parent, "rev-parse", "HEAD").strip() if git(here.parent, "ls-files", here.name) else ""
+    try:
+        commit = git(here.parent, "rev-parse", "HEAD").strip() if git(here.parent, "ls-files", here.name) else ""
+    except EnvironmentProblem:  # at the end of a job, whose outputs should not be lost; `maccap verify` says why
+        commit = ""
     if not commit:
         return Code(package=__version__, commit=None, dirty=None)
     code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
@@ -246,12 +253,19 @@ def code_version() -> Code:
 
 
 def git(folder: Path, *arguments: str, given: str = "") -> str:
-    """What git prints of a folder, with a text as its input; nothing where there is no git, or no repository."""
+    """What git prints of a folder, with a text as its input; nothing where there is no git, or no repository.
+
+    Raises:
+        EnvironmentProblem: git refuses a folder that belongs to another user.
+    """
+    plain = os.environ | {"LC_ALL": "C"}
     try:
-        run = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, input=os.fsencode(given))
-        return os.fsdecode(run.stdout)
+        run = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, input=os.fsencode(given), env=plain)
     except OSError:
         return ""
+    if b"dubious ownership" in run.stderr:
+        raise EnvironmentProblem(f"{Path(folder).resolve()}: git says: {flat(os.fsdecode(run.stderr))}")
+    return os.fsdecode(run.stdout)
 
 
 def version_of(package: str) -> str | None:

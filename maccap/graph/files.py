@@ -92,7 +92,11 @@ class Files:
             return None if kinds & WEIGHTS else f"{path}: holds no weights ({', '.join(sorted(WEIGHTS))}); correct it"
         if folder:
             images = (about.get("images", {}).get("asset") for about in self.config["datasets"].values())
-            return None if name in images else f"{path}: it is a folder; name the file, as it is downloaded"
+            if name not in images:
+                return f"{path}: it is a folder; name the file, as it is downloaded"
+            return (
+                None if any(own.is_file() for own in Path(path).rglob("*")) else f"{path}: holds no files; correct it"
+            )
         if path == "" or not Path(path).exists():
             return f"{path}: no such file or folder; correct it"
         if what := disguised(path):

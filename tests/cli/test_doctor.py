@@ -68,7 +68,11 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
         ({"gpus": []}, "paper", "1 GPU for each job, 0 here; about 186 GPU hours"),
         ({"java_version": 17}, "paper", "Java 8 or 11 for SPICE: put one first on PATH"),
         ({"memory": 4 * 10**9}, "paper", "8.0 GB of memory for SPICE: use a larger machine"),
-        ({"source_answers": False}, "paper", "1 file of unknown size to download: connect to the internet"),
+        (
+            {"source_answers": False},
+            "paper",
+            "1 file of unknown size to download: https://huggingface.co does not answer; connect",
+        ),
         ({"disk_free": 10**9}, "paper", "GB of disk: free some"),
         ({"disk_free": 10**7}, "mini", "0.5 GB of disk: free some"),
         ({"java": "no `java` on PATH", "java_version": None}, "mini", "Java for the caption metrics. no `java`"),

@@ -13,7 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from maccap.core.artifacts import atomic, read_json, sha256, write_json, write_text
+from maccap.core.artifacts import atomic, read_json, reading, sha256, spare, write_json, write_text
 from maccap.core.errors import DataError, EnvironmentProblem
 from tests.helpers import ROOT
 from tests.helpers.files import refuses
@@ -176,12 +176,26 @@ def test_json_comes_back_as_it_was_written_with_a_mark_or_without(tmp_path: Path
     assert read_json(tmp_path / "a.json") == {"a": "café"}, "with a byte order mark"
 
 
+def test_a_full_disk_is_not_called_a_damaged_file() -> None:
+    with pytest.raises(OSError, match="No space left"), reading("crate.zip"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("name", ["mine.json", "twin.json", "linked/mine.json"])
+def test_what_is_read_is_not_written_over_under_any_name(tmp_path: Path, name: str) -> None:
+    (mine := tmp_path / "mine.json").touch()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    os.link(mine, tmp_path / "twin.json")
+    spare([mine, tmp_path / "gone"], [tmp_path / "new", tmp_path])
+    refuses(lambda: spare([mine, tmp_path / "gone"], [tmp_path / name]), f"{tmp_path / name}: would be written over")
+
+
 def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(DataError, match=r"a\.json: no such file; check the path$"):
         read_json(path)
     made = "artifacts/none/a.json"
-    refuses(lambda: read_json(made), f"{made}: no such file; ", f"run the rule that makes it (snakemake {made})")
+    refuses(lambda: read_json(made), f"{made}: no such file; ", "let `snakemake` make it, with the --configfile of")
     refuses(lambda: read_json(tmp_path), f"{tmp_path}: ")
     for data in (b"", b"{", b"[1] 2", b"{'a': 1}"):
         path.write_bytes(data)

@@ -13,7 +13,7 @@ import pytest
 
 from maccap import __version__
 from maccap.core.artifacts import sha256
-from maccap.core.errors import DataError
+from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.core.job import Job
 from maccap.core.records import Record, Records, now, read_record, record_path, write_record
 from tests.helpers import ROOT
@@ -152,11 +152,24 @@ def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_chan
     assert version(checkout) == clean | {"dirty": True}
 
 
-@pytest.mark.parametrize("around", ["no repository", "no git", "somebody else's repository"])
+@pytest.mark.parametrize("around", ["no repository", "no git", "somebody else's repository", "another user's folder"])
 def test_code_outside_a_checkout_of_its_own_is_named_by_the_package_version_alone(checkout, monkeypatch, around):
     if around == "no git":
         monkeypatch.setenv("PATH", "")
+    if around == "another user's folder":
+        checkout.variables = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     if around == "somebody else's repository":
         (checkout.folder / ".gitignore").write_text("/maccap/\n")
         start(checkout)
     assert version(checkout) == {"package": __version__, "commit": None, "dirty": None}
+
+
+def test_git_says_what_to_do_about_a_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    Checkout(tmp_path)("git", "init", "--quiet")
+    assert Records(tmp_path).tracked == {""}
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(
+        EnvironmentProblem, match=rf"^{tmp_path}: git says: .*dubious ownership.* safe\.directory [^\n]*$"
+    ):
+        _ = Records(tmp_path).tracked

@@ -73,8 +73,9 @@ def test_another_user_than_the_owner_of_the_environment_without_a_home(of_nobody
         if room == "none":
             fill = f'head -c 1G /dev/zero > {shlex.quote(str(disk / "rest"))} 2> /dev/null; exec "$@"'
             checkout.before = [*checkout.before, "sh", "-c", fill, "sh"]
-        said = checkout("snakemake", "--dry-run", fails=True)
-        assert f"{disk}: is full; free space there, or set TMPDIR" in said, room
+        for command in (["--dry-run"], ["--cores", "1", "--force", "results/tiny/tables/in_domain.json"]):
+            said = checkout("snakemake", *command, fails=True)
+            assert f"{disk}: is full; free space there, or set TMPDIR" in said, (room, command)
 
 
 def small_disk(folder: Path) -> list[str]:

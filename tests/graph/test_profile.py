@@ -306,11 +306,13 @@ def test_a_model_that_the_user_has_is_read_from_there_and_not_downloaded(tmp_pat
         ("opt-1.3b", "val2014.zip", r"local\.opt-1\.3b: .*val2014\.zip: no such folder"),
         ("coco-val2014", "pointer.zip", r"local\.coco-val2014: .*pointer\.zip: it is a pointer of Git LFS"),
         ("coco-val2014", "val2014.zip", r"local\.coco-val2014: .*: it has 2 bytes instead of 6,645,013,297"),
+        ("coco-val2014", "empty", r"local\.coco-val2014: .*empty: holds no files"),
         ("karpathy-splits", "", r"local\.karpathy-splits: .*: it is a folder; name the file"),
         ("opt-1.3b", "", r"local\.opt-1\.3b: .*: holds no weights \(\.bin, \.safetensors\)"),
     ],
 )
 def test_a_local_asset_that_cannot_be_used_is_refused(tmp_path, paper, name, file, words):
+    (tmp_path / "empty").mkdir()
     (tmp_path / "val2014.zip").write_bytes(b"PK")
     (tmp_path / "pointer.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(ConfigError, match=words):

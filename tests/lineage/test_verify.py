@@ -411,6 +411,12 @@ def test_a_commit_that_removes_what_is_published_is_found_out(fresh, capsys):
     assert f"{TABLES['in_domain']}: is missing; " in capsys.readouterr().out
 
 
+def test_removing_the_rule_of_what_is_published_hides_nothing(fresh):
+    Checkout(fresh)("git", "rm", "--quiet", ".gitattributes", TABLES["in_domain"], PREDICTIONS)
+    Checkout(fresh)("git", "commit", "--quiet", "--message", "tidy up")
+    assert {TABLES["in_domain"], PREDICTIONS} <= problems(artifacts).keys()
+
+
 def test_an_artifact_that_git_does_not_have_may_be_deleted(published, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(published, tmp_path / "copy"))
     assert "artifacts" not in {check for check, notes in told(quick(small())).items() if notes}

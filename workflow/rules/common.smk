@@ -8,6 +8,7 @@ from maccap.graph.files import METRIC_FILES, METRIC_MODULES, RESOURCES, Files, c
 from maccap.graph.needs import Needs
 from maccap.graph.profile import BASELINES, EXTENDED, Profile
 from maccap.graph.rules import one_of, picker, step
+from snakemake.exceptions import WorkflowError
 
 ARTIFACTS = f"artifacts/{config['profile']}"
 RESULTS = f"results/{config['profile']}"
