@@ -3,7 +3,6 @@
 RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range) and 15.5.17 (416).
 """
 
-import errno
 import os
 import re
 import sys
@@ -18,7 +17,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .. import __version__
 from ..core.artifacts import disguise, read_json, require_space, write_json
-from ..core.errors import DataError, EnvironmentProblem
+from ..core.errors import FULL, DataError, EnvironmentProblem
 from ..core.progress import byte_progress
 
 CHUNK = 2**18
@@ -137,7 +136,7 @@ def download(
         except (_Interrupted, requests.RequestException, HTTPError) as error:
             reason, asked = _reason(error, part, patience), getattr(error, "wait", 0.0)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in FULL:
                 raise
             text = f"{part.path}: the disk is full after {part.size:,} bytes; free space and run again to resume"
             raise EnvironmentProblem(text) from error
