@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.artifacts import atomic
-from ..core.errors import DataError
+from ..core.artifacts import atomic, reading
 
 
 def write_metrics(pair: Sequence[Path], rows: Iterable[dict[str, Any]]) -> None:
@@ -31,9 +30,7 @@ def read_metrics(paths: Iterable[Path | str]) -> pd.DataFrame:
     """
     rows = []
     for path in paths:
-        try:
-            with Path(path).open(encoding="utf-8") as file:
-                rows += [json.loads(line) | {"file": str(path)} for line in file]
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read as a metric file ({error}); delete it and run again") from error
+        told = reading(path, "cannot be read as a metric file", "delete it and run again")
+        with told, Path(path).open(encoding="utf-8") as file:
+            rows += [json.loads(line) | {"file": str(path)} for line in file]
     return pd.DataFrame(rows)
