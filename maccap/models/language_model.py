@@ -83,14 +83,15 @@ class LanguageModel:
         """Token ids, int64 [N, L]: begin token, prompt, caption, end token, then `pad_id`; and which belong to prompts.
 
         A caption longer than `length` with its begin and end is cut and so loses its end token, as in the released
-        code; L is `length` and the longest prompt.
+        code; L is `length` and the longest prompt. Behind a prompt a caption has the tokens that it has alone, as in
+        ViECap's released code.
 
         Raises:
             ConfigError: an encoder-decoder, which takes no soft prefix and so cannot be trained with.
         """
         self._require_causal()
         before = self._texts(prompts) if prompts else [[]] * len(captions)
-        texts = self._texts([f" {text}" if ids else text for text, ids in zip(captions, before, strict=True)])
+        texts = self._texts(captions)
         width = length + max(map(len, before), default=0)
         ids = torch.full((len(texts), width), self.pad_id, dtype=torch.long)
         given = torch.zeros(ids.shape, dtype=torch.bool)

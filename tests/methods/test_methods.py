@@ -276,7 +276,7 @@ def test_prompts_are_given_and_only_captions_are_labels() -> None:
     lm = tiny_lm()
     ids, given = lm.caption_ids(["A red boat.", "A fish."], 12, ["There are boat in image.", ""])
     prompt = lm.tokenizer("There are boat in image.", add_special_tokens=False).input_ids
-    caption = lm.tokenizer(" A red boat.", add_special_tokens=False).input_ids
+    caption = lm.tokenizer("A red boat.", add_special_tokens=False).input_ids
     assert ids[0].tolist()[: 2 + len(prompt) + len(caption)] == [lm.begin_id, *prompt, *caption, lm.end_id]
     assert given[0].tolist() == [0 < i <= len(prompt) for i in range(ids.shape[1])]
     assert not given[1].any()
