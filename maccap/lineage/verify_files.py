@@ -13,8 +13,7 @@ from .snakemake_records import snakemake_record
 from .verify_project import Outcome, Project
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
-RERUN = "delete it and run `snakemake --cores all`"
-TIERS = {"": "snakemake --cores all", "+extended": "snakemake --cores all extended"}  # of lists, with what makes them
+TIERS = {"": "", "+extended": " extended"}  # of lists, with the targets that make them
 CHANGED = "changed since, or gone"  # of sources
 STEPS = Path(__file__).parents[1] / "steps"
 
@@ -25,12 +24,13 @@ def artifacts(project: Project) -> Outcome:
     crate = f"{project.results}/crate.zip"  # holds what is verified here
     for name in project.files:
         if name not in project.outputs and name != crate:
-            outcome.fault(name, f"has no record: left by an interrupted job, or not made by one; {RERUN}")
+            rerun = f"delete it and run `{project.command}`"
+            outcome.fault(name, f"has no record: left by an interrupted job, or not made by one; {rerun}")
     for path, record in project.jobs.items():
         for name, made in record.outputs.items():
             digest = project.sha256(name)
             if digest is None:
-                outcome.fault(name, f"is missing; {path} says that its job made it")
+                outcome.fault(name, f"is missing; {path} says that its job made it{project.from_git(name)}")
             elif digest != made.sha256:
                 outcome.fault(name, f"has sha256 {digest}, its record says {made.sha256}")
             elif name in project.digests and (size := size_of(project.path(name))) != made.size:
@@ -103,7 +103,7 @@ def manifest(project: Project) -> Outcome:
     last = {f"{project.results}/{kind}{tier}.sha256" for kind in ("files", "setup") for tier in TIERS}
     there = {*project.outputs, *project.jobs} - last - {str(record_path(name)) for name in last}  # nothing lists these
     for kind, tier in _lists(project):
-        name, command = f"{project.results}/{kind}{tier}.sha256", TIERS[tier]
+        name, command = f"{project.results}/{kind}{tier}.sha256", project.command + TIERS[tier]
         if not project.path(name).is_file():
             outcome.fault(name, f"is missing: the results are not finished; run `{command}`")
             return outcome
@@ -134,8 +134,8 @@ def _listed(project: Project, name: str, expected: str, command: str) -> str:
     """What is wrong with a listed file; empty when nothing is."""
     digest = project.sha256(name)
     if digest is None:
-        return "is missing; the manifest lists it"
-    again = f"`{command} --forcerun manifest`" if command == TIERS[""] else f"`{command}`"
+        return f"is missing; the manifest lists it{project.from_git(name)}"
+    again = f"`{command} --forcerun manifest`" if command == project.command else f"`{command}`"
     changed = f"has changed since the results were finished; restore it, or run {again} if it is meant"
     return "" if digest == expected else changed
 

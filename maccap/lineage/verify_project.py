@@ -10,10 +10,11 @@ from urllib.parse import unquote
 
 from ..core.allocation import cores
 from ..core.artifacts import files_below, sha256
+from ..core.project import default_profile
 from ..core.records import RECORD_SUFFIX, OutputFile, Record, Records
 from ..fetch.registry import DOWNLOADS
 from .crate_files import METADATA
-from .published import absent
+from .published import absent, removed
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ class Project:
         self.files = [name for name in names if not name.endswith(RECORD_SUFFIX)]
 
     @cached_property
+    def command(self) -> str:
+        """The call of Snakemake that makes the profile."""
+        chosen = f" --configfile config/{self.profile}.yaml"
+        default = not self.checkout or self.profile == default_profile(self.root)
+        return "snakemake --cores all" + ("" if default else chosen)
+
+    @cached_property
     def outputs(self) -> dict[str, OutputFile]:
         """What the jobs made, by path."""
         return {path: made for record in self.jobs.values() for path, made in record.outputs.items()}
@@ -99,6 +107,12 @@ class Project:
         if name not in self.digests and self.path(name).is_file():
             self.digests[name] = sha256(self.path(name))
         return self.digests.get(name) or self.absent.get(name)
+
+    def from_git(self, name: str) -> str:
+        """How to get a missing file back from git; empty where git never had it."""
+        if self.checkout and name in self.records.tracked:
+            return f"; git has it: `git checkout -- {name}`"
+        return f"; a commit removed it: `git log -- {name}`" if self.checkout and name in removed(self.records) else ""
 
     def text(self, name: Path | str) -> str:
         """A file's text; bytes that are no UTF-8 become marks that no right text has."""

@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -413,10 +414,27 @@ def test_a_commit_that_removes_what_is_published_is_found_out(fresh, capsys):
     assert "delete it" not in said
 
 
-def test_removing_the_rule_of_what_is_published_hides_nothing(fresh):
-    Checkout(fresh)("git", "rm", "--quiet", ".gitattributes", TABLES["in_domain"], PREDICTIONS)
-    Checkout(fresh)("git", "commit", "--quiet", "--message", "tidy up")
-    assert {TABLES["in_domain"], PREDICTIONS} <= problems(artifacts).keys()
+@pytest.mark.parametrize("edited", [True, False])
+def test_another_rule_of_what_is_published_hides_nothing(fresh, edited):
+    git = partial(Checkout(fresh), "git")
+    if edited:
+        Path(".gitattributes").write_text("* -published\n")
+        assert problems(artifacts) == {}
+        git("add", ".gitattributes")
+    git("rm", "--quiet", *[] if edited else [".gitattributes"], TABLES["in_domain"], PREDICTIONS)
+    git("commit", "--quiet", "--message", "tidy up")
+    found = problems(artifacts)
+    for name in (TABLES["in_domain"], PREDICTIONS):
+        assert found[name].endswith(f"; a commit removed it: `git log -- {name}`")
+    git("checkout", "HEAD^", PREDICTIONS)
+    assert PREDICTIONS not in problems(artifacts)
+    Path(PREDICTIONS).unlink()
+    assert problems(artifacts)[PREDICTIONS].endswith(f"; git has it: `git checkout -- {PREDICTIONS}`")
+
+
+def test_another_profile_than_the_default_is_named_to_snakemake():
+    assert Project(ROOT, "mini").command == "snakemake --cores all"
+    assert Project(ROOT, "world").command == "snakemake --cores all --configfile config/world.yaml"
 
 
 def test_an_artifact_that_git_does_not_have_may_be_deleted(published, tmp_path, monkeypatch):
