@@ -1,6 +1,8 @@
 """Files: atomic writes, hashes, JSON, and paths that stay where they should."""
 
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -8,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,17 @@ HTML = re.compile(
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path in the same folder; it takes the final name only when the block succeeds.
 
+    What a process that was killed meanwhile left of the same file is removed.
+
     Raises:
         EnvironmentProblem: the disk is full or not writable; nothing is left behind.
     """
     path = Path(path)
-    part = None
+    part = handle = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        part = Path(name)
+        remove_unfinished(path)
+        handle, part = _part_of(path)
         yield part
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -49,6 +52,27 @@ def atomic(path: Path | str) -> Iterator[Path]:
     finally:
         if part:
             part.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def _part_of(path: Path) -> tuple[int, Path]:
+    """A new file beside another, locked for as long as its descriptor is open, where the file system knows locks."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if Path(name).exists():
+            return handle, Path(name)
+        os.close(handle)  # taken for a dead process's before it was locked
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what dead processes left of a file: parts of it that `atomic` yielded and that nobody has locked."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError), part.open("r+b") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
 
 
 def _disk_is_full(error: Exception, folder: Path) -> bool:

@@ -1,9 +1,11 @@
 """A lock on a file that dies with its owner, so that two jobs never write the same files."""
 
+import ctypes
 import errno
 import fcntl
 import math
 import os
+import signal
 import socket
 import sys
 import time
@@ -14,9 +16,11 @@ from pathlib import Path
 from .allocation import slurm_job
 from .errors import FULL, EnvironmentProblem
 
+PR_SET_PDEATHSIG = 1  # of Linux
 POLL_SECONDS = 0.02
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 ENDED = "a job that has ended"
+LEFT_AFTER = 90.0  # seconds: by then every node sees whether a file with that mark was removed
 
 
 def locked(handle: int) -> bool:
@@ -49,6 +53,7 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     died after a lease of 90 seconds or so. Where the file system knows no locks, a warning is all there is.
 
     A file is marked as ended before it is removed: over NFS, a node may open the removed file for some seconds more.
+    One that keeps the mark was left by an owner that was killed between the two, and is taken over.
 
     Args:
         patience: seconds to wait for another owner.
@@ -58,10 +63,11 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline, told, owner = time.monotonic() + patience, False, "another process"
-    while (handle := _try(path)) is None:
+    deadline, told, owner, ended = time.monotonic() + patience, False, "another process", math.inf
+    while (handle := _try(path, marked=time.monotonic() - ended > LEFT_AFTER)) is None:
         with suppress(OSError):
             owner = path.read_text(encoding="utf-8").strip() or owner
+        ended = min(ended, time.monotonic()) if owner == ENDED else math.inf
         if time.monotonic() > deadline:
             working = f"{owner} works on the same run; wait for it, or end it"
             how = f"left by {ENDED}; delete it" if owner == ENDED else working
@@ -73,8 +79,26 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     try:
         yield
     finally:
-        remove(path)
+        if _names(path, handle):
+            remove(path)
         os.close(handle)
+
+
+def _names(path: Path, handle: int) -> bool:
+    """Whether a path still leads to an open file, which nobody has removed or replaced."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except OSError:
+        return False
+
+
+def end_with_parent() -> None:
+    """End this process when its parent, which holds a lock for it, ends, whatever way (Linux)."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def remove(path: Path) -> None:
@@ -84,13 +108,18 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _try(path: Path) -> int | None:
-    """The descriptor of the locked file, which names its owner if the disk has room; None while another holds it."""
+def _try(path: Path, *, marked: bool) -> int | None:
+    """The descriptor of the locked file, which names its owner if the disk has room; None while another holds it.
+
+    Args:
+        marked: whether a file with the mark of the end is taken, too.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not locked(handle):
             return None
-        if not os.fstat(handle).st_nlink or os.pread(handle, len(ENDED), 0) == ENDED.encode():
+        ended = os.pread(handle, len(ENDED), 0) == ENDED.encode()
+        if not os.fstat(handle).st_nlink or (ended and not (marked and _names(path, handle))):
             os.close(handle)
             return None
     except OSError as error:

@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from ..core.allocation import slurm_job
-from ..core.holding import beside, held, remove
+from ..core.artifacts import remove_unfinished
+from ..core.holding import beside, end_with_parent, held, remove
 from ..core.job import Job
 from ..core.records import now, write_record
 from ..models.devices import claim_gpus
@@ -31,6 +32,8 @@ def run_step(
     time, and its state is removed when the record is there.
     """
     job, fellow = Job(inputs, outputs, cfg), DISTRIBUTED in os.environ
+    if fellow:
+        end_with_parent()
     with _on_slurm(), _alone(name, job, fellow):
         if "gpus" in cfg and not fellow:
             claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))
@@ -41,7 +44,9 @@ def run_step(
         if os.environ.get(DISTRIBUTED, "0") == "0":
             write_record(name, job, started)
             if name == "train":
-                beside(outputs[0].parent, "state.pt").unlink(missing_ok=True)
+                state = beside(outputs[0].parent, "state.pt")
+                state.unlink(missing_ok=True)
+                remove_unfinished(state)
                 if fellow:  # whose launcher holds the lock, and is replaced before it can remove it
                     remove(beside(outputs[0].parent, "lock"))
 

@@ -176,6 +176,31 @@ def test_json_comes_back_as_it_was_written_with_a_mark_or_without(tmp_path: Path
     assert read_json(tmp_path / "a.json") == {"a": "café"}, "with a byte order mark"
 
 
+KILLED = """
+import os, signal, sys
+from maccap.core.artifacts import atomic
+with atomic(sys.argv[1]) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["state.pt", "a [1]*.jsonl"])
+def test_what_a_killed_process_left_goes_when_the_file_is_written_again_and_a_living_one_keeps_its_part(tmp_path, name):
+    path = tmp_path / name
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT)
+        assert len(list(tmp_path.iterdir())) == 1
+    with atomic(path) as mine:
+        assert list(tmp_path.iterdir()) == [mine]
+        with atomic(path) as other:
+            other.write_text("other")
+        assert mine.exists()
+        mine.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_full_disk_is_not_called_a_damaged_file() -> None:
     with pytest.raises(OSError, match="No space left"), reading("crate.zip"):
         raise OSError(errno.ENOSPC, "No space left on device")

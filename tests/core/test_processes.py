@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
-from maccap.core import allocation
+from maccap.core import allocation, holding
 from maccap.core.errors import EnvironmentProblem
 from maccap.core.holding import ENDED, held
 from tests.helpers import ROOT
@@ -119,6 +120,47 @@ def test_what_a_job_left_that_died_while_it_removed_its_lock_is_named(tmp_path):
     told = r"s1\.lock: left by a job that has ended; delete it"
     with pytest.raises(EnvironmentProblem, match=told), held(tmp_path / "s1.lock", 0.1):
         pass
+
+
+def test_after_a_while_it_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "LEFT_AFTER", 0.1)
+    (tmp_path / "s1.lock").write_text(ENDED)
+    with held(tmp_path / "s1.lock", 5):
+        assert f"process {os.getpid()} " in (tmp_path / "s1.lock").read_text()
+    assert not (tmp_path / "s1.lock").exists()
+
+
+def test_who_ends_does_not_remove_the_lock_of_another(tmp_path, holder):
+    with held(tmp_path / "s1.lock", 0):
+        (tmp_path / "s1.lock").unlink()
+        second = holder()
+    assert f"process {second.pid} " in (tmp_path / "s1.lock").read_text()
+
+
+FELLOW = """
+import os, sys, time
+if sys.argv[1] == "launcher":
+    import subprocess
+    subprocess.run([sys.executable, "-c", os.environ["FELLOW"], "fellow"])
+else:
+    from maccap.core.holding import end_with_parent
+    end_with_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_fellow_process_ends_with_its_launcher():
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", FELLOW, "launcher"], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env=os.environ | {"FELLOW": FELLOW},
+    )  # fmt: skip
+    fellow = psutil.Process(int(launcher.stdout.readline()))
+    launcher.kill()
+    launcher.wait()
+    launcher.stdout.close()
+    psutil.wait_procs([fellow], timeout=10)
+    assert not fellow.is_running() or fellow.status() == psutil.STATUS_ZOMBIE
 
 
 TAKING_TURNS = """
