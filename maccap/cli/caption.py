@@ -26,7 +26,10 @@ def run(parsed: argparse.Namespace) -> None:
     files = _image_files(parsed.paths)
     drawings = drawing_names(files)
     explained = [parsed.explain / name for name in drawings.values()] if parsed.explain else []
-    spare(files, explained + ([parsed.output] if parsed.output else []))
+    of_run = [*parsed.run.iterdir()] if parsed.run and parsed.run.is_dir() else []
+    spare([*files, *of_run], explained + ([parsed.output] if parsed.output else []))
+    if parsed.output in explained:
+        raise DataError(f"{parsed.output}: would be written over by a drawing; choose another place")
     if not parsed.run:
         print("captions by the package's own run, which knows only drawn scenes; --run names another", file=sys.stderr)
     from ..data.images import read_image
@@ -103,7 +106,7 @@ def _image_files(paths: list[Path]) -> list[Path]:
 
 def drawing_names(files: list[Path]) -> dict[Path, str]:
     """A name of its own for the drawing of each image: its stem, or its name, or its path from their common folder."""
-    common = os.path.commonpath([file.absolute().parent for file in files])
+    common = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
     forms: tuple[Callable[[Path], str], ...] = (
         lambda file: file.stem, lambda file: file.name, lambda file: os.path.relpath(file, common),
     )  # fmt: skip

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -47,7 +48,9 @@ def run(parsed: argparse.Namespace) -> None:
     config = read_config(parsed.profile) if parsed.profile else RELEASED
     settings = GapSettings.of(leaves("", config))
     rows = _captions(parsed.captions)
-    spare(filter(None, [parsed.captions, parsed.images, parsed.memory]), [parsed.output / "gap.json"])
+    images = [parsed.images / row.file_name for row in rows]  # where they are in a folder
+    given = [parsed.captions, parsed.images, *([parsed.memory] if parsed.memory else []), *images]
+    spare(given, _outputs(parsed.output))
     with _folder(parsed.output):
         _measure(parsed, rows, settings, started)
 
@@ -84,8 +87,8 @@ def _measure(parsed: argparse.Namespace, rows: list[Caption], settings: GapSetti
         "config": config_files(parsed.profile) if parsed.profile else [],
         "models": [Path(name) for name in (model, parsed.pretrained) if name and Path(name).exists()],
     }  # fmt: skip
-    made = [out / "gap.json", *_tables_and_figures(out, label)]
-    write_record("gap", Job(inputs, made, vars(settings)), started, shlex.join(["maccap", *parsed.arguments]))
+    _write_tables_and_figures(out, label)
+    write_record("gap", Job(inputs, _outputs(out), vars(settings)), started, shlex.join(["maccap", *parsed.arguments]))
     print(f"{out}: tables, figures and gap.json of {label}", file=sys.stderr)
 
 
@@ -100,14 +103,23 @@ def _batches(encoder: Encoder, store: Path, names: dict[int, str]) -> Iterator[I
         yield ImageFeatures(ids, *batch)
 
 
-def _tables_and_figures(out: Path, label: str) -> list[Path]:
-    made, report = [], [out / "gap.json"]
+def _table(out: Path, name: str) -> list[Path]:
+    return [out / f"tables/{name}.{suffix}" for suffix in TABLE_SUFFIXES]
+
+
+def _figure(out: Path, name: str) -> list[Path]:
+    return [out / f"figures/{name}.{suffix}" for suffix in ("png", "svg")]
+
+
+def _outputs(out: Path) -> list[Path]:
+    tables, figures = (_table(out, name) for name in BUILDERS), (_figure(out, name) for name in FIGURES)
+    return [out / "gap.json", *chain.from_iterable(tables), *chain.from_iterable(figures)]
+
+
+def _write_tables_and_figures(out: Path, label: str) -> None:
+    report = [out / "gap.json"]
     for name, build in BUILDERS.items():
-        paths = [out / f"tables/{name}.{suffix}" for suffix in TABLE_SUFFIXES]
-        write_table(build(report, {"datasets.gap.label": label}, f"{TITLES[name]} ({label})"), paths, traced=False)
-        made += paths
+        table = build(report, {"datasets.gap.label": label}, f"{TITLES[name]} ({label})")
+        write_table(table, _table(out, name), traced=False)
     for name in FIGURES:
-        paths = [out / f"figures/{name}.{suffix}" for suffix in ("png", "svg")]
-        draw(name, report, paths, {"gap": label})
-        made += paths
-    return made
+        draw(name, report, _figure(out, name), {"gap": label})

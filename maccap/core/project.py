@@ -74,6 +74,8 @@ def config_files(profile: str, root: Path = Path()) -> list[Path]:
         ConfigError: a file is missing or no YAML, or profiles extend each other in a ring.
     """
     found: list[Path] = []
+    if "/" in profile:
+        raise ConfigError(f"config/{profile}.yaml: no such profile; give the name of a file there, without suffix")
     while profile:
         file = CONFIG.with_name(f"{profile}.yaml")
         if file in found:

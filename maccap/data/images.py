@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.Image import Transpose
 
 from ..core.allocation import cores
@@ -16,7 +17,8 @@ from ..core.errors import DataError
 from .archives import read_members
 from .captions import ImageEntry
 
-ORIENTATION, BITS = 0x0112, 258  # tags of EXIF and TIFF
+ORIENTATION, BITS, MEANING = 0x0112, 258, 262  # tags of EXIF and TIFF
+WHITE_IS_ZERO = 0  # a meaning of shades
 TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
     6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90,
@@ -41,23 +43,50 @@ def decode(data: bytes, source: str) -> Image.Image:
 def upright(image: Image.Image, source: str = "an image") -> Image.Image:
     """The first frame as upright RGB: turned as EXIF says, gray, palette and CMYK converted, transparency on white.
 
-    16-bit shades are scaled to 8 bits; what cannot be read of EXIF is passed over.
+    16-bit shades are scaled to 8 bits; what cannot be read of EXIF is passed over. Of a PNG's transparent colour of 16
+    bits the upper 8 count.
 
     Raises:
         DataError: pixels are floats or integers of 32 bits, of which no file says which value is white.
     """
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
         raise DataError(f"{source}: pixels of 32 bits, of which no value is known to be white; save it with 8 or 16")
+    _widen_transparent(image)
     image.load()
     if (turn := TURNS.get(_orientation(image))) is not None:
         image = image.transpose(turn)
     if image.mode.startswith("I"):
-        white = 4095 if getattr(image, "tag_v2", {}).get(BITS) == (12,) else 65535
-        image = image.convert("I").point(lambda value: value * (255 / white)).convert("L")
+        image = _of_eight_bits(image)
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
     return image.convert("RGB")
+
+
+def _widen_transparent(image: Image.Image) -> None:
+    """Give a PNG's transparent colour the depth that Pillow reads the pixels with; before they are read."""
+    key = image.info.get("transparency")
+    if image.format != "PNG" or key is None:
+        return
+    stored = str(image.tile[0][3])  # type: ignore[attr-defined]
+    if stored in ("L;2", "L;4"):
+        image.info["transparency"] = key * {"L;2": 85, "L;4": 17}[stored]
+    elif stored == "RGB;16B":
+        image.info["transparency"] = tuple(part >> 8 for part in key)
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """Gray of 16 bits, or of 12 in a TIFF, as gray of 8, with a transparent shade as white."""
+    tags, key = getattr(image, "tag_v2", {}), image.info.get("transparency")
+    white = 4095 if tags.get(BITS) == (12,) else 65535
+    deep = image.convert("I")
+    shades = deep.point(lambda value: value * (255 / white)).convert("L")
+    shades.info.pop("transparency", None)
+    if tags.get(MEANING) == WHITE_IS_ZERO:
+        shades = ImageOps.invert(shades)
+    if isinstance(key, int):
+        shades.paste(255, mask=Image.fromarray(np.asarray(deep) == key))
+    return shades
 
 
 def _orientation(image: Image.Image) -> int:

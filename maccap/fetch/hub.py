@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import require_space, sha256, stays_inside, write_json
-from ..core.errors import ConfigError, DataError, EnvironmentProblem
+from ..core.errors import ConfigError, DataError, EnvironmentProblem, flat
 from ..core.holding import held
 from .download import MIRROR_VARIABLE, Expected, Options, Unobtainable, fill_mirror, mirrored, obtain
 from .registry import UNPINNED, HubAsset
@@ -151,6 +151,13 @@ def _ask_hub(asset: HubAsset, revision: str | None, options: Options) -> ModelIn
             raise DataError(f"{text}; unset it, or serve the model from a mirror ({MIRROR_VARIABLE})") from error
         except ImportError as error:
             raise EnvironmentProblem(f"{asset.name}: {error} {SOCKS}") from error
+        except ValueError as error:
+            if "proxy" not in str(error):
+                raise
+            text = (
+                f"{asset.name}: {flat(error)}; correct ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, such as socks5://HOST:PORT"
+            )
+            raise EnvironmentProblem(text) from error
         except (httpx2.TransportError, errors.HfHubHTTPError) as error:
             failures += 1
             final = isinstance(error, errors.HfHubHTTPError) and error.response.status_code not in WORTH_A_RETRY

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigError
-from ..core.project import CONFIG, default_profile
+from ..core.errors import ConfigError, flat
+from ..core.project import config_files, default_profile
 from ..core.records import record_path
 from ..lineage.snakemake_records import snakemake_record
 
@@ -53,12 +53,11 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
         ConfigError: Snakemake cannot plan.
     """
     from snakemake.api import SnakemakeApi
-    from snakemake.exceptions import print_exception
     from snakemake.settings.enums import Quietness, RerunTrigger
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, StorageSettings
     from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
-    config = ConfigSettings(configfiles=[] if profile == default_profile() else [CONFIG.with_name(f"{profile}.yaml")])
+    config = ConfigSettings(configfiles=[] if profile == default_profile() else config_files(profile)[-1:])
     triggers = RerunTrigger.all() if stale else frozenset({RerunTrigger.MTIME})
     as_in_default_profile = DAGSettings(max_checksum_file_size=10**12, force_incomplete=True, rerun_triggers=triggers)
     no_cache_at_home = StorageSettings(shared_fs_usage=SharedFSUsage.all() - {SharedFSUsage.SOURCE_CACHE})
@@ -70,8 +69,7 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
             planner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             planner._build_dag()
         except Exception as error:
-            print_exception(error)
-            raise ConfigError(f"Snakemake cannot plan profile {profile}; its message is above") from error
+            raise ConfigError(f"Snakemake cannot plan profile {profile}: {flat(error)}") from error
         configs = [str(Path(path).resolve().relative_to(Path.cwd())) for path in planner.configfiles]
         jobs = [
             _job(job, planner, stale)

@@ -5,7 +5,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from ..core.artifacts import atomic, files_below, write_text
+from ..core.artifacts import atomic, files_below, spare, write_text
 from ..core.errors import ConfigError
 from ..core.project import default_profile
 from .crate_files import LIST, collect, listing
@@ -33,8 +33,10 @@ def write_crate(profile: str, output: Path) -> None:
 
     if output.suffix != ".zip" and output.exists():
         raise ConfigError(f"{output}: exists already; remove it or name another folder")
+    payload = collect(profile)
+    spare(map(Path, payload.files), [output])
     output.parent.mkdir(parents=True, exist_ok=True)
-    crate = describe(collect(profile))
+    crate = describe(payload)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as temporary:
         folder = Path(temporary) / "crate"
         crate.write(folder)

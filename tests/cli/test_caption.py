@@ -103,6 +103,7 @@ def test_a_folder_that_cannot_be_listed_is_not_called_empty(here, monkeypatch, c
     [
         (["a/x.jpg", "a/y.png"], ["x", "y"]), (["a/x.jpg", "a/x.png"], ["x.jpg", "x.png"]),
         (["a/x.jpg", "b/x.jpg"], ["a/x.jpg", "b/x.jpg"]), (["a/x.jpg", "a/x.jpg"], ["x"]),
+        (["a/x.jpg", "a/../b/x.jpg"], ["a/x.jpg", "b/x.jpg"]),
     ],
 )  # fmt: skip
 def test_every_image_has_a_drawing_of_its_own(files, names):
@@ -114,10 +115,14 @@ def test_every_image_has_a_drawing_of_its_own(files, names):
     [
         ["images/gray.jpg", "--output", "images/gray.jpg"], ["images", "--output", "linked/colour.png"],
         ["images", "x.subregions.png", "x.png", "--explain", "."],
+        ["x.png", "--run", "run", "--output", "run/run.json"],
+        ["x.png", "--explain", "images", "--output", "images/x.subregions.png"],
     ],
 )  # fmt: skip
 def test_no_image_is_written_over(here, capsys, options):
     Path("linked").symlink_to("images")
+    Path("run").mkdir()
+    Path("run/run.json").touch()
     for name in ("x.png", "x.subregions.png"):
         shutil.copy("images/colour.png", name)
     before = {path: path.read_bytes() for path in Path().rglob("*.*")}

@@ -378,9 +378,11 @@ def packed(values: np.ndarray, depth: int) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(bits.reshape(len(values), -1).astype(np.uint8), axis=1)]
 
 
-def tiff(depth: int, kind: int, data: bytes) -> bytes:
-    """A TIFF file of one gray strip by its specification; `kind` 1 is unsigned, 2 signed, 3 float."""
-    tags = {256: WIDTH, 257: HEIGHT, 258: depth, 259: 1, 262: 1, 273: 8, 277: 1, 278: HEIGHT, 279: len(data), 339: kind}
+def tiff(depth: int, kind: int, data: bytes, *, zero: int = 1) -> bytes:
+    """A TIFF file of one gray strip by its specification; `kind` 1 is unsigned, 2 signed, 3 float; `zero` 0 white."""
+    tags = {
+        256: WIDTH, 257: HEIGHT, 258: depth, 259: 1, 262: zero, 273: 8, 277: 1, 278: HEIGHT, 279: len(data), 339: kind,
+    }  # fmt: skip
     entries = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, own) for tag, own in tags.items())
     return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
 
@@ -431,6 +433,8 @@ READ: dict[str, tuple[bytes, np.ndarray, float]] = {
     "PBM": (file(BITS, "PPM"), np.where(BITS, 255, 0)[..., None], 0),
     "TIFF, 1 bit": (file(BITS, "TIFF"), np.where(BITS, 255, 0)[..., None], 0),
     "TIFF, 12 bits": (tiff(12, 1, b"".join(packed(DEEP >> 4, 12))), GRAY[..., None], 1),
+    "TIFF, 8 bits, zero is white": (tiff(8, 1, GRAY.tobytes(), zero=0), 255 - GRAY[..., None], 0),
+    "TIFF, 16 bits, zero is white": (tiff(16, 1, DEEP.astype("<u2").tobytes(), zero=0), 255 - GRAY[..., None], 0),
     "TIFF, 16 bits": (tiff(16, 1, DEEP.astype("<u2").tobytes()), GRAY[..., None], 0),
     "JPEG 2000, 16 bits": (file(DEEP, "JPEG2000"), GRAY[..., None], 0),
     "TIFF, CMYK": (file(RGB, "TIFF", "CMYK"), RGB, 1), "TIFF, YCbCr": (file(RGB, "TIFF", "YCbCr"), RGB, 3),
@@ -453,8 +457,23 @@ READ: dict[str, tuple[bytes, np.ndarray, float]] = {
         np.where(INDEX[..., None] == 1, 255, COLOURS[INDEX]), 0,
     ),
     "PNG, a transparent shade": (file(GRAY, "PNG", transparency=9), np.where(GRAY == 9, 255, GRAY)[..., None], 0),
+    "PNG, 2 bits, a transparent shade": (
+        png(2, 0, packed(INDEX, 2), chunk(b"tRNS", b"\0\x01")), np.where(INDEX == 1, 255, INDEX * 85)[..., None], 0,
+    ),
+    "PNG, 4 bits, a transparent shade": (
+        png(4, 0, packed(PLACES % 16, 4), chunk(b"tRNS", b"\0\x09")),
+        np.where(PLACES % 16 == 9, 255, PLACES % 16 * 17)[..., None], 0,
+    ),
     "PNG, a transparent deep shade": (
-        png(16, 0, [row.astype(">u2").tobytes() for row in DEEP], chunk(b"tRNS", b"\xff\xff")), GRAY[..., None], 0,
+        png(16, 0, [row.astype(">u2").tobytes() for row in DEEP], chunk(b"tRNS", b"\x09\x09")),
+        np.where(GRAY == 9, 255, GRAY)[..., None], 0,
+    ),
+    "PNG, a deep shade beside the transparent one": (
+        png(16, 0, [row.astype(">u2").tobytes() for row in DEEP], chunk(b"tRNS", b"\x09\x08")), GRAY[..., None], 0,
+    ),
+    "PNG, a transparent deep colour": (
+        png(16, 2, [np.repeat(row, 3).astype(">u2").tobytes() for row in DEEP], chunk(b"tRNS", 6 * b"\x09")),
+        np.where(GRAY == 9, 255, GRAY)[..., None], 0,
     ),
     "PNG, palette with alpha": (
         file(palette(), "PNG", transparency=bytes([0, 128, 255, 255])),

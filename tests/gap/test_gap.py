@@ -420,6 +420,27 @@ def test_any_encoder_is_measured_with_tables_and_figures_in_any_folder(own, tmp_
     assert {*record.inputs} == {"captions", "images", "memory", "models"}
 
 
+@pytest.mark.parametrize("name", ["gap.json", "tables/gap.json", "figures/gap.png"])
+def test_what_is_measured_is_not_written_over(own, tmp_path, capsys, name):
+    """As `gap.json` and `tables/gap.json` the captions lie there, as `figures/gap.png` an image."""
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir(parents=True)
+    captions = json.loads((tmp_path / "captions.json").read_text())
+    if name.endswith("png"):
+        captions["images"][3]["file_name"] = "gap.png"
+        (tmp_path / "images/3.png").rename(mine)
+        own = [*own, "--images", str(mine.parent)]
+        captions = captions | {"images": captions["images"][3:4], "annotations": captions["annotations"][3::24]}
+        (tmp_path / "captions.json").write_text(json.dumps(captions))
+    else:
+        (tmp_path / "captions.json").rename(mine)
+        own = [*own, "--captions", str(mine)]
+    before = mine.read_bytes()
+    assert main([*own, "--model", str(SHIPPED / "clip-scenes")]) == 2
+    assert f"{mine}: would be written over {mine}; choose another place" in capsys.readouterr().err
+    assert mine.read_bytes() == before
+
+
 @pytest.mark.slow
 def test_an_encoder_without_tokens_is_measured_as_far_as_it_goes(own, tmp_path, monkeypatch):
     config = open_clip.get_model_config("RN50") | {"embed_dim": 16}

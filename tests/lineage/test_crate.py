@@ -169,6 +169,13 @@ def test_equal_results_give_equal_bytes_and_a_folder_holds_the_same_files(crate,
     assert main(["crate", "--profile", "small", "--output", "folder"]) == 2
 
 
+def test_a_crate_is_not_written_over_what_it_holds(copy):
+    before = Path(f"{DATA}/daylight/images.zip").read_bytes()
+    with pytest.raises(DataError, match=r"images\.zip: would be written over"):
+        write_crate("small", Path(f"{DATA}/daylight/images.zip"))
+    assert Path(f"{DATA}/daylight/images.zip").read_bytes() == before
+
+
 def test_no_crate_is_made_where_files_that_belong_into_it_are_absent(fresh):
     with pytest.raises(DataError, match="is not here; make the crate in the checkout where all jobs ran"):
         write_crate("small", Path("crate.zip"))
