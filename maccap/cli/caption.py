@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +14,10 @@ from ..core.artifacts import spare
 from ..core.errors import DataError
 from ..core.progress import progress
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".jp2", ".bmp", ".gif", ".tif", ".tiff", ".tga", ".ppm",
+    ".pgm",
+}  # fmt: skip
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -40,7 +44,7 @@ def run(parsed: argparse.Namespace) -> None:
     unread = []
     if parsed.explain:
         parsed.explain.mkdir(parents=True, exist_ok=True)
-    with json_list(parsed.output) as add:
+    with _terminated_in_order(), json_list(parsed.output) as add:
         for path in progress(files, "images", len(files)):
             try:
                 image = read_image(path)
@@ -58,6 +62,16 @@ def run(parsed: argparse.Namespace) -> None:
         rest = len(files) - len(unread)
         others = f"the other {rest} are" if rest else "replace or remove what cannot be read"
         raise DataError(f"{', '.join(unread)}: not captioned, as said above; {others}")
+
+
+@contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler or `timeout` sends it, end what is open before it ends the process."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -84,7 +98,7 @@ def json_list(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 
 def _image_files(paths: list[Path]) -> list[Path]:
-    """The image files among the paths; a folder stands for all in it but pipes and names that start with a dot.
+    """The image files among the paths; a folder stands for the files in it with an image's suffix and no dot before.
 
     Raises:
         DataError: a path does not exist, or there is no image at all.
@@ -98,7 +112,7 @@ def _image_files(paths: list[Path]) -> list[Path]:
             files.append(path)
             continue
         shown = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-        files += [p for p in shown if p.suffix.lower() in SUFFIXES and not p.is_fifo()]
+        files += [p for p in shown if p.suffix.lower() in SUFFIXES and not (p.is_fifo() or p.is_dir())]
     if not files:
         raise DataError(f"{paths[0]}: no images in it ({', '.join(sorted(SUFFIXES))}); name some")
     return files

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         fault = str(error)
     except (OSError, UnicodeError) as error:
         fault = refusal(error)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not out_of_memory(error):
             raise
         fault = f"{flat(error)[:300] or 'out of memory'}; {SMALLER}, or use a machine with more memory"

@@ -8,6 +8,8 @@ READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 REMEDIES = {
     errno.ENOENT: "check the path; if it is a program, install it",
     **dict.fromkeys(READ_ONLY, "allow it there, or choose another place, and run again"),
+    errno.EFBIG: "allow larger files (`ulimit -f`, or the disk's own limit), and run again",
+    errno.EMFILE: "allow more open files (`ulimit -n`), and run again",
     **dict.fromkeys((errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), "choose another path"),
 }
 
@@ -33,8 +35,9 @@ class EnvironmentProblem(MaccapError):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether it is an error of Python or torch, on a CPU or a GPU, that says so."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+    """Whether it is an error of Python, torch or the loader of libraries, on a CPU or a GPU, that says so."""
+    told = ("out of memory", "can't allocate memory", "failed to map segment", "cannot allocate memory")
+    return isinstance(error, MemoryError) or any(words in str(error) for words in told)
 
 
 def flat(text: object) -> str:

@@ -242,7 +242,8 @@ def code_version() -> Code:
     here = Path(__file__)
     try:
         commit = git(here.parent, "rev-parse", "HEAD").strip() if git(here.parent, "ls-files", here.name) else ""
-    except EnvironmentProblem:  # at the end of a job, whose outputs should not be lost; `maccap verify` says why
+    except EnvironmentProblem as error:  # at the end of a job, whose outputs should not be lost
+        print(f"no commit is recorded: {error}", file=sys.stderr)
         commit = ""
     if not commit:
         return Code(package=__version__, commit=None, dirty=None)

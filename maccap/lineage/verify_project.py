@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from ..core.allocation import cores
 from ..core.artifacts import files_below, sha256
+from ..core.errors import MaccapError
 from ..core.project import default_profile
 from ..core.records import RECORD_SUFFIX, OutputFile, Record, Records
 from ..fetch.registry import DOWNLOADS
@@ -82,9 +83,11 @@ class Project:
     @cached_property
     def command(self) -> str:
         """The call of Snakemake that makes the profile."""
-        chosen = f" --configfile config/{self.profile}.yaml"
-        default = not self.checkout or self.profile == default_profile(self.root)
-        return "snakemake --cores all" + ("" if default else chosen)
+        try:
+            default = not self.checkout or self.profile == default_profile(self.root)
+        except MaccapError:  # the checks name what is wrong with config/config.yaml
+            default = False
+        return "snakemake --cores all" + ("" if default else f" --configfile config/{self.profile}.yaml")
 
     @cached_property
     def outputs(self) -> dict[str, OutputFile]:

@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import sys
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from maccap.cli.main import main
 from maccap.data.images import read_image
 from maccap.metrics.instruments import plural
 from maccap.world.scenes import NOUNS
-from tests.helpers import ROOT
+from tests.helpers import ROOT, wait_for
 from tests.helpers.tiny import SELECTION
 from tests.helpers.trained import SEED, make_project
 
@@ -86,6 +89,24 @@ def test_captions_made_before_a_failure_are_whole_json(tmp_path):
 def test_a_full_disk_is_said_of_the_file_that_is_written():
     with pytest.raises(OSError, match="/dev/full"), json_list(Path("/dev/full")) as add:
         add({"file": "a"})
+
+
+def test_captions_are_a_whole_list_also_when_a_scheduler_ends_the_process(here):
+    command = [sys.executable, "-m", "maccap", "caption", *(500 * ["images/gray.jpg"]), "--output", "captions.json"]
+    with Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=DEVNULL) as process:
+        wait_for(lambda: Path("captions.json").exists() and Path("captions.json").read_text().count("\n") > 2)
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert len(json.loads(Path("captions.json").read_text())) > 2
+
+
+def test_a_folder_of_images_may_hold_other_things(here):
+    Path("images/folder.jpg").mkdir()
+    os.mkfifo("images/pipe.png")
+    shutil.copy("images/gray.jpg", "images/camera.JFIF")
+    assert main(["caption", "images", "--output", "captions.json"]) == 0
+    named = [Path(row["file"]).name for row in json.loads(Path("captions.json").read_text())]
+    assert named == ["camera.JFIF", "cmyk.jpg", "colour.png", "gray.jpg"]
 
 
 def test_a_folder_that_cannot_be_listed_is_not_called_empty(here, monkeypatch, capsys):

@@ -59,7 +59,7 @@ def test_every_step_is_listed_with_what_it_does_and_none_is_imported():
     "error",
     [
         MemoryError(), MemoryError("8 GiB"), RuntimeError("CUDA out of memory. Tried"),
-        RuntimeError("x: can't allocate memory: y\nz"),
+        RuntimeError("x: can't allocate memory: y\nz"), ImportError("libtorch_cpu.so: failed to map segment"),
     ],
 )  # fmt: skip
 def test_too_little_memory_is_told_in_one_line(monkeypatch, capsys, error):
