@@ -66,9 +66,10 @@ def upright(image: Image.Image, source: str = "an image") -> Image.Image:
 def _widen_transparent(image: Image.Image) -> None:
     """Give a PNG's transparent colour the depth that Pillow reads the pixels with; before they are read."""
     key = image.info.get("transparency")
-    if image.format != "PNG" or key is None:
+    tiles = getattr(image, "tile", [])  # none once it is read
+    if image.format != "PNG" or key is None or not tiles:
         return
-    stored = str(image.tile[0][3])  # type: ignore[attr-defined]
+    stored = str(tiles[0][3])
     if stored in ("L;2", "L;4"):
         image.info["transparency"] = key * {"L;2": 85, "L;4": 17}[stored]
     elif stored == "RGB;16B":

@@ -94,9 +94,8 @@ class Files:
             images = (about.get("images", {}).get("asset") for about in self.config["datasets"].values())
             if name not in images:
                 return f"{path}: it is a folder; name the file, as it is downloaded"
-            return (
-                None if any(own.is_file() for own in Path(path).rglob("*")) else f"{path}: holds no files; correct it"
-            )
+            filled = any(own.is_file() for own in Path(path).rglob("*"))
+            return None if filled else f"{path}: holds no files; correct it"
         if path == "" or not Path(path).exists():
             return f"{path}: no such file or folder; correct it"
         if what := disguised(path):

@@ -104,6 +104,7 @@ def manifest(project: Project) -> Outcome:
     there = {*project.outputs, *project.jobs} - last - {str(record_path(name)) for name in last}  # nothing lists these
     for kind, tier in _lists(project):
         name, command = f"{project.results}/{kind}{tier}.sha256", project.command + TIERS[tier]
+        again = command if tier else f"{command} --forcerun manifest"
         if not project.path(name).is_file():
             outcome.fault(name, f"is missing: the results are not finished; run `{command}`")
             return outcome
@@ -118,7 +119,7 @@ def manifest(project: Project) -> Outcome:
                 may_differ = kind == "setup" and found[2] in known and project.records.may_differ(found[2], name)
                 if may_differ and project.sha256(found[2]) != found[1]:
                     changed.add(found[2])
-                elif problem := _listed(project, found[2], found[1], command):
+                elif problem := _listed(project, found[2], found[1], again):
                     outcome.fault(found[2], problem)
                 elif found[2] not in known:
                     outcome.fault(name, f"lists {found[2]}, which nothing in the results comes from")
@@ -130,13 +131,12 @@ def manifest(project: Project) -> Outcome:
     return outcome
 
 
-def _listed(project: Project, name: str, expected: str, command: str) -> str:
+def _listed(project: Project, name: str, expected: str, again: str) -> str:
     """What is wrong with a listed file; empty when nothing is."""
     digest = project.sha256(name)
     if digest is None:
         return f"is missing; the manifest lists it{project.from_git(name)}"
-    again = f"`{command} --forcerun manifest`" if command == project.command else f"`{command}`"
-    changed = f"has changed since the results were finished; restore it, or run {again} if it is meant"
+    changed = f"has changed since the results were finished; restore it, or run `{again}` if it is meant"
     return "" if digest == expected else changed
 
 

@@ -112,10 +112,10 @@ class Project:
         return self.digests.get(name) or self.absent.get(name)
 
     def from_git(self, name: str) -> str:
-        """How to get a missing file back from git; empty where git never had it."""
-        if self.checkout and name in self.records.tracked:
+        """How to get a missing file back from git; empty where git never had it, and for a crate."""
+        if name in self.records.tracked:
             return f"; git has it: `git checkout -- {name}`"
-        return f"; a commit removed it: `git log -- {name}`" if self.checkout and name in removed(self.records) else ""
+        return f"; a commit removed it: `git log -- {name}`" if name in removed(self.records) else ""
 
     def text(self, name: Path | str) -> str:
         """A file's text; bytes that are no UTF-8 become marks that no right text has."""

@@ -169,9 +169,15 @@ def test_a_profile_is_merged_from_its_files_key_by_key_and_null_takes_out(tmp_pa
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("training: {copies: 3}\n\ntraining:\n  dropout: 0.1\n", "line 3 gives the key 'training' again, after line 1"),
-        ("training:\n  copies: 3\n  epochs: 1\n  copies: 4\n", "line 4 gives the key 'copies' again, after line 2"),
-        ("tables:\n  a: [{x: 1,\n  x: 2}]\n", "line 3 gives the key 'x' again, after line 2"),
+        (
+            "training: {copies: 3}\n\ntraining:\n  dropout: 0.1\n",
+            "line 3 gives the key 'training' again, after line 1; keep one of them",
+        ),
+        (
+            "training:\n  copies: 3\n  epochs: 1\n  copies: 4\n",
+            "line 4 gives the key 'copies' again, after line 2; keep one of them",
+        ),
+        ("tables:\n  a: [{x: 1,\n  x: 2}]\n", "line 3 gives the key 'x' again, after line 2; keep one of them"),
         (f"a: {3000 * '['}{3000 * ']'}\n", "its lists or mappings are too deep"),
     ],
     ids=["section", "setting", "in a list", "too deep"],
@@ -183,7 +189,7 @@ def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last
     (tmp_path / "config/own.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
         read_config("own", tmp_path)
-    assert f"{tmp_path}/config/own.yaml: cannot be read ({told}" in str(refused.value)
+    assert f"{tmp_path}/config/own.yaml: cannot be read ({told})" in str(refused.value)
 
 
 def test_two_default_profiles_are_refused(tmp_path) -> None:

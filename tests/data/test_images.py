@@ -16,7 +16,7 @@ from PIL import Image
 
 from maccap.core.errors import DataError
 from maccap.data.captions import ImageEntry
-from maccap.data.images import decode, pack_images, read_image, read_images
+from maccap.data.images import decode, pack_images, read_image, read_images, upright
 from tests.helpers.files import damaged, refuses, tarred, zipped
 
 ORIENTATION = 0x0112
@@ -521,6 +521,17 @@ def test_an_image_has_the_right_pixels(kind: str) -> None:
     found = np.asarray(image).astype(float)
     assert found.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(found - expected).max() <= off
+
+
+@pytest.mark.parametrize(
+    "kind", ["PNG, a transparent shade", "PNG, a transparent colour", "PNG, a transparent deep shade"]
+)
+def test_an_open_image_is_the_same_whether_it_was_read_before_or_not(kind: str) -> None:
+    data, expected, _ = READ[kind]
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    for _ in range(2):
+        assert np.array_equal(np.asarray(upright(image)), np.broadcast_to(expected, (HEIGHT, WIDTH, 3)))
 
 
 @pytest.mark.parametrize("kind", REFUSED)
