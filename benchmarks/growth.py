@@ -87,6 +87,7 @@ def draw(found: dict[str, list[tuple[int, dict[str, float]]]], out: Path) -> Non
     axes[0, 0].legend(frameon=False, fontsize=8)
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("memory (GiB)")
+    figure.suptitle("Time and memory as the number of captions or images grows", fontsize=10)
     figure.tight_layout()
     figure.savefig(out, dpi=130, metadata={"Software": None})
 

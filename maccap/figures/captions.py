@@ -30,11 +30,17 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
             axes.set_title(place)
             axes.set_xlabel(METRIC)
         figure.suptitle(title, fontweight="bold")
-        figure.supxlabel(
-            f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)", fontsize=8
-        )
+        foot = f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)"
+        figure.supxlabel("\n".join([foot, *_one_reference_less(found, cfg)]), fontsize=8)
         figure.tight_layout()
         save(figure, outputs)
+
+
+def _one_reference_less(found: Sequence[Results], cfg: dict[str, Any]) -> list[str]:
+    shown = dict.fromkeys(results.about["experiment"] for results in found if results.by_seed)
+    names = [name for name in shown if name == "human" or cfg.get(f"experiments.{name}.given")]
+    told = " and ".join(cfg[f"experiments.{name}.label"] for name in names)
+    return [f"{told}: scored against one reference less"] if names else []
 
 
 def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def example_figure(images: Sequence[dict[str, Any]], dataset: str, ours: Sequenc
         figure = plt.figure()
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        _heading(axes, LEFT, 0.12, "1", "CLIP attends to some parts of the image.")
+        _heading(axes, LEFT, 0.12, "1", "CLIP attends to some parts of the image (framed; the rest is dimmed).")
         _image(axes, sample)
         about = [*wrap(which + how, 42), "", "References, for comparison:"]
         told = [*about, *(line for text in references for line in wrap(text, 42))]

@@ -19,6 +19,7 @@ SMALL: Any = STYLE | {
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's
 MARKS = "os^Dvp"
 LIGHT, GREY = 0.25, "0.55"
+THIN, WIDER = 0.8, 0.7  # points: the line of the last data set, and what each one before it has more
 SIDES = {"images": ("#0072b2", "o"), "captions": ("#d55e00", "^")}
 PANEL = (1.5, 1.0)  # inches of each panel of the planes
 
@@ -32,32 +33,33 @@ def draw(name: str, files: list[Path], outputs: list[Path], labels: dict[str, st
         save(FIGURES[name](reports), outputs, dpi=300)
 
 
-def _styles(reports: Reports) -> Iterator[tuple[str, dict[str, Any], str, str]]:
-    """Each data set's label and report with a colour and a mark."""
+def _styles(reports: Reports) -> Iterator[tuple[str, dict[str, Any], str, str, float]]:
+    """Each data set's label and report with a colour, a mark and a line width, wider for what lies below."""
     for number, (label, report) in enumerate(reports.items()):
-        yield label, report, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+        width = THIN + WIDER * (len(reports) - 1 - number)
+        yield label, report, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)], width
 
 
 def _findings(reports: Reports) -> Any:
     """Nearness of features to captions, and the mean of the gap."""
     kinds = list(dict.fromkeys(kind for report in reports.values() for kind in report["nearness"]))
     figure, (near, mean) = plt.subplots(2, 1, figsize=(WIDTH, 4.2), layout="constrained")
-    for number, (label, report, colour, mark) in enumerate(_styles(reports)):
+    for number, (label, report, colour, mark, width) in enumerate(_styles(reports)):
         place = np.arange(len(kinds)) + (number - (len(reports) - 1) / 2) * 0.25
         found = [report["nearness"].get(kind, {"best": np.nan, "mean": np.nan}) for kind in kinds]
         near.plot([about["best"] for about in found], place, mark, color=colour, markersize=4, label=label)
         near.plot([about["mean"] for about in found], place, "|", color=colour, markersize=7)
         about = report["gap"]["curves"]["mean"]
         values = np.sort(about["value"])
-        mean.plot(np.linspace(0, 100, len(values)), values, color=colour, label=label)
+        mean.plot(np.linspace(0, 100, len(values)), values, color=colour, linewidth=width, label=label)
         error = 1.96 * float(np.mean(about["expected"]))
         for edge in (-error, error):
-            mean.axhline(edge, linestyle=":", color=colour)
+            mean.axhline(edge, linestyle=":", color=colour, linewidth=width)
     near.set_yticks(np.arange(len(kinds)), kinds)
     near.grid(axis="y", linewidth=0.3)
     near.invert_yaxis()
     near.set_xlabel("cosine to the caption")
-    near.set_title("How near features lie to the caption")
+    near.set_title("How near features lie to the caption", x=0.3)
     near.plot([], [], "|", color="black", markersize=7, label="mean of the image's features")
     near.plot([], [], ":", color="black", label="expected of a zero mean (95 %)")
     mean.set_xlabel("dimensions, sorted (%)")
@@ -73,25 +75,26 @@ def _similarity(reports: Reports) -> Any:
     kinds, bins = list(first), len(next(iter(first.values())))
     edges = np.linspace(-1, 1, bins + 1)
     figure, panels = plt.subplots(
-        len(kinds), 1, figsize=(WIDTH, 0.75 * len(kinds) + 0.3), sharex=True, layout="constrained"
+        len(kinds), 1, figsize=(WIDTH, 0.75 * len(kinds) + 0.5), sharex=True, layout="constrained"
     )
     there = np.zeros(bins, bool)
     for axes, kind in zip(panels, kinds, strict=True):
-        for label, report, colour, _ in _styles(reports):
+        for label, report, colour, _, width in _styles(reports):
             counts = np.array(report["histograms"][kind])
             there |= counts > 0
             shares = counts / max(1, counts.sum())
             axes.stairs(shares, edges, fill=True, color=colour, alpha=LIGHT)
-            axes.stairs(shares, edges, color=colour, linewidth=1, label=label)
+            axes.stairs(shares, edges, color=colour, linewidth=width, label=label)
             mean = report["repairs"]["none"]["similarity"][kind]["mean"]
             if mean is not None:
-                axes.axvline(mean, color=colour, linewidth=1, linestyle=":")
+                axes.axvline(mean, color=colour, linewidth=width, linestyle=":")
         axes.set_title(kind, loc="left", fontweight="normal", pad=2)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
     shown = edges[:-1][there]
     panels[-1].set_xlim(shown.min() - 0.02, shown.max() + 0.02)
     panels[-1].set_xlabel("cosine")
+    figure.suptitle("How similar pairs are: share of pairs by cosine", fontsize=8, fontweight="bold")
     panels[0].plot([], [], ":", color="black", linewidth=1, label="mean")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -101,16 +104,17 @@ def _normality(reports: Reports) -> Any:
     normal = special.ndtri(PERCENTS)
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.5), layout="constrained")
     (single, skewness), (kurtosis, together) = panels
-    for label, report, colour, _ in _styles(reports):
+    for label, report, colour, _, width in _styles(reports):
         curves = report["gap"]["curves"]
         low, high = curves["quantiles_low"], curves["quantiles_high"]
         single.fill_between(normal, low["expected"], high["expected"], color=GREY, alpha=LIGHT, linewidth=0)
         for edge in (low, high):
-            single.plot(normal, edge["value"], color=colour, label=label if edge is low else None)
+            single.plot(normal, edge["value"], color=colour, linewidth=width, label=label if edge is low else None)
         for axes, key in ((skewness, "skewness"), (kurtosis, "kurtosis")):
-            axes.plot(curves[key]["value"], 100 * PERCENTS, color=colour)
-            axes.plot(curves[key]["expected"], 100 * PERCENTS, color=colour, linestyle="--", linewidth=0.8)
-        together.plot(curves["distances"]["expected"], curves["distances"]["value"], color=colour)
+            axes.plot(curves[key]["value"], 100 * PERCENTS, color=colour, linewidth=width)
+            axes.plot(curves[key]["expected"], 100 * PERCENTS, color=colour, linestyle="--", linewidth=width)
+        distances = curves["distances"]
+        together.plot(distances["expected"], distances["value"], color=colour, linewidth=width)
         together.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--")
     single.set(title="Single dimensions", xlabel="normal quantile", ylabel="quantile of the gap")
     single.plot([], [], "--", color="black", linewidth=0.8, label="Gaussian sample")
@@ -124,12 +128,14 @@ def _normality(reports: Reports) -> Any:
 
 def _spectrum(reports: Reports) -> Any:
     figure, (single, summed) = plt.subplots(2, 1, figsize=(WIDTH, 3.6), sharex=True, layout="constrained")
-    for label, report, colour, _ in _styles(reports):
+    for label, report, colour, _, width in _styles(reports):
         for key, style in (("value", "-"), ("expected", "--")):
             shares = np.array(report["gap"]["curves"]["spectrum"][key])
             place = np.arange(1, len(shares) + 1)
-            single.plot(place, 100 * shares, style, color=colour, label=label if key == "value" else None)
-            summed.plot(place, 100 * np.cumsum(shares), style, color=colour)
+            single.plot(
+                place, 100 * shares, style, color=colour, linewidth=width, label=label if key == "value" else None
+            )
+            summed.plot(place, 100 * np.cumsum(shares), style, color=colour, linewidth=width)
     single.set_yscale("log")
     single.set_ylim(bottom=1e-3)
     single.set_ylabel("variance (%)")
@@ -155,7 +161,7 @@ def _repairs(reports: Reports) -> Any:
         "Separability (%)": lambda about: 100 * about["separability"],
         "Mean gap, norm": lambda about: about["gap"]["mean_norm"],
     }
-    for number, (label, report, colour, mark) in enumerate(_styles(reports)):
+    for number, (label, report, colour, mark, _) in enumerate(_styles(reports)):
         place = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * 0.3
         place = place[[name in report["repairs"] for name in names]]
         found = [report["repairs"][name] for name in names if name in report["repairs"]]

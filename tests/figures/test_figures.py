@@ -88,6 +88,15 @@ def test_a_row_without_numbers_keeps_its_name_in_the_figure_of_captions(tmp_path
     assert {"MacCap", "human"} <= words(path)
 
 
+@pytest.mark.parametrize("scores", [[10.0, 20.0], []])
+def test_the_figure_of_captions_says_what_is_scored_against_one_reference_less(tmp_path, scores):
+    cfg = CFG | {"experiments.ceiling.label": "ceiling (given)", "experiments.ceiling.given": "reference"}
+    found = [results(name, scores) for name in ("maccap", "ceiling", "human")]
+    captions_figure(found, cfg, "Title", [path := tmp_path / "f.svg"])
+    told = "ceiling (given) and human: scored against one reference less"
+    assert (told in words(path)) == bool(scores)
+
+
 def test_a_sweep_leaves_out_values_without_numbers(tmp_path):
     def drawn(*cells) -> set[str]:
         rows = [Row([value], [own]) for value, own in zip(("two", "three"), cells, strict=True)]

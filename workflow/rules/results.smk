@@ -109,7 +109,12 @@ rule captions_figure:
         "../../environment.yml"
     params:
         code=code("captions_figure", *METRIC_MODULES),
-        cfg=pick(FILES.table_keys, about="table", cells=FILES.table_cells),
+        cfg=pick(
+            FILES.table_keys,
+            lambda wildcards: FILES.table_rows(wildcards, "given"),
+            about="table",
+            cells=FILES.table_cells,
+        ),
     shell:
         step("captions-figure", "metrics")
 
