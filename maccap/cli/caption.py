@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -44,7 +43,7 @@ def run(parsed: argparse.Namespace) -> None:
     unread = []
     if parsed.explain:
         parsed.explain.mkdir(parents=True, exist_ok=True)
-    with _terminated_in_order(), json_list(parsed.output) as add:
+    with json_list(parsed.output) as add:
         for path in progress(files, "images", len(files)):
             try:
                 image = read_image(path)
@@ -62,16 +61,6 @@ def run(parsed: argparse.Namespace) -> None:
         rest = len(files) - len(unread)
         others = f"the other {rest} are" if rest else "replace or remove what cannot be read"
         raise DataError(f"{', '.join(unread)}: not captioned, as said above; {others}")
-
-
-@contextmanager
-def _terminated_in_order() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler or `timeout` sends it, end what is open before it ends the process."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -108,6 +97,8 @@ def _image_files(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: no such file or folder; check the path")
+        if path.is_char_device() or path.is_block_device():
+            raise DataError(f"{path}: a device, no image; name a file or folder")
         if not path.is_dir():
             files.append(path)
             continue

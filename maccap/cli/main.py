@@ -4,14 +4,17 @@ The rules of the workflow run `maccap step`, which the list of commands does not
 """
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
 from ..core.errors import ConfigError, MaccapError, flat, out_of_memory, refusal
 
-FAILED, INTERRUPTED = 2, 130
+FAILED, INTERRUPTED, TERMINATED = 2, 130, 143
 SMALLER = "lower what is held at once in the config (batch_size, copies, draws, beams)"
 FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `maccap export predictions`
 
@@ -19,7 +22,8 @@ FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `macca
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    An error that a user can mend, or what the system refuses, is one line and gives exit code 2; Ctrl-C gives 130.
+    An error that a user can mend, or what the system refuses, is one line and gives exit code 2; Ctrl-C gives 130, and
+    SIGTERM 143.
 
     Raises:
         BrokenPipeError: whoever read the output, such as `head`, has read enough.
@@ -33,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
                 raise ConfigError(f"nothing stands behind `{before}`; name something there, or leave it out")
         parsed = parser(asked).parse_args(arguments)
         parsed.arguments = arguments
-        return _run(parsed) or 0
+        with nullcontext() if asked == "step" else _terminated_in_order():
+            return _run(parsed) or 0
     except BrokenPipeError:
         raise
     except MaccapError as error:
@@ -47,8 +52,29 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"maccap {asked}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except _Terminated:
+        print(f"maccap {asked}: terminated", file=sys.stderr)
+        return TERMINATED
     print(f"maccap {asked}: {fault}", file=sys.stderr)
     return FAILED
+
+
+class _Terminated(SystemExit):
+    """SIGTERM has come."""
+
+
+@contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler or `timeout` sends it, end what is open before it ends the process."""
+
+    def end(number: int, frame: object) -> None:
+        raise _Terminated(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(parsed: argparse.Namespace) -> int | None:

@@ -1,5 +1,6 @@
 """The project's folder: its profiles, which of them is the default, and the configuration that each stands for."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def config_files(profile: str, root: Path = Path()) -> list[Path]:
         ConfigError: a file is missing or no YAML, or profiles extend each other in a ring.
     """
     found: list[Path] = []
-    if "/" in profile:
+    if not re.fullmatch(r"\w[\w.-]*", profile) or profile in (CONFIG.stem, BASE.stem):
         raise ConfigError(f"config/{profile}.yaml: no such profile; give the name of a file there, without suffix")
     while profile:
         file = CONFIG.with_name(f"{profile}.yaml")

@@ -27,6 +27,7 @@ TABLES = ("table", "reported")
 NOT_RERUN = ("download", "manifest", "report")  # these need the network, or read records, which hold times
 PRINTED = 1e-4  # the last decimal of stored scores
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 Call = tuple[str, Job]  # a step's name and its job
 RunJobs = Callable[[str, list[Job]], None]  # runs jobs of one step in the current folder, without records
@@ -106,22 +107,24 @@ def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
 
 @contextmanager
 def _interrupts_put_off() -> Iterator[None]:
-    """Hold interrupts back until the end of the block, so that a process that starts in it prints no traceback."""
+    """Hold ENDINGS back until the end of the block, so that a process that starts in it prints no traceback."""
     come: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: come.append(number))
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handlers = {number: signal.signal(number, lambda own, _: come.append(own)) for number in ENDINGS}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         if come:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(come[0])
 
 
 def _end_at_once() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
 
 
 def _calls(

@@ -15,7 +15,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -659,8 +659,15 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
 # --- interrupts ----------------------------------------------------------------------------------------------------
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at processes in /proc: needs Linux")
 @pytest.mark.parametrize("when", ["a worker starts", "a worker works"])
-@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["to it alone", "to all, as Ctrl-C"])
-def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when, send):
+@pytest.mark.parametrize(
+    ("send", "number", "word"),
+    [
+        (os.kill, signal.SIGINT, "interrupted"), (os.killpg, signal.SIGINT, "interrupted"),
+        (os.kill, signal.SIGTERM, "terminated"), (os.killpg, signal.SIGTERM, "terminated"),
+    ],
+    ids=["to it alone", "to all, as Ctrl-C", "SIGTERM to it alone", "SIGTERM to all, as a scheduler"],
+)  # fmt: skip
+def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when, send, number, word):
     code = (
         "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
         "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
@@ -674,15 +681,20 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when
     )  # fmt: skip
 
     def ready() -> bool:
-        children = " ".join(path.read_text() for path in Path(f"/proc/{process.pid}/task").glob("*/children")).split()
-        return (tmp_path / "begun").exists() if when == "a worker works" else len(children) > 1  # one is its tracker
+        if when == "a worker works":
+            return (tmp_path / "begun").exists()
+        children = []
+        for path in Path(f"/proc/{process.pid}/task").glob("*/children"):
+            with suppress(OSError):  # its thread has ended
+                children += path.read_text().split()
+        return len(children) > 1  # one is its tracker
 
     while not ready():
         assert process.poll() is None, process.communicate()
         time.sleep(0.001)
-    send(process.pid, signal.SIGINT)
+    send(process.pid, number)
     _, told = process.communicate(timeout=60)  # of all processes: a worker that stays would keep it waiting
-    assert (process.returncode, told) == (130, "maccap verify: interrupted\n")
+    assert (process.returncode, told) == (128 + number, f"maccap verify: {word}\n")
     assert {path.name for path in tmp_path.iterdir()} <= {"verify.py", "begun"}
 
 
