@@ -72,7 +72,7 @@ def about(machine: Machine, *, ask_torch: bool = False) -> Iterator[tuple[str, s
     fit = "and SPICE" if machine.java_version in SPICE_VERSIONS else "but not for SPICE (8 or 11)"
     version = f": version {machine.java_version}, fit for the metrics {fit}" if machine.java_version is not None else ""
     yield "Java", machine.java + version
-    yield "downloads", f"from {machine.source}, which {'answers' if machine.source_answers else 'does not answer'}"
+    yield "downloads", f"from {machine.source}, which {machine.source_fault or 'answers'}"
 
 
 def _basics(machine: Machine) -> Iterator[Check]:
@@ -106,11 +106,11 @@ def needs(name: str, machine: Machine, records: Records) -> list[Check]:
         checks.append(_gpus(config["gpus"], machine, expected))
         if needed.missing:
             what = f"{download_size(expected)} to download"
-            advice = f"{machine.source} does not answer; connect to the internet, or set MACCAP_MIRROR"
+            advice = f"{machine.source} {machine.source_fault}; connect to the internet, or set MACCAP_MIRROR"
             lacking = [name for name in needed.missing if not in_mirror(needed.assets[name], machine.source)]
-            if machine.source_answers and lacking:
+            if lacking and not machine.source_fault:
                 advice = f"{machine.source} lacks {len(lacking)}. {fill_mirror(machine.source, ' '.join(lacking))}"
-            checks.append(_needed(machine.source_answers and not lacking, what, advice))
+            checks.append(_needed(not (machine.source_fault or lacking), what, advice))
     elif hours := job_hours(name, records):
         checks.append(Check(True, f"no GPU; its jobs took {hours:.1f} h one after another, by the records here"))
     checks.append(_needed(machine.disk_free >= needed.disk, f"{gigabytes(needed.disk)} of disk", "free some"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
 import psutil
@@ -20,6 +21,7 @@ from ..core.allocation import cores
 from ..core.errors import EnvironmentProblem
 from ..core.records import RECORDED_PACKAGES, version_of
 from ..fetch.download import MIRROR_VARIABLE, is_url
+from ..fetch.transfer import SOCKS
 from ..metrics.java import ensure_java, java_version
 from ..models.devices import query_gpus
 
@@ -58,14 +60,14 @@ class Machine:
     java: str
     java_version: int | None
     source: str
-    source_answers: bool
+    source_fault: str
 
 
 def examine(lock: Path) -> Machine:
     """This machine, seen from the current folder; the probes run beside each other."""
     source = os.environ.get(MIRROR_VARIABLE) or os.environ.get("HF_ENDPOINT") or HUB
     probes: dict[str, Callable[[], Any]] = {
-        "packages": lambda: installed(lock), "gpus": gpus, "java": java, "answers": lambda: answers(source)
+        "packages": lambda: installed(lock), "gpus": gpus, "java": java, "fault": lambda: fault_of(source)
     }  # fmt: skip
     with ThreadPool(len(probes)) as pool:
         waiting = {name: pool.apply_async(probe) for name, probe in probes.items()}
@@ -74,7 +76,7 @@ def examine(lock: Path) -> Machine:
     path, version = found["java"]
     return Machine(
         platform.python_version(), found["packages"], found["gpus"], cores(), memory.total, memory.available,
-        shutil.disk_usage(".").free, path, version, source, found["answers"],
+        shutil.disk_usage(".").free, path, version, source, found["fault"],
     )  # fmt: skip
 
 
@@ -116,16 +118,21 @@ def java() -> tuple[str, int | None]:
         return str(error), None
 
 
-def answers(source: str) -> bool:
-    """Whether a folder is there, or an address answers at all, within PATIENCE."""
+def fault_of(source: str) -> str:
+    """Why nothing comes from a folder that is not there, or an address that does not answer within PATIENCE; or ""."""
+    silent = "does not answer"
     if not is_url(source):
-        return Path(source).is_dir()
-    answered = threading.Event()
+        return "" if Path(source).is_dir() else silent
+    told: Queue[str] = Queue()
 
     def ask() -> None:
-        with suppress(requests.RequestException):
+        try:
             requests.head(source, timeout=PATIENCE)
-            answered.set()
+            told.put("")
+        except requests.RequestException as error:
+            told.put(f"cannot be asked. {SOCKS}" if "SOCKS" in str(error) else silent)
 
     threading.Thread(target=ask, daemon=True).start()  # a name server may be slower than any timeout
-    return answered.wait(PATIENCE)
+    with suppress(Empty):
+        return told.get(timeout=PATIENCE)
+    return silent

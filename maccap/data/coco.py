@@ -44,7 +44,7 @@ def read_coco_captions(path: Path | str, split: str, member: str | None = None) 
                 )
             if row["image_id"] not in names:
                 raise DataError(
-                    f"{path}: annotation {row['id']} is of image {row['image_id']}, which is not listed; "
+                    f"{path}: annotation {row['id']} is of image {row['image_id']!r}, which is not listed; "
                     "list every image or remove the annotation"
                 )
             check_file_name(names[row["image_id"]], f"image {row['image_id']}", path)

@@ -176,12 +176,12 @@ def to_markdown(table: Table) -> str:
     escaped = frame(table).rename(columns=_in_markdown).map(_in_markdown)
     body = escaped.to_markdown(index=False, disable_numparse=True)
     notes = "".join(f"\n- {note}" for note in table.notes)
-    return f"# {table.title}\n\n{body}\n{notes}\n"
+    return f"# {_in_markdown(table.title)}\n\n{body}\n{notes}\n"
 
 
 def _in_markdown(text: str) -> str:
     r"""What would end a cell or a row, or be taken for Markdown or HTML, is written otherwise; a mark may end it."""
-    return re.sub(r"([|`<]|\*(?!$))", r"\\\1", " ".join(text.split("\n")))
+    return re.sub(r"([|`<]|\*(?!$)|_(?!\w)|(?<!\w)_|~~|\](?=[(\[:]))", r"\\\1", " ".join(text.split("\n")))
 
 
 def to_latex(table: Table, name: str, usual: Sequence[str], bold: Collection[tuple[str, ...]] = ()) -> str:

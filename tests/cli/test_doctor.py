@@ -8,12 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 import maccap.cli.doctor
 import maccap.cli.machine
 from maccap.cli.costs import job_hours
-from maccap.cli.machine import Machine, Packages, answers, examine, gpus, installed
+from maccap.cli.machine import Machine, Packages, examine, fault_of, gpus, installed
 from maccap.cli.main import main
 from maccap.core.errors import EnvironmentProblem
 from maccap.core.job import Job
@@ -23,7 +24,7 @@ from tests.helpers import ROOT
 GOOD = Machine(
     python="3.11.7", packages=Packages(3, [], {}, {"torch": "2.14.1", "dvc": None}),
     gpus=[("NVIDIA H100", 80 * 2**30)], cores=8, memory=64 * 10**9, memory_free=60 * 10**9, disk_free=10**12,
-    java="/usr/bin/java", java_version=11, source="https://huggingface.co", source_answers=True,
+    java="/usr/bin/java", java_version=11, source="https://huggingface.co", source_fault="",
 )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
         ({"java_version": 17}, "paper", "Java 8 or 11 for SPICE: put one first on PATH"),
         ({"memory": 4 * 10**9}, "paper", "8.0 GB of memory for SPICE: use a larger machine"),
         (
-            {"source_answers": False},
+            {"source_fault": "does not answer"},
             "paper",
             "1 file of unknown size to download: https://huggingface.co does not answer; connect",
         ),
@@ -183,22 +184,30 @@ def test_a_source_answers_or_not_within_moments(tmp_path, monkeypatch):
     monkeypatch.setattr(maccap.cli.machine, "PATIENCE", 1.0)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    assert answers(str(tmp_path))
-    assert not answers(str(tmp_path / "none"))
+    assert fault_of(str(tmp_path)) == ""
+    assert fault_of(str(tmp_path / "none")) == "does not answer"
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        assert answers(address), "an error page is an answer"
+        assert fault_of(address) == "", "an error page is an answer"
         server.shutdown()
-    assert not answers(address)
-    assert not answers("http://no-such-host.invalid")
+    assert fault_of(address) == "does not answer"
+    assert fault_of("http://no-such-host.invalid") == "does not answer"
+
+
+def test_a_socks_proxy_without_its_packages_is_named(monkeypatch):
+    def head(*_: object, **__: object) -> None:
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    monkeypatch.setattr(requests, "head", head)
+    assert "cannot be asked. For a SOCKS proxy, run `pip install" in fault_of("http://address.invalid")
 
 
 def test_this_machine_is_examined(monkeypatch):
     monkeypatch.setenv("MACCAP_MIRROR", str(ROOT))
     monkeypatch.chdir(ROOT)
     machine = examine(ROOT / "requirements.lock")
-    assert machine.source_answers
+    assert machine.source_fault == ""
     assert machine.cores >= 1
     assert machine.disk_free > 0
     assert machine.memory > machine.memory_free > 0

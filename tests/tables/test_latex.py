@@ -36,6 +36,10 @@ def write(table: Table, folder: Path, name: str) -> Path:
 def test_a_label_is_not_taken_for_markdown_or_html_and_a_mark_at_its_end_stays():
     row = to_markdown(captions_table([["*x* `y`", "<b>*"]])).splitlines()[4]
     assert [cell.strip() for cell in row.split("|")[1:3]] == [r"\*x\* \`y\`", r"\<b>*"]
+    table = captions_table([["_u_ a_b", "~~x~~ [a](x)"]], title="_t_")
+    title, *_, row = to_markdown(table).splitlines()[:5]
+    assert title == r"# \_t\_"
+    assert [cell.strip() for cell in row.split("|")[1:3]] == [r"\_u\_ a_b", r"\~~x\~~ [a\](x)"]
 
 
 def test_a_bar_or_a_new_line_in_a_label_does_not_break_a_row_of_markdown():
