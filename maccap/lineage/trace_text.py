@@ -48,6 +48,8 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
         yield from (f"Files {REMARKS[state]}: {count}." for state, count in states.items() if state in REMARKS)
         other = "other " if states[CHANGED] else ""
         yield f"Every {other}file hashed here has the bytes that were recorded. Whole hashes: --json."
+        if states[ABSENT]:
+            yield "The command behind `again` needs the absent files that its job read; `snakemake` makes them."
 
 
 def heading(found: Number) -> str:

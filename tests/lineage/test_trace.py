@@ -288,6 +288,7 @@ def test_in_a_fresh_clone_the_chain_says_what_is_absent(fresh, capsys, tmp_path)
     assert "stroke:#b3261e" not in (tmp_path / "chain.mmd").read_text(), "no job is marked"
     text = trace(capsys, IN_DOMAIN, "Daylight", "MacCap", "CIDEr")
     assert f"Files absent, as git has only their records: {list(states.values()).count('absent')}.\n" in text
+    assert "`again` needs the absent files that its job read" in text
     assert re.search(r"adaptor\.safetensors +[0-9a-f]{12}  absent", text)
     for arguments in ([IN_DOMAIN], [IN_DOMAIN, "--all"], [IN_DOMAIN, "--pointer", "/rows/0/cells/0"], [ADAPTOR]):
         assert not traced(capsys, *arguments)["faults"]
