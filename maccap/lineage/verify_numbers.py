@@ -25,7 +25,9 @@ from .verify_project import Outcome, Project
 CAPTIONS, OTHERS = ("evaluate",), ("evaluate_answers", "measure_gap")  # steps that make metrics, by process
 TABLES = ("table", "reported")
 NOT_RERUN = ("download", "manifest", "report")  # these need the network, or read records, which hold times
-PRINTED = 1e-4  # the last decimal of stored scores
+# What is made again may differ by this much: of metrics, the last decimal that people read; of tables, what another
+# kind of CPU makes of the same sums.
+NEAR = {"metrics": (1e-4, "fourth"), "tables": (1e-9, "ninth")}
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
@@ -48,9 +50,11 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
     with tempfile.TemporaryDirectory() as folder, workers(2) as submit:
         for outcome, shared in ((metrics, lots), (tables, [calls[::2], calls[1::2]])):
             parts = [submit(_remake, project.root, folder, outcome.check, run, lot) for lot in shared]
-            for part in (part.result() for part in parts):
+            found = [part.result() for part in parts]
+            for part in found:
                 outcome.findings += part.findings
-                outcome.notes += part.notes
+            near = {file for part in found for file in part.files}
+            outcome.mention(f"equal to the {NEAR[outcome.check][1]} decimal, not to the last bit", near)
     commits = {record.code.commit for record in project.jobs.values()}
     if commits != {here := code_version().commit}:
         metrics.notes.append(f"made again with the code of {here}; the records name {', '.join(map(str, commits))}")
@@ -61,7 +65,7 @@ def numbers(project: Project, run: RunJobs) -> list[Outcome]:
 def rerun(project: Project, run: RunJobs, count: int, seed: int) -> Outcome:
     """Run `count` jobs again, drawn by `seed`, each in a folder of its own; their outputs must have the same bytes.
 
-    On the CPU every step gives the same bytes on the same machine and library versions.
+    On a CPU every step gives the same bytes on the same kind of CPU and with the same library versions.
     """
     outcome = Outcome("rerun")
     drawn = {path: record for path, record in project.jobs.items() if record.step not in NOT_RERUN}
@@ -161,7 +165,8 @@ def _rightly_lacks(project: Project, record: str, name: str, digest: str) -> boo
 def _remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[Call]) -> Outcome:
     """Do jobs again in a folder, and compare what they write with the files below `root`.
 
-    One thread, as the jobs had: sums of floats depend on how they are divided.
+    One thread, as the jobs had: sums of floats depend on how they are divided. `files` of what is returned are nearly
+    equal (`NEAR`).
     """
     os.environ.update(dict.fromkeys(THREADS, "1"))
     os.chdir(folder)
@@ -202,19 +207,19 @@ def _failure(run: RunJobs, step: str, jobs: list[Job]) -> str:
 
 
 def _compare(root: Path, outcome: Outcome, out: Path) -> None:
-    """Compare what was made again with the file; an equal metric then stands in its place."""
+    """Compare what was made again with the file; one that is nearly equal then stands in its place."""
     stored = root / out
     if not out.is_file() or not stored.is_file() or out.read_bytes() == stored.read_bytes():
         return
-    if outcome.check == "metrics" and _near(out, stored):
-        outcome.notes.append(f"{out}: equal to the fourth decimal, not to the last bit")
+    if outcome.check in NEAR and _near(out, stored, NEAR[outcome.check][0]):
+        outcome.files.add(str(out))
         out.write_bytes(stored.read_bytes())
     else:
         outcome.fault(out, "is not what its inputs give when it is made again")
 
 
-def _near(one: Path, other: Path) -> bool:
-    """Whether two texts differ in numbers only, and in these by at most `PRINTED`."""
+def _near(one: Path, other: Path, most: float) -> bool:
+    """Whether two texts differ in numbers only, and in these by at most `most`."""
     a, b = (path.read_text(errors="replace") for path in (one, other))
     pairs = zip(NUMBER.findall(a), NUMBER.findall(b), strict=False)
-    return NUMBER.split(a) == NUMBER.split(b) and all(abs(float(x) - float(y)) <= PRINTED for x, y in pairs)
+    return NUMBER.split(a) == NUMBER.split(b) and all(abs(float(x) - float(y)) <= most for x, y in pairs)

@@ -205,9 +205,21 @@ def test_a_metric_that_is_equal_to_the_fourth_decimal_is_mentioned_and_no_findin
     metric = METRICS["daylight"]
     Path(metric).write_text(Path(metric).read_text().replace("41.0", "41.00001"))
     metrics, tables = numbers(small(), run_jobs)
-    assert metrics.notes[0] == f"{metric}: equal to the fourth decimal, not to the last bit"
+    assert metrics.notes[0] == f"equal to the fourth decimal, not to the last bit: {metric}"
     assert not metrics.findings
     assert named(tables.findings, TABLES["in_domain"]), "made from the file as it is"
+
+
+@pytest.mark.parametrize(("change", "finding"), [(1e-12, False), (1e-6, True)])
+def test_what_another_kind_of_cpu_makes_of_an_interval_is_mentioned_and_no_finding(copy, change, finding):
+    table = Path(TABLES["ablation"])
+    content = read_json(table)
+    bound = next(cell for row in content["rows"] for cell in row["cells"] if cell and cell["kind"] == "bound")
+    table.write_text(table.read_text().replace(f'"value": {bound["value"]}', f'"value": {bound["value"] + change}'))
+    assert read_json(table) != content
+    tables = numbers(small(), run_jobs)[1]
+    assert named(tables.findings, str(table)) == finding
+    assert (f"equal to the ninth decimal, not to the last bit: {table}" in tables.notes) != finding
 
 
 def test_extended_results_are_no_leftovers_and_have_lists_of_their_own(copy):
