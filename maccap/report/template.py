@@ -21,6 +21,6 @@ def environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """A page; its template can link a file to its past by `trace(path)`."""
+    """A page; its template can link a file to where it comes from by `trace(path)`."""
     page = environment().get_template(template)
     return page.render(trace=lambda path: f"{TRACE}#{artifact_anchor(path)}", **values)

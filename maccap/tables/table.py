@@ -209,7 +209,7 @@ def to_latex(table: Table, name: str, usual: Sequence[str], bold: Collection[tup
 
 
 def to_html(table: Table, name: str, traced: bool) -> str:
-    """A page of its own; traced, each number is a link to its past on the page `trace.html`, one folder up."""
+    """A page of its own; traced, each number is a link to where it comes from, on the page `trace.html`, one folder up."""
 
     def data(row: Row, column: str, cell: Cell | str | None) -> str:
         text = escape(_text(cell, table.digits))
@@ -227,7 +227,7 @@ def to_html(table: Table, name: str, traced: bool) -> str:
     return page(
         table.title,
         f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
-        f"<ul>\n{notes}</ul>\n" + ("<p>Each number is a link to its past.</p>\n" if traced else ""),
+        f"<ul>\n{notes}</ul>\n" + ("<p>Each number is a link to where it comes from.</p>\n" if traced else ""),
     )
 
 
