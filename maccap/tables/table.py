@@ -209,7 +209,7 @@ def to_latex(table: Table, name: str, usual: Sequence[str], bold: Collection[tup
 
 
 def to_html(table: Table, name: str, traced: bool) -> str:
-    """A page of its own; traced, each number is a link to where it comes from, on the page `trace.html`, one folder up."""
+    """A page of its own; traced, each number links to where it comes from on `trace.html`, one folder up."""
 
     def data(row: Row, column: str, cell: Cell | str | None) -> str:
         text = escape(_text(cell, table.digits))
