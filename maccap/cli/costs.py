@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.dotted import leaves
 from ..core.project import read_config
 from ..core.records import MADE_IN, Records
-from ..fetch.registry import DOWNLOADS, Asset, HubAsset, read_registry
-from ..graph.estimate import ASSUMED, Estimate, estimate, missing_assets
+from ..fetch.registry import DOWNLOADS, Asset, read_registry
+from ..graph.estimate import ASSUMED, Estimate, estimate, missing_assets, used_assets
 from ..graph.profile import Profile
 
 SMALL_PROFILE = 500_000_000  # bytes; artifacts and results of the embedded world take four fifths of that
@@ -16,8 +15,8 @@ NOTHING = Path("nothing is downloaded yet")
 SHOWN = ("mini", "world", "paper")
 HEAD = """# What a profile costs
 
-Of everything that `snakemake --cores all` makes of a profile, from nothing. `maccap doctor` says the same for your
-machine, less what is there already. `maccap docs` writes this page.
+Of everything that `snakemake --cores all` makes of a profile, from nothing. `maccap doctor` says what is still
+needed on your machine. `maccap docs` writes this page.
 
 """
 COLUMNS = (
@@ -30,8 +29,8 @@ about a tenth and a third of an H100's peak. Nobody has measured them yet. They 
 processors, such as METEOR and SPICE. Of four GPUs each is taken to have a job always, and no job is split. Disk is for
 downloads and features, or, of the embedded world, for everything.
 
-The last column adds up the times of all jobs, on one core each, by the records in git. `mini` and `world` need no GPU;
-README says how long they take on two cores.
+The last column adds up the times of all jobs, on one core each, by the records in git; other work on the machine makes
+them longer. `mini` and `world` need no GPU; README says how long they take on two cores of their own.
 """
 
 
@@ -64,9 +63,7 @@ def costs(name: str, downloads: Path = DOWNLOADS) -> Costs:
     config = read_config(name)
     profile = Profile(config)
     assets = read_registry(config["registry"]) if "registry" in config else {}
-    strings = {value for value in leaves("", config).values() if isinstance(value, str)}
-    used = {key for key, asset in assets.items() if {key, asset.hub if isinstance(asset, HubAsset) else key} & strings}
-    missing, to_ask = missing_assets(profile, assets, used, downloads)
+    missing, to_ask = missing_assets(profile, assets, used_assets(config, assets), downloads)
     expected = estimate(profile, missing) if "estimate" in config else None
     disk = expected.download_bytes + expected.feature_bytes if expected else SMALL_PROFILE
     return Costs(config, assets, missing, to_ask, expected, disk)

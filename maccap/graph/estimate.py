@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.dotted import leaves
 from ..fetch.registry import Asset, HubAsset, folder_name
 from .profile import Profile
 
@@ -112,6 +113,14 @@ def announcement(profile: Profile, assets: dict[str, Asset], needed: set[str], d
     missing, to_ask = missing_assets(profile, assets, needed, downloads)
     lines = [f"{name} must be supplied by you: {ask}" for name, ask in to_ask.items()]
     return "\n".join([f"The whole profile {profile.config['profile']}:", *estimate(profile, missing).lines(), *lines])
+
+
+def used_assets(config: dict[str, Any], assets: dict[str, Asset]) -> set[str]:
+    """Names of the assets, or of hub models, that a value of the config names."""
+    named = {value for value in leaves("", config).values() if isinstance(value, str)}
+    return {
+        name for name, asset in assets.items() if {name, asset.hub if isinstance(asset, HubAsset) else name} & named
+    }
 
 
 def missing_assets(

@@ -4,7 +4,7 @@ Methods that take `wildcards` are input functions of rules. Nothing is read off 
 the file.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -54,7 +54,6 @@ class Files:
 
     Attributes:
         artifacts, results: the profile's folders.
-        used_assets: names of the assets that the rules have asked for.
 
     Raises:
         ConfigError: a file of the user's own is gone after results were made; `local` names an asset that the registry
@@ -69,7 +68,6 @@ class Files:
         self.local: dict[str, str] = self.config["local"]  # the user's own files and folders, by asset
         self.hub_assets = {entry.hub: entry for entry in assets.values() if isinstance(entry, HubAsset)}
         self.folder_hash = cache(folder_hash)  # of the folders as they are when the workflow is planned
-        self.used_assets = {entry.name for entry in self.hub_assets.values() if entry.hub in self.named_models.values()}
         for run in self.config["runs"].values():
             if "vocabulary" in needs(run["method"]):
                 read_vocabulary(run["options"]["vocabulary"])
@@ -117,7 +115,6 @@ class Files:
         if not isinstance(entry, FileAsset):
             place = self.config.get("registry", "a registry: name one in the profile")
             raise ConfigError(f"asset {name!r} is no file in {place}")
-        self.used_assets.add(name)
         return f"{DOWNLOADS}/{entry.file}"
 
     def source(self, about: dict[str, str]) -> str:
@@ -161,10 +158,6 @@ class Files:
         """The hash of a user's own folder of images; None for an archive."""
         store = self.image_store(wildcards)
         return self.folder_hash(store, KNOWN) if Path(store).is_dir() else None
-
-    def questions(self, part: str, split: str) -> Any:
-        """An input function: the questions or annotations of a split of the data set that is asked about."""
-        return lambda wildcards: f"{self.artifacts}/data/{wildcards.tested}/vqa_{part}.{split}.json"
 
     # --- frozen models ---------------------------------------------------------------------------------------------
     @property
@@ -286,13 +279,10 @@ class Files:
         """Stores of the test images' features, one for each shard."""
         return [self.image_shard(dataset, i) for i in range(1, self.profile.shards(dataset, "images") + 1)]
 
-    def shard_of_captions(self, wildcards: Wildcards) -> dict[str, int]:
-        """Which of the shards of the training captions a job encodes, from 1."""
-        return {"number": int(getattr(wildcards, "shard", 1)), "of": self.profile.shards(wildcards.dataset, "captions")}
-
-    def shard_of_images(self, wildcards: Wildcards) -> dict[str, int]:
-        """Which of the shards of the test images a job encodes, from 1."""
-        return {"number": int(wildcards.shard), "of": self.profile.shards(wildcards.dataset, "images")}
+    def shard_of(self, kind: str) -> Callable[[Wildcards], dict[str, int]]:
+        """Which of the shards of the training `captions` or the test `images` a job encodes, from 1."""
+        of = self.profile.shards
+        return lambda wildcards: {"number": int(getattr(wildcards, "shard", 1)), "of": of(wildcards.dataset, kind)}
 
     def image_shard(self, dataset: str, shard: int | str) -> str:
         return f"{self.artifacts}/features/{dataset}/images.test.{shard}.safetensors"
@@ -350,10 +340,6 @@ class Files:
         """The test sets that a job of one shard decodes, sorted."""
         return self.profile.tests_of(self.group(wildcards), int(getattr(wildcards, "shard", 1)))
 
-    def group_images(self, wildcards: Wildcards) -> list[str]:
-        """The image features that a job of one shard decodes."""
-        return [self.image_shard(tested, wildcards.shard) for tested in self.tests(wildcards)]
-
     def captioned(self, wildcards: Wildcards) -> list[str]:
         """Those of a group's test sets that have captions."""
         return [tested for tested in self.tests(wildcards) if tested in self.profile.captioned]
@@ -365,10 +351,6 @@ class Files:
     def reference_features(self, tests: Iterable[str]) -> list[str]:
         """The text features of the captions of some test sets."""
         return [path for tested in tests for path in self.text_features(tested, "test")]
-
-    def group_tables(self, wildcards: Wildcards) -> list[str]:
-        """The tables of images that published captions are about."""
-        return [f"{self.artifacts}/data/{tested}/images.jsonl" for tested in self.tests(wildcards)]
 
     def decoding_keys(self, wildcards: Wildcards) -> list[str]:
         """Keys of what a group's experiments, its run, and the data of that set for themselves."""
@@ -420,10 +402,6 @@ class Files:
         run = self.profile.run_of(self.answering_experiment(wildcards))
         assert run
         return run
-
-    def answering_model(self, wildcards: Wildcards) -> list[str]:
-        """The language model that answers, as `language_model`."""
-        return self.language_model(self.config["vqa_methods"][wildcards.vqa_method].get("language_model"))
 
     def context(self, wildcards: Wildcards) -> list[str]:
         """The captions that stand before a VQA method's questions about one shard of the images, if any do."""

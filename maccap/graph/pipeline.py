@@ -49,7 +49,7 @@ def render(graph: Graph, profile: str) -> str:
     file = pipeline_file(profile)
     base = "../" * len(file.parent.parts)  # from the file's folder to the project's, which is that of `dvc.yaml`
     stages = {"dag-check": _check_stage(graph, profile)}
-    folders = _own_folders(graph.jobs)
+    folders = own_folders(graph.jobs)
     needed = _needed_first(graph.jobs)
     for jobs in _together(graph.jobs):
         first = jobs[0]
@@ -87,7 +87,7 @@ def _needed_first(jobs: list[GraphJob]) -> dict[str, list[str]]:
     return needed
 
 
-def _own_folders(jobs: list[GraphJob]) -> dict[str, set[str]]:
+def own_folders(jobs: list[GraphJob]) -> dict[str, set[str]]:
     """Folders with several files, of which one job alone writes all, or that are sources, with these files.
 
     Such a folder is one out and one dependency for DVC, whose locks compare every path of a stage with every other.

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from maccap.graph.pipeline import _own_folders
+from maccap.graph.pipeline import own_folders
 from maccap.lineage.snakemake_records import snakemake_record
 from tests.helpers import ROOT, wait_for
 from tests.helpers.checkout import Checkout, make_checkout, ran, restored
@@ -110,7 +110,7 @@ def test_a_folder_of_one_job_is_one_path_and_a_shared_one_is_not(planned):
         SimpleNamespace(inputs=[], outputs=outputs)
         for outputs in (["own/a", "own/b"], ["shared/a", "shared/b"], ["shared/c"], ["single/a"])
     ]
-    assert _own_folders(jobs) == {"own": {"own/a", "own/b"}}
+    assert own_folders(jobs) == {"own": {"own/a", "own/b"}}
     stages = planned.stages()
     predictions = "artifacts/tiny/predictions/daylight/maccap.1.jsonl.gz"
     assert stages["predict-daylight-maccap-1"]["outs"][0] == predictions

@@ -13,7 +13,7 @@ from maccap.core.project import located, read_config
 from maccap.data.formats import format_of
 from maccap.data.vocabulary import read_vocabulary
 from maccap.fetch.registry import read_registry
-from maccap.graph.estimate import announcement, estimate, generations
+from maccap.graph.estimate import announcement, estimate, generations, used_assets
 from maccap.graph.files import Files
 from maccap.graph.profile import EXTENDED, Profile
 from maccap.graph.room import image_tokens_of, positions_of
@@ -269,6 +269,7 @@ def test_the_estimate_counts_the_seeds_of_each_run_and_experiment(paper):
 
 def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):
     assets = read_registry(ROOT / paper["registry"])
+    assert {"coco-val2014", "flickr30k-images", "opt-1.3b", "flan-t5-xl"} <= used_assets(paper, assets) < {*assets}
     said = announcement(Profile(paper), assets, {"coco-val2014", "flickr30k-images"}, tmp_path)
     assert "flickr30k-images must be supplied by you: http" in said
     size = assets["coco-val2014"].size

@@ -41,8 +41,8 @@ rule evaluate:
 
 rule evaluate_answers:
     input:
-        questions=FILES.questions("questions", "test"),
-        annotations=FILES.questions("annotations", "test"),
+        questions=f"{ARTIFACTS}/data/{{tested}}/vqa_questions.test.json",
+        annotations=f"{ARTIFACTS}/data/{{tested}}/vqa_annotations.test.json",
         answers=lambda wildcards: FILES.answers(wildcards.tested, [wildcards.tier]),
     output:
         multiext(f"{RESULTS}/metrics/vqa/{{tested}}{{tier}}", *METRIC_FILES),

@@ -15,7 +15,7 @@ rule text_features:
         **needs("text_features"),
     params:
         code=code("text_features"),
-        cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
+        cfg=pick("gpus encoder", shard=FILES.shard_of("captions")),
     shell:
         step("text-features", "encoder", "train", "val", "test")
 
@@ -37,7 +37,7 @@ rule text_features_shard:
         **needs("text_features_shard"),
     params:
         code=code("text_features"),
-        cfg=pick("gpus encoder", shard=FILES.shard_of_captions),
+        cfg=pick("gpus encoder", shard=FILES.shard_of("captions")),
     shell:
         step("text-features", "encoder", "train")
 
@@ -57,7 +57,7 @@ rule image_features:
         **needs("image_features"),
     params:
         code=code("image_features"),
-        cfg=pick("gpus encoder", shard=FILES.shard_of_images, tested=lambda wildcards: wildcards.dataset),
+        cfg=pick("gpus encoder", shard=FILES.shard_of("images"), tested=lambda wildcards: wildcards.dataset),
     shell:
         step("image-features", "encoder", "images", "store")
 

@@ -11,7 +11,7 @@ rule predict:
         ),
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
-        images=FILES.group_images,
+        images=lambda wildcards: [FILES.image_shard(tested, wildcards.shard) for tested in FILES.tests(wildcards)],
         captions=lambda wildcards: FILES.references(FILES.captioned(wildcards)),
         caption_features=lambda wildcards: FILES.reference_features(FILES.captioned(wildcards)),
     output:
@@ -79,7 +79,7 @@ rule published:
     input:
         encoder=FILES.encoder(),
         images=lambda wildcards: [path for tested in FILES.tests(wildcards) for path in FILES.image_features(tested)],
-        tables=FILES.group_tables,
+        tables=lambda wildcards: [f"{ARTIFACTS}/data/{tested}/images.jsonl" for tested in FILES.tests(wildcards)],
         captions=lambda wildcards: FILES.references(FILES.tests(wildcards)),
         caption_features=lambda wildcards: FILES.reference_features(FILES.tests(wildcards)),
         published=FILES.published,
@@ -116,8 +116,10 @@ rule answer:
             )
         ),
         encoder=FILES.encoder(),
-        language_model=FILES.answering_model,
-        questions=FILES.questions("questions", "test"),
+        language_model=lambda wildcards: FILES.language_model(
+            config["vqa_methods"][wildcards.vqa_method].get("language_model")
+        ),
+        questions=f"{ARTIFACTS}/data/{{tested}}/vqa_questions.test.json",
         images=lambda wildcards: FILES.image_shard(wildcards.tested, wildcards.shard),
         predictions=FILES.context,
     output:
@@ -146,10 +148,10 @@ rule answer:
 
 rule majority:
     input:
-        questions=FILES.questions("questions", "test"),
-        annotations=FILES.questions("annotations", "test"),
-        train_questions=FILES.questions("questions", "train"),
-        train_annotations=FILES.questions("annotations", "train"),
+        questions=f"{ARTIFACTS}/data/{{tested}}/vqa_questions.test.json",
+        annotations=f"{ARTIFACTS}/data/{{tested}}/vqa_annotations.test.json",
+        train_questions=f"{ARTIFACTS}/data/{{tested}}/vqa_questions.train.json",
+        train_annotations=f"{ARTIFACTS}/data/{{tested}}/vqa_annotations.train.json",
     output:
         f"{ARTIFACTS}/answers/{{trained}}/{{tested}}/{{vqa_method}}.1.jsonl.gz",
     log:
