@@ -24,7 +24,8 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from tabulate import tabulate
 
 from maccap.core.allocation import cores
-from maccap.metrics import ensure_java, score_pairs, spice_available
+from maccap.metrics.captions import score_pairs
+from maccap.metrics.java import ensure_java, spice_available
 
 BLEU = [f"BLEU-{order}" for order in range(1, 5)]
 Numbers = dict[str, list[float]]  # of each metric in percent, the corpus first, then each image

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .inference.run import load_run
-    from .metrics import caption_scores, vqa_accuracy
+    from .metrics.captions import caption_scores
+    from .metrics.vqa import vqa_accuracy
     from .models.adaptor import Adaptor
     from .models.clip_features import image_tokens_and_attention
     from .models.encoder import load_encoder
@@ -23,7 +24,7 @@ _MODULES = {
     "Adaptor": ".models.adaptor",
     "LanguageModel": ".models.language_model",
     "aggregate": ".models.subregions",
-    "caption_scores": ".metrics",
+    "caption_scores": ".metrics.captions",
     "fuse": ".models.subregions",
     "image_tokens_and_attention": ".models.clip_features",
     "inject_noise": ".models.noise",
@@ -31,7 +32,7 @@ _MODULES = {
     "load_language_model": ".models.language_model",
     "load_run": ".inference.run",
     "reconstruction_loss": ".training.loss",
-    "vqa_accuracy": ".metrics",
+    "vqa_accuracy": ".metrics.vqa",
 }
 
 __all__ = [

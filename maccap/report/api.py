@@ -26,7 +26,7 @@ def api_page() -> str:
     known = set(_MODULES)
     table, lines = ["| name | what it is |", "|---|---|"], []
     for name, place in _MODULES.items():
-        module = _module(name, PACKAGE.joinpath(*place.strip(".").split(".")))
+        module = _module(PACKAGE.joinpath(*place.strip(".").split(".")))
         table.append(f"| [`{name}`](#{name.lower()}) | {_doc(module[name])[0]} |")
         names = [name]
         for told in names:
@@ -40,11 +40,8 @@ def api_page() -> str:
     return "\n".join([HEAD, *table, "", *lines]).rstrip("\n") + "\n"
 
 
-def _module(name: str, path: Path) -> dict[str, Definition]:
-    """What the module defines that a name comes from; a package says in its imports which of its modules that is."""
-    if path.is_dir():
-        imports = [part for part in _parsed(path / "__init__.py") if isinstance(part, ast.ImportFrom)]
-        (path,) = (path / str(part.module) for part in imports if name in [alias.name for alias in part.names])
+def _module(path: Path) -> dict[str, Definition]:
+    """What a module defines."""
     return {node.name: node for node in _parsed(path.with_suffix(".py")) if isinstance(node, Definition)}
 
 

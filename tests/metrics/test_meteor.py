@@ -12,10 +12,10 @@ import pytest
 from pycocoevalcap.meteor.meteor import METEOR_JAR, Meteor
 
 from maccap.core.errors import EnvironmentProblem
-from maccap.metrics import ensure_java
 from maccap.metrics.bootstrap import of_totals
 from maccap.metrics.caption_metrics import meteor
 from maccap.metrics.caption_metrics.meteor import STAGES, Question, ask, meteor_rows, meteor_scores
+from maccap.metrics.java import ensure_java
 from maccap.metrics.meteor_tables import (
     EXCEPTIONS,
     FOLDER,

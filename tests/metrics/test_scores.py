@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from maccap.core.errors import DataError
 from maccap.data.scenes import Contents
-from maccap.metrics import clip_scores, ref_clip_scores, vqa_accuracy
 from maccap.metrics.bootstrap import of_totals
+from maccap.metrics.caption_metrics.clipscore import clip_scores, ref_clip_scores
 from maccap.metrics.instruments import exchanged, nats_per_token, noticed
 from maccap.metrics.registry import CaptionSet, References, metric_named
-from maccap.metrics.vqa import normalise_answer
+from maccap.metrics.vqa import normalise_answer, vqa_accuracy
 from tests.helpers import SHARED
 from tests.helpers.tiny import tiny_lm
 
