@@ -170,6 +170,7 @@ def _remake(root: Path, folder: str, check: str, run: RunJobs, calls: Sequence[C
     """
     os.environ.update(dict.fromkeys(THREADS, "1"))
     os.chdir(folder)
+    tempfile.tempdir = folder  # which the main process removes, however this one ends
     outcome = Outcome(check)
     for step, group in groupby(calls, lambda call: call[0]):
         jobs = [job for _, job in group]
