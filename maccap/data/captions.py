@@ -173,9 +173,6 @@ def rows_by_image(captions: Iterable[Caption]) -> dict[int, list[int]]:
     return grouped
 
 
-def references(captions: Iterable[Caption]) -> dict[int, list[str]]:
+def references(captions: Sequence[Caption]) -> dict[int, list[str]]:
     """{image id: its captions}, in the order of the table."""
-    grouped: dict[int, list[str]] = {}
-    for row in captions:
-        grouped.setdefault(row.image_id, []).append(row.caption)
-    return grouped
+    return {image: [captions[n].caption for n in rows] for image, rows in rows_by_image(captions).items()}

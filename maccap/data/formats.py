@@ -53,7 +53,7 @@ class Format:
         if missing := [name for name in self.keys if name not in entry]:
             raise ConfigError(f"{key}.{missing[0]} is missing: the format {self.name} needs {', '.join(self.keys)}")
         if self.section and self.section not in config:
-            raise ConfigError(f"{key}: the format {self.name} needs the section `{self.section}`; see config/mini.yaml")
+            raise ConfigError(f"{key}: the format {self.name} needs the section `{self.section}`; see docs/config.md")
         if self.names and key.rpartition(".")[2] not in self.names:
             raise ConfigError(f"{key}: the format {self.name} has only the data sets {', '.join(self.names)}")
 

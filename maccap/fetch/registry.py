@@ -110,7 +110,9 @@ def read_registry(path: Path | str = REGISTRY) -> dict[str, Asset]:
     try:
         entries = read_yaml(path)
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file; name the registry of assets with --registry") from error
+        raise ConfigError(
+            f"{path}: no such file; correct `registry` in the config, or `--registry` of `maccap mirror`"
+        ) from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable as YAML ({flat(error)}); correct it") from error
     if not isinstance(entries, dict) or not entries:

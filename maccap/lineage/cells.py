@@ -1,7 +1,6 @@
 """One number of a table: found by its labels, and read again from the metric files that it comes from."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,8 +11,6 @@ from ..core.artifacts import read_json, reading
 from ..core.errors import DataError
 from ..tables.anchors import slug
 from ..tables.table import BOUND, DIFFERENCE, Cell, Row, Source, Table, cell
-
-OF_ITEM = re.compile(r'"(image|question)_id": *[^ n]')  # a row about one image or question; no cell is made of one
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ class MetricFiles:
             if file.endswith(".jsonl"):
                 with reading(path, "not valid JSON Lines", "run the rule that makes it"):
                     lines = path.read_text(encoding="utf-8").splitlines()
-                    self._contents[file] = [dict(json.loads(line)) for line in lines if not OF_ITEM.search(line)]
+                    self._contents[file] = [dict(json.loads(line)) for line in lines]
             else:
                 self._contents[file] = read_json(path)
         return self._contents[file]

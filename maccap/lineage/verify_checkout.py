@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,6 +16,7 @@ from ..core.artifacts import files_below
 from ..core.dotted import leaves
 from ..core.errors import ConfigError, flat
 from ..core.project import config_files, pipeline_file, read_config
+from ..core.records import git
 from ..core.yaml_file import LOADER
 from .verify_project import Outcome, Project
 
@@ -37,29 +37,19 @@ def code(project: Project) -> Outcome:
                 path, f"was made with uncommitted changes: its code was not that of {record.code.commit[:10]}"
             )
         commits.setdefault(record.code.commit, []).append(path)
-    try:
-        shallow = "true" in _git(project, "rev-parse", "--is-shallow-repository")
-    except (OSError, subprocess.CalledProcessError) as error:
-        outcome.notes.append(f"the code is not checked: there is no git repository here ({error})")
+    if not (shallow := git(project.root, "rev-parse", "--is-shallow-repository")):
+        outcome.notes.append("the code is not checked: there is no git repository here")
         return outcome
-    if shallow:
+    if "true" in shallow:
         outcome.notes.append("the code is not checked: the clone has not all commits; run `git fetch --unshallow`")
         return outcome
     for commit, paths in commits.items():
-        try:
-            changed = _git(project, "diff", "--name-only", commit, "--", *SOURCES).splitlines()
-        except subprocess.CalledProcessError:
+        if "commit" not in git(project.root, "cat-file", "-t", commit):
             for path in paths:
                 outcome.fault(path, f"there is no commit {commit}, which it names")
-            continue
-        if changed:
+        elif changed := git(project.root, "diff", "--name-only", commit, "--", *SOURCES).splitlines():
             outcome.notes.append(f"{len(changed)} source files have changed since {commit[:10]}, such as {changed[0]}")
     return outcome
-
-
-def _git(project: Project, *arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=project.root, capture_output=True, check=True, text=True).stdout
 
 
 def config(project: Project) -> Outcome:

@@ -73,7 +73,7 @@ def claim_gpus(count: int) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = gpu_ids() if chosen is None else [gpu for gpu in chosen.split(",") if gpu]
+    gpus = query_gpus("uuid") if chosen is None else [gpu for gpu in chosen.split(",") if gpu]
     if 0 < len(gpus) < count:
         raise EnvironmentProblem(f"`gpus` is {count} but this job can see {len(gpus)}: lower `gpus` in the config")
     if chosen is not None or not gpus:
@@ -85,11 +85,6 @@ def claim_gpus(count: int) -> None:
             told = True
         time.sleep(random.uniform(0.5, 1.5))
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
-
-
-def gpu_ids() -> list[str]:
-    """UUIDs of this machine's NVIDIA GPUs, without starting CUDA; none where the driver is not installed."""
-    return query_gpus("uuid")
 
 
 def query_gpus(fields: str) -> list[str]:

@@ -78,10 +78,6 @@ def method_texts(modules: Iterable[Path]) -> list[str]:
     return [" ".join(text.split()) for text in texts if text]
 
 
-def seeds(cfg: dict[str, Any]) -> list[int]:
-    return [cfg["seed"] + i for i in range(cfg["repeats"])]
-
-
 def environment(files: Iterable[Path | str]) -> dict[str, Any]:
     """Python, packages and host classes of every job behind the files, without times: equal runs give equal values."""
     known = Records().behind(files)

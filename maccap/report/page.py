@@ -43,7 +43,7 @@ def report_page(job: Job) -> str:
         macros=macros.name,
         cfg=cfg,
         about=about,
-        seeds=about.seeds(cfg),
+        seeds=job.seeds,
         fewer_seeds=any(key.endswith(".repeats") for key in cfg),
         methods=about.method_texts(job.inputs["methods"]),
         labels={name: cfg[f"datasets.{name}.label"] for name in about.names(cfg, "datasets")},

@@ -3,9 +3,10 @@
 It is a job of its own so that changed settings of generation, selection or answering train nothing again.
 """
 
+from ..core.artifacts import write_json
 from ..core.job import Job
 from ..core.settings import section
-from ..training.run_file import MemoryFiles, describe_run, write_run
+from ..training.run_file import MemoryFiles, describe_run
 
 
 def run(job: Job) -> None:
@@ -17,4 +18,4 @@ def run(job: Job) -> None:
         memory = MemoryFiles(features=features, captions=job.input("memory_captions").as_posix())
     pairs = job.input("pairs") if job.inputs.get("pairs") else None
     run_file = describe_run(job.input("weights"), job.input("log"), settings, models, memory=memory, pairs=pairs)
-    write_run(job.outputs[0], run_file)
+    write_json(job.outputs[0], run_file.model_dump(exclude_unset=True))

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from ..core.artifacts import read_json, write_json
+from ..core.artifacts import read_json
 from ..core.errors import DataError
 from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
 from ..core.strict import Strict
@@ -133,11 +133,6 @@ def read_header(weights: Path) -> tuple[dict[str, Any], int]:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DataError(f"{weights}: not the weights of a run ({error}); delete it and train again") from error
     return header, sum(map(math.prod, shapes))
-
-
-def write_run(path: Path, run: RunFile) -> None:
-    """Write a run's description."""
-    write_json(path, run.model_dump(exclude_unset=True))
 
 
 def read_run(folder: Path) -> RunFile:

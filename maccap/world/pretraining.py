@@ -139,8 +139,8 @@ def loss_behind(model: Any, soft: torch.Tensor, embedded: torch.Tensor, ids: tor
 
 def _optimise(
     model: torch.nn.Module, loss_of_step: Callable[[int], torch.Tensor], steps: int, learning_rate: float, name: str
-) -> float:
-    """AdamW with linear warm-up over a twentieth of the steps, then cosine to zero; returns the last mean loss."""
+) -> None:
+    """AdamW with linear warm-up over a twentieth of the steps, then cosine to zero."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
     warmup = max(1, steps // 20)
 
@@ -150,7 +150,6 @@ def _optimise(
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    recent: list[float] = []
     model.train()
     for step in progress(range(steps), name, steps):
         # In bfloat16 on a CPU, the fused attention's backward pass takes three times as long as the plain one's.
@@ -161,11 +160,9 @@ def _optimise(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
-        recent = [*recent[-49:], float(loss.detach())]
-    return sum(recent) / len(recent)
 
 
-def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
+def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> None:
     """Train the OPT; write it as a transformers folder.
 
     It reads documents whose texts are each preceded by `</s>`; every other step, the first text is told `shortened`
@@ -207,10 +204,9 @@ def pretrain_lm(out: Path, settings: dict[str, Any], seed: int) -> dict[str, flo
         soft = shortened(known[:, 1:].float(), [len(first) - 1 for first, _ in batch], told, rng)
         return loss_behind(model, soft * LOUD * embed.weight.detach().std(), embedded, ids)
 
-    loss = _optimise(model, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_lm")
+    _optimise(model, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_lm")
     model.eval().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    return {"loss": loss, "parameters": sum(p.numel() for p in model.parameters())}
 
 
 def clip_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
@@ -377,7 +373,7 @@ def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, sc
     ) / 3
 
 
-def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, float]:
+def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> None:
     """Train the CLIP; write it as an open_clip folder.
 
     In the first `naming_steps` its image tower learns to name what stands where. Then it learns to tell each picture's
@@ -443,9 +439,8 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> dict[str, f
             return contrast(image_features, text_features, spoken, model.logit_scale.exp()) + named
 
     both = torch.nn.ModuleList([model, naming])
-    loss = _optimise(both, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_clip")
+    _optimise(both, loss_of_step, settings["steps"], settings["learning_rate"], "pretrain_clip")
     save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, out / "open_clip_model.safetensors")
-    return {"loss": loss, "parameters": sum(p.numel() for p in model.parameters())}
 
 
 def shifted(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

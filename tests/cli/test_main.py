@@ -162,7 +162,7 @@ def project(finished, monkeypatch) -> Path:
     Image.new("RGB", (8, 8)).save("picture.png")
     Path("captions.json").write_text('{"images": [], "annotations": []}')
     monkeypatch.setattr("maccap.inference.run.load_run", lambda folder: None)
-    monkeypatch.setattr("maccap.cli.gap._captions", lambda path: [])
+    monkeypatch.setattr("maccap.cli.gap.read_coco_captions", lambda path, split: [])
     monkeypatch.setattr("maccap.cli.dvc.read_graph", lambda profile: Graph([], []))
     return finished
 
@@ -239,7 +239,10 @@ def test_a_broken_configuration_or_none_is_named(tmp_path, monkeypatch, capsys, 
         (["dvc", "sync", "--profile", "base"], "config/base.yaml: no such profile"),
         (["dvc", "sync", "--profile=-x"], "config/-x.yaml: no such profile"),
         (["caption", "/dev/zero"], "/dev/zero: a device, no image"),
-        (["mirror", "o", "--registry", "none.yaml"], "none.yaml: no such file; name the registry"),
+        (
+            ["mirror", "o", "--registry", "none.yaml"],
+            "none.yaml: no such file; correct `registry` in the config, or `--registry`",
+        ),
         (["mirror", "o", "--registry", "picture.png"], "picture.png: not readable as YAML"),
         (["mirror", "o", "--registry", "."], ".: "),
         (["mirror", "o", "--registry", "/"], "/: "),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from maccap.core.errors import EnvironmentProblem
-from maccap.models.devices import claim_gpus, frozen_dtype, gpu_ids, mixed_precision, pick_device
+from maccap.models.devices import claim_gpus, frozen_dtype, mixed_precision, pick_device, query_gpus
 from tests.helpers import ROOT
 from tests.helpers.files import refuses
 
@@ -143,12 +143,12 @@ def test_more_gpus_than_there_are_are_refused(machine, monkeypatch):
 
 def test_a_machine_without_a_driver_has_no_gpus(machine, tmp_path, monkeypatch):
     machine(status=9)
-    assert gpu_ids() == []
+    assert query_gpus("uuid") == []
     claim_gpus(1)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     (tmp_path / "nvidia-smi").unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert gpu_ids() == []
+    assert query_gpus("uuid") == []
 
 
 def test_zero_gpus_means_the_cpu_even_where_there_is_one(monkeypatch, capsys):
