@@ -29,14 +29,18 @@ def run(parsed: argparse.Namespace) -> None:
         EnvironmentProblem: the current folder is not the project's.
     """
     default_profile()
+    stale: list[str] = []
     for path in (Path("README.md"), *sorted({*Path("docs").glob("*.md"), *WRITTEN})):
         text = decoded(path.read_bytes(), path) if path.exists() or path not in WRITTEN else ""
         try:
             now = WRITTEN[path]() if path in WRITTEN else filled(text, Path())
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-        if now != text:
-            if parsed.check:
-                raise ConfigError(f"{path}: it is not as the results and the code have it; run maccap docs")
+        if now != text and parsed.check:
+            stale.append(str(path))
+        elif now != text:
             write_text(path, now)
             print(path)
+    if stale:
+        others = f", nor are {', '.join(stale[1:])}" if stale[1:] else ""
+        raise ConfigError(f"{stale[0]}: it is not as the results and the code have it{others}; run maccap docs")

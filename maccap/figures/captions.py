@@ -24,14 +24,18 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
     rows = max(map(len, panels.values())) + len(PARTS)
     with plt.rc_context(STYLE):
         size = (6.8, 0.6 + (0.8 + 0.23 * rows) * len(panels))
-        figure, drawn = plt.subplots(len(panels), 1, figsize=size, squeeze=False)
+        figure, drawn = plt.subplots(len(panels), 1, figsize=size, squeeze=False, sharex=True)
+        right = 1.0
         for axes, (place, own) in zip(drawn[:, 0], panels.items(), strict=True):
-            _panel(axes, own, cfg)
+            right = max(right, _panel(axes, own, cfg))
             axes.set_title(place)
             axes.set_xlabel(METRIC)
+            axes.tick_params(labelbottom=True)
+        axes.set_xlim(0, right)  # of all panels
         figure.suptitle(title, fontweight="bold")
         foot = f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)"
-        figure.supxlabel("\n".join([foot, *_one_reference_less(found, cfg)]), fontsize=8)
+        arrow = ["A → B: trained on A, tested on B"] if any("→" in place for place in panels) else []
+        figure.supxlabel("\n".join([*arrow, foot, *_one_reference_less(found, cfg)]), fontsize=8)
         figure.tight_layout()
         save(figure, outputs)
 
@@ -43,7 +47,8 @@ def _one_reference_less(found: Sequence[Results], cfg: dict[str, Any]) -> list[s
     return [f"{told}: scored against one reference less"] if names else []
 
 
-def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:
+def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> float:
+    """Draw a panel; return how far to the right it needs room."""
     means, right = {}, 1.0
     for row, results in enumerate(own):
         experiment = results.about["experiment"]
@@ -56,10 +61,10 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> None:
         colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
         axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)
     axes.set_yticks(range(len(own)), [cfg[f"experiments.{results.about['experiment']}.label"] for results in own])
-    axes.set_xlim(0, right)
     at_home = own[0].about["trained"] == own[0].about["tested"]  # elsewhere the ceiling is given foreign wording
     shown = {ends: part for ends, part in PARTS.items() if at_home and means.keys() >= set(ends)}
     for row, ((begin, end), part) in enumerate(shown.items(), start=len(own)):
         axes.plot([means[begin], means[end]], [row, row], "|-", color="0.4", lw=1)
         axes.text(max(means[begin], means[end]), row, f"  {part}", fontsize=7, va="center", color="0.25")
     axes.set_ylim(len(own) + len(shown) - 0.5, -0.5)
+    return right

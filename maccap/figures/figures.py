@@ -53,7 +53,7 @@ def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str,
                 axes.plot(rows.index, rows, ".-", color=palette[run], lw=1, label=runs[run])
             axes.set_title(f"Text-only training, {labels[domain]}")
             axes.set_xlabel("step")
-        panels[0][0].set_ylabel("loss on validation captions (nats per token)")
+        panels[0][0].set_ylabel("loss on validation captions (nats per token,\nwithout padding), mean over seeds")
         figure.tight_layout()
         named = {line.get_label(): line for axes in panels[0] for line in axes.lines}
         figure.legend(named.values(), named.keys(), ncols=2 * len(domains), loc="upper center", bbox_to_anchor=(0.5, 0))
@@ -76,6 +76,8 @@ def sweep_figure(table: Table, outputs: list[Path]) -> None:
             axes.set_xlabel(table.headers[0])
             axes.set_ylim(0, 1.08 * max((cell.value + (cell.sd or 0.0) for cell in found.values()), default=0) or 1)
         figure.suptitle(table.title, fontweight="bold")
-        figure.supxlabel("mean over the seeds that all points have; of several, ± standard deviation", fontsize=8)
+        seeds = max((cell.n for _, _, cell in table.numbers()), default=1)
+        foot = f"mean over {seeds} seeds, ± standard deviation" if seeds > 1 else "one seed"
+        figure.supxlabel(foot, fontsize=8)
         figure.tight_layout()
         save(figure, outputs)

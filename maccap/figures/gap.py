@@ -60,7 +60,8 @@ def _findings(reports: Reports) -> Any:
     near.invert_yaxis()
     near.set_xlabel("cosine to the caption")
     near.set_title("How near features lie to the caption", x=0.3)
-    near.plot([], [], "|", color="black", markersize=7, label="mean of the image's features")
+    near.plot([], [], "o", color="black", markersize=4, label="best of the image's features")
+    near.plot([], [], "|", color="black", markersize=7, label="their mean")
     near.plot([], [], ":", color="black", label="expected of a zero mean (95 %)")
     mean.set_xlabel("dimensions, sorted (%)")
     mean.set_ylabel("mean of image − captions")
@@ -174,6 +175,7 @@ def _repairs(reports: Reports) -> Any:
         axes.set_title(title)
         axes.set_yticks(np.arange(len(names)), names)
         axes.grid(axis="y", linewidth=0.3)
+    figure.suptitle("What each repair leaves of the gap", fontsize=8, fontweight="bold")
     cosine.invert_yaxis()
     separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
     mean.axvline(0, color=GREY, linewidth=0.8, linestyle=":", label="chance, no gap")
@@ -206,6 +208,9 @@ def _plane(reports: Reports) -> Any:
             if column == 0:
                 axes.set_ylabel(name.replace(" and ", "\nand "))
         panels[0, column].set_title(label)
+    figure.suptitle(
+        "Images and captions in one plane, without and with each repair of the gap", fontsize=8, fontweight="bold"
+    )
     figure.supxlabel("from the captions' mean to the images'", fontsize=7)
     figure.supylabel("principal direction at right angles", fontsize=7)
     figure.legend(loc="outside upper center", ncols=len(SIDES))
