@@ -50,18 +50,18 @@ def _one_reference_less(found: Sequence[Results], cfg: dict[str, Any]) -> list[s
 def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> float:
     """Draw a panel; return how far to the right it needs room."""
     means, right = {}, 1.0
+    at_home = own[0].about["trained"] == own[0].about["tested"]  # elsewhere the ceiling is given foreign wording
     for row, results in enumerate(own):
         experiment = results.about["experiment"]
         if not results.by_seed:  # `human`, where no image has a second caption
             continue
         low, high = interval(METRIC, aligned_statistics(results.by_seed, METRIC), seed=cfg["seed"])
         mean = means[experiment] = float(results.whole[METRIC].mean())
-        right = max(right, 1.05 * high, 1.6 * mean)  # room for the words beside the lines
+        right = max(right, 1.05 * high, 1.6 * mean if at_home else 0.0)  # room for the words beside the lines
         ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]
         colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
         axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)
     axes.set_yticks(range(len(own)), [cfg[f"experiments.{results.about['experiment']}.label"] for results in own])
-    at_home = own[0].about["trained"] == own[0].about["tested"]  # elsewhere the ceiling is given foreign wording
     shown = {ends: part for ends, part in PARTS.items() if at_home and means.keys() >= set(ends)}
     for row, ((begin, end), part) in enumerate(shown.items(), start=len(own)):
         axes.plot([means[begin], means[end]], [row, row], "|-", color="0.4", lw=1)

@@ -208,12 +208,11 @@ def _plane(reports: Reports) -> Any:
             if column == 0:
                 axes.set_ylabel(name.replace(" and ", "\nand "))
         panels[0, column].set_title(label)
-    figure.suptitle(
-        "Images and captions in one plane, without and with each repair of the gap", fontsize=8, fontweight="bold"
-    )
     figure.supxlabel("from the captions' mean to the images'", fontsize=7)
     figure.supylabel("principal direction at right angles", fontsize=7)
-    figure.legend(loc="outside upper center", ncols=len(SIDES))
+    title = "Images and captions in one plane, without and with each repair of the gap"
+    bold = {"size": 8, "weight": "bold"}
+    figure.legend(loc="outside upper center", ncols=len(SIDES), title=title, title_fontproperties=bold)
     return figure
 
 
