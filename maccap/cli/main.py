@@ -14,7 +14,8 @@ from pathlib import Path
 from .. import __version__
 from ..core.errors import ConfigError, MaccapError, flat, out_of_memory, refusal
 
-FAILED, INTERRUPTED, TERMINATED = 2, 130, 143
+FAILED, INTERRUPTED = 2, 130
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)  # of a scheduler or `timeout`, and of a terminal that is closed
 SMALLER = "lower what is held at once in the config (batch_size, copies, draws, beams)"
 FILTERS = ("trained", "experiment", "vqa_method", "tested", "seed")  # of `maccap export predictions`
 
@@ -23,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     An error that a user can mend, or what the system refuses, is one line and gives exit code 2; Ctrl-C gives 130, and
-    SIGTERM 143.
+    SIGTERM 143, a closed terminal 129.
 
     Raises:
         BrokenPipeError: whoever read the output, such as `head`, has read enough.
@@ -52,29 +53,33 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"maccap {asked}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except _Terminated:
+    except _Terminated as ended:
         print(f"maccap {asked}: terminated", file=sys.stderr)
-        return TERMINATED
+        return int(str(ended))
     print(f"maccap {asked}: {fault}", file=sys.stderr)
     return FAILED
 
 
 class _Terminated(SystemExit):
-    """SIGTERM has come."""
+    """One of ENDINGS has come; the exit code."""
 
 
 @contextmanager
 def _terminated_in_order() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler or `timeout` sends it, end what is open before it ends the process."""
+    """Let ENDINGS, unless they are ignored, end what is open before they end the process."""
 
     def end(number: int, frame: object) -> None:
-        raise _Terminated(TERMINATED)
+        raise _Terminated(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    caught = {number: handler for number, handler in before.items() if handler == signal.SIG_DFL}
+    for number in caught:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in caught.items():
+            signal.signal(number, handler)
 
 
 def _run(parsed: argparse.Namespace) -> int | None:

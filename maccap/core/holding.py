@@ -92,9 +92,8 @@ def _names(path: Path, handle: int) -> bool:
         return False
 
 
-def end_with_parent() -> None:
-    """End this process when its parent, which holds a lock for it, ends, whatever way (Linux)."""
-    parent = os.getppid()
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent, whose number it knows, ends, whatever way (Linux), or has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:

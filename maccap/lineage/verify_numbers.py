@@ -17,6 +17,7 @@ from typing import Any
 
 from ..core.artifacts import stays_inside
 from ..core.errors import FULL, EnvironmentProblem, refusal
+from ..core.holding import end_with_parent
 from ..core.job import Job
 from ..core.records import THREADS, code_version
 from .chain import CHANGED, MISSING, state_of
@@ -29,7 +30,7 @@ NOT_RERUN = ("download", "manifest", "report")  # these need the network, or rea
 # kind of CPU makes of the same sums.
 NEAR = {"metrics": (1e-4, "fourth"), "tables": (1e-9, "ninth")}
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-ENDINGS = (signal.SIGINT, signal.SIGTERM)
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Call = tuple[str, Job]  # a step's name and its job
 RunJobs = Callable[[str, list[Job]], None]  # runs jobs of one step in the current folder, without records
@@ -91,7 +92,7 @@ def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
     Raises:
         EnvironmentProblem: one of them was ended from elsewhere.
     """
-    with ProcessPoolExecutor(count, get_context("spawn"), _end_at_once) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _end_at_once, (os.getpid(),)) as pool:
 
         def submit(*call: Any) -> Future[Outcome]:
             with _interrupts_put_off():
@@ -125,10 +126,11 @@ def _interrupts_put_off() -> Iterator[None]:
             signal.raise_signal(come[0])
 
 
-def _end_at_once() -> None:
+def _end_at_once(parent: int) -> None:
     for number in ENDINGS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+    end_with_parent(parent)
 
 
 def _calls(

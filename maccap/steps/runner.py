@@ -33,7 +33,7 @@ def run_step(
     """
     job, fellow = Job(inputs, outputs, cfg), DISTRIBUTED in os.environ
     if fellow:
-        end_with_parent()
+        end_with_parent(os.getppid())  # which holds the lock
     with _on_slurm(), _alone(name, job, fellow):
         if "gpus" in cfg and not fellow:
             claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))

@@ -144,7 +144,7 @@ if sys.argv[1] == "launcher":
     subprocess.run([sys.executable, "-c", os.environ["FELLOW"], "fellow"])
 else:
     from maccap.core.holding import end_with_parent
-    end_with_parent()
+    end_with_parent(os.getppid())
     print(os.getpid(), flush=True)
     time.sleep(60)
 """

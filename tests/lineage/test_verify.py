@@ -676,8 +676,9 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
     [
         (os.kill, signal.SIGINT, "interrupted"), (os.killpg, signal.SIGINT, "interrupted"),
         (os.kill, signal.SIGTERM, "terminated"), (os.killpg, signal.SIGTERM, "terminated"),
+        (os.kill, signal.SIGHUP, "terminated"),
     ],
-    ids=["to it alone", "to all, as Ctrl-C", "SIGTERM to it alone", "SIGTERM to all, as a scheduler"],
+    ids=["to it alone", "to all, as Ctrl-C", "SIGTERM to it alone", "SIGTERM to all, as a scheduler", "SIGHUP"],
 )  # fmt: skip
 def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when, send, number, word):
     code = (
@@ -708,6 +709,23 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when
     _, told = process.communicate(timeout=60)  # of all processes: a worker that stays would keep it waiting
     assert (process.returncode, told) == (128 + number, f"maccap verify: {word}\n")
     assert {path.name for path in tmp_path.iterdir()} <= {"verify.py", "begun"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at processes in /proc: needs Linux")
+def test_a_killed_command_leaves_no_process(finished, tmp_path):
+    (tmp_path / "verify.py").write_text(
+        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
+        "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "verify.py"], cwd=finished, stderr=subprocess.PIPE, start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(tmp_path / "begun"), "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    process.kill()
+    process.communicate(timeout=60)  # until every process has closed its end of the pipe
 
 
 # --- what Snakemake and DVC made -----------------------------------------------------------------------------------
