@@ -1,5 +1,6 @@
 """The project's folder: its profiles, which of them is the default, and the configuration that each stands for."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def gone(config: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {path}: no such file or folder; correct it"
         for key, path in leaves("", config).items()
-        if key.endswith(".file") and not Path(path).exists()
+        if key.endswith(".file") and not os.path.exists(path)
     ]
 
 

@@ -9,9 +9,14 @@ from ..core.artifacts import stays_inside
 from ..core.errors import DataError
 
 
+def is_integer(number: Any) -> bool:
+    """Whether it is an integer of 64 bits, and no truth value."""
+    return type(number) is int and -(2**63) <= number < 2**63
+
+
 def check_id(number: Any, what: str, source: Path | str) -> None:
     """Raise a DataError unless it is an integer of 64 bits, as feature stores keep them; `what` is such as image."""
-    if type(number) is not int or not -(2**63) <= number < 2**63:
+    if not is_integer(number):
         raise DataError(f"{source}: {what} id {number!r} is not an integer of 64 bits; number the {what}s")
 
 

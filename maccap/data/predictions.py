@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..core.artifacts import atomic, reading
 from ..core.errors import DataError
-from .checks import check_id, check_text
+from .checks import check_id, check_text, is_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ PREDICTION = ("trained", "experiment", "tested", "seed", "image_id", "caption")
 PREDICTION_EXTRAS = ("image_cosine", "reference_cosine", "candidates", "scores", "left_out_reference", "published")
 ANSWER = ("trained", "vqa_method", "tested", "seed", "question_id", "answer")
 NULLABLE = {"seed": "Int64", "left_out_reference": "Int64", "published": "boolean"}
+INTEGERS = [name for name, kind in NULLABLE.items() if kind == "Int64"]
 TYPES: dict[str, type | tuple[type, ...]] = {
     "seed": (int, type(None)), "image_cosine": float, "reference_cosine": float, "candidates": list,
     "scores": list, "left_out_reference": int, "published": bool,
@@ -157,5 +158,5 @@ def _check(row: dict[str, Any], columns: Sequence[str], place: Path | str) -> No
             check_id(value, name[:-3], place)
         elif name not in TYPES:
             check_text(value, name, place)
-        elif not isinstance(value, TYPES[name]):
+        elif not isinstance(value, TYPES[name]) or (name in INTEGERS and value is not None and not is_integer(value)):
             raise DataError(f"{place}: {name} is {value!r}; {REMEDY}")

@@ -117,6 +117,8 @@ def test_official_results_are_split_by_what_they_are_about(tmp_path):
         (json.dumps({"trained": "coco"}) + "\n", "line 1: lacks the column experiment"),
         (json.dumps(prediction("1")) + "\n", "line 1: image id '1' is not an integer"),
         (json.dumps(prediction(1, seed="s1")) + "\n", "line 1: seed is 's1'"),
+        (json.dumps(prediction(1, seed=2**63)) + "\n", "line 1: seed is 9223372036854775808"),
+        (json.dumps(prediction(1, seed=True)) + "\n", "line 1: seed is True"),
         ("[1]\n", "line 1: damaged .*not a JSON object.*name another file"),
         (json.dumps(prediction(1)) + "\n" + json.dumps(prediction(1)) + "\n", "image_id 1: occurs twice"),
     ],

@@ -362,6 +362,11 @@ def test_a_vocabulary_that_cannot_be_read_is_named_while_planning(tmp_path: Path
         (None, "no such file"),
         ("dog\ncafé\n".encode("latin-1"), r"line 2 is not UTF-8 \(byte 0xe9\)"),
         (b" \n", "no words; write one entity a line"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            "no list of words .it is a pointer of Git LFS",
+        ),
+        (b"<!DOCTYPE html>\n<html>", "no list of words .it is an HTML page"),
     ):
         if data is not None:
             words.write_bytes(data)
