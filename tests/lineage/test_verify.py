@@ -690,7 +690,7 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when
         [sys.executable, tmp_path / "verify.py"],
         cwd=finished, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(tmp_path / "begun"), "TMPDIR": str(tmp_path)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # workers of pytest-xdist ignore it
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # workers of pytest-xdist, or nohup, ignore it
     )  # fmt: skip
 
     def ready() -> bool:
