@@ -55,13 +55,13 @@ def main(argv: list[str] | None = None) -> int:
         return INTERRUPTED
     except _Terminated as ended:
         print(f"maccap {asked}: terminated", file=sys.stderr)
-        return int(str(ended))
+        return 128 + int(ended.args[0])
     print(f"maccap {asked}: {fault}", file=sys.stderr)
     return FAILED
 
 
 class _Terminated(SystemExit):
-    """One of ENDINGS has come; the exit code."""
+    """One of ENDINGS has come: its number."""
 
 
 @contextmanager
@@ -69,17 +69,16 @@ def _terminated_in_order() -> Iterator[None]:
     """Let ENDINGS, unless they are ignored, end what is open before they end the process."""
 
     def end(number: int, frame: object) -> None:
-        raise _Terminated(128 + number)
+        raise _Terminated(number)
 
-    before = {number: signal.getsignal(number) for number in ENDINGS}
-    caught = {number: handler for number, handler in before.items() if handler == signal.SIG_DFL}
+    caught = [number for number in ENDINGS if signal.getsignal(number) == signal.SIG_DFL]
     for number in caught:
         signal.signal(number, end)
     try:
         yield
     finally:
-        for number, handler in caught.items():
-            signal.signal(number, handler)
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _run(parsed: argparse.Namespace) -> int | None:

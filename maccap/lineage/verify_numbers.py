@@ -112,9 +112,13 @@ def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
 
 @contextmanager
 def _interrupts_put_off() -> Iterator[None]:
-    """Hold ENDINGS back until the end of the block, so that a process that starts in it prints no traceback."""
+    """Hold ENDINGS back until the end of the block, so that a process that starts in it prints no traceback.
+
+    What is ignored, as by `nohup`, stays so there, too.
+    """
     come: list[int] = []
-    handlers = {number: signal.signal(number, lambda own, _: come.append(own)) for number in ENDINGS}
+    heeded = [number for number in ENDINGS if signal.getsignal(number) != signal.SIG_IGN]
+    handlers = {number: signal.signal(number, lambda own, _: come.append(own)) for number in heeded}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
@@ -128,7 +132,8 @@ def _interrupts_put_off() -> Iterator[None]:
 
 def _end_at_once(parent: int) -> None:
     for number in ENDINGS:
-        signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
     end_with_parent(parent)
 

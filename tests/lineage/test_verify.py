@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -36,7 +37,7 @@ from maccap.lineage.verify_files import artifacts, inputs, manifest, records
 from maccap.lineage.verify_numbers import numbers, rerun
 from maccap.lineage.verify_project import Finding, Outcome, Project
 from maccap.steps.runner import run_jobs as real_jobs
-from tests.helpers import small_project
+from tests.helpers import small_project, wait_for
 from tests.helpers.checkout import ROOT, Checkout, commit_everything, copy_sources, make_checkout
 from tests.helpers.small_project import (
     ADAPTOR,
@@ -669,6 +670,20 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
 
 
 # --- interrupts ----------------------------------------------------------------------------------------------------
+def never_ending(finished: Path, folder: Path, number: int, handler: int) -> subprocess.Popen:
+    """`maccap verify` whose workers never end; pytest-xdist or nohup may ignore a signal that it is to heed."""
+    (folder / "verify.py").write_text(
+        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
+        "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
+    )
+    return subprocess.Popen(
+        [sys.executable, folder / "verify.py"],
+        cwd=finished, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(folder / "begun"), "TMPDIR": str(folder)},
+        preexec_fn=lambda: signal.signal(number, handler),
+    )  # fmt: skip
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at processes in /proc: needs Linux")
 @pytest.mark.parametrize("when", ["a worker starts", "a worker works"])
 @pytest.mark.parametrize(
@@ -681,17 +696,7 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
     ids=["to it alone", "to all, as Ctrl-C", "SIGTERM to it alone", "SIGTERM to all, as a scheduler", "SIGHUP"],
 )  # fmt: skip
 def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when, send, number, word):
-    code = (
-        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
-        "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
-    )
-    (tmp_path / "verify.py").write_text(code)
-    process = subprocess.Popen(
-        [sys.executable, tmp_path / "verify.py"],
-        cwd=finished, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(tmp_path / "begun"), "TMPDIR": str(tmp_path)},
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # workers of pytest-xdist, or nohup, ignore it
-    )  # fmt: skip
+    process = never_ending(finished, tmp_path, number, signal.SIG_DFL)
 
     def ready() -> bool:
         if when == "a worker works":
@@ -711,21 +716,24 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when
     assert {path.name for path in tmp_path.iterdir()} <= {"verify.py", "begun"}
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks at processes in /proc: needs Linux")
 def test_a_killed_command_leaves_no_process(finished, tmp_path):
-    (tmp_path / "verify.py").write_text(
-        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
-        "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, tmp_path / "verify.py"], cwd=finished, stderr=subprocess.PIPE, start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(tmp_path / "begun"), "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    while not (tmp_path / "begun").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.001)
+    process = never_ending(finished, tmp_path, signal.SIGINT, signal.SIG_DFL)
+    wait_for((tmp_path / "begun").exists)
     process.kill()
     process.communicate(timeout=60)  # until every process has closed its end of the pipe
+
+
+def test_under_nohup_a_closed_terminal_ends_no_worker(finished, tmp_path):
+    process = never_ending(finished, tmp_path, signal.SIGHUP, signal.SIG_IGN)
+    wait_for((tmp_path / "begun").exists)
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    for worker in workers:
+        worker.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert [worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers] == [True, True]
+    assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
 
 
 # --- what Snakemake and DVC made -----------------------------------------------------------------------------------
