@@ -19,7 +19,8 @@ PACKAGE = Path(__file__).parents[2]  # where the package lies: in a checkout, th
 
 def own(path: str) -> str:
     """A path in the working directory or, where nothing is there, of what lies beside the package; else as it is."""
-    return str(PACKAGE / path) if not Path(path).exists() and (PACKAGE / path).exists() else path
+    beside = str(PACKAGE / path)
+    return beside if not os.path.exists(path) and os.path.exists(beside) else path  # False where a name is too long
 
 
 def located(value: Any) -> Any:

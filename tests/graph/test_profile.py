@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from maccap.core.errors import ConfigError, DataError
-from maccap.core.project import located, read_config
+from maccap.core.project import gone, located, read_config
 from maccap.data.formats import format_of
 from maccap.data.vocabulary import read_vocabulary
 from maccap.fetch.registry import read_registry
@@ -265,6 +265,13 @@ def test_the_estimate_counts_the_seeds_of_each_run_and_experiment(paper):
     for run in paper["runs"].values():
         run["repeats"] = 1
     assert 3 * estimate(Profile(paper), {}).training_seconds == pytest.approx(whole.training_seconds)
+
+
+def test_a_path_too_long_for_the_disk_is_no_file_and_named_with_its_key(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = {"datasets": {"own": {"train": {"file": f"{tmp_path}/{'x' * 300}"}}}}
+    assert located(config) == config
+    assert gone(config) == [f"datasets.own.train.file: {tmp_path}/{'x' * 300}: no such file or folder; correct it"]
 
 
 def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):
