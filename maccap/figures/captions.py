@@ -31,8 +31,8 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
             axes.set_title(place)
             axes.set_xlabel(METRIC)
             axes.tick_params(labelbottom=True)
-        axes.set_xlim(0, right)  # of all panels
-        figure.suptitle(title, fontweight="bold")
+        drawn[0, 0].set_xlim(0, right)  # and of all, as they share it
+        figure.suptitle(title)
         foot = f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)"
         arrow = ["A → B: trained on A, tested on B"] if any("→" in place for place in panels) else []
         figure.supxlabel("\n".join([*arrow, foot, *_one_reference_less(found, cfg)]), fontsize=8)

@@ -15,7 +15,8 @@ from ..tables.table import Cell, Table
 
 STYLE: Any = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
-    "axes.titleweight": "bold", "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
+    "axes.titleweight": "bold", "figure.titleweight": "bold",
+    "legend.frameon": False, "svg.hashsalt": "maccap", "figure.dpi": 100,
     "text.parse_math": False,  # a label may hold $
 }  # fmt: skip
 COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
@@ -75,7 +76,7 @@ def sweep_figure(table: Table, outputs: list[Path]) -> None:
             axes.set_title(metric)
             axes.set_xlabel(table.headers[0])
             axes.set_ylim(0, 1.08 * max((cell.value + (cell.sd or 0.0) for cell in found.values()), default=0) or 1)
-        figure.suptitle(table.title, fontweight="bold")
+        figure.suptitle(table.title)
         seeds = max((cell.n for _, _, cell in table.numbers()), default=1)
         foot = f"mean over {seeds} seeds, ± standard deviation" if seeds > 1 else "one seed"
         figure.supxlabel(foot, fontsize=8)

@@ -14,7 +14,7 @@ from .figures import STYLE, plt, save
 WIDTH = 3.5  # inches
 SMALL: Any = STYLE | {
     "font.size": 7, "axes.titlesize": 8, "axes.labelsize": 7, "legend.fontsize": 7, "lines.linewidth": 1.2,
-    "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
+    "axes.linewidth": 0.6, "figure.titlesize": 8, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
 }  # fmt: skip
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's
 MARKS = "os^Dvp"
@@ -33,28 +33,28 @@ def draw(name: str, files: list[Path], outputs: list[Path], labels: dict[str, st
         save(FIGURES[name](reports), outputs, dpi=300)
 
 
-def _styles(reports: Reports) -> Iterator[tuple[str, dict[str, Any], str, str, float]]:
-    """Each data set's label and report with a colour, a mark and a line width, wider for what lies below."""
+def _styles(reports: Reports) -> Iterator[tuple[str, dict[str, Any], dict[str, Any], str]]:
+    """Each data set's label and report with the style of its lines, wider for what lies below, and a mark."""
     for number, (label, report) in enumerate(reports.items()):
         width = THIN + WIDER * (len(reports) - 1 - number)
-        yield label, report, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)], width
+        yield label, report, {"color": COLOURS[number % len(COLOURS)], "linewidth": width}, MARKS[number % len(MARKS)]
 
 
 def _findings(reports: Reports) -> Any:
     """Nearness of features to captions, and the mean of the gap."""
     kinds = list(dict.fromkeys(kind for report in reports.values() for kind in report["nearness"]))
     figure, (near, mean) = plt.subplots(2, 1, figsize=(WIDTH, 4.2), layout="constrained")
-    for number, (label, report, colour, mark, width) in enumerate(_styles(reports)):
+    for number, (label, report, line, mark) in enumerate(_styles(reports)):
         place = np.arange(len(kinds)) + (number - (len(reports) - 1) / 2) * 0.25
         found = [report["nearness"].get(kind, {"best": np.nan, "mean": np.nan}) for kind in kinds]
-        near.plot([about["best"] for about in found], place, mark, color=colour, markersize=4, label=label)
-        near.plot([about["mean"] for about in found], place, "|", color=colour, markersize=7)
+        near.plot([about["best"] for about in found], place, mark, color=line["color"], markersize=4, label=label)
+        near.plot([about["mean"] for about in found], place, "|", color=line["color"], markersize=7)
         about = report["gap"]["curves"]["mean"]
         values = np.sort(about["value"])
-        mean.plot(np.linspace(0, 100, len(values)), values, color=colour, linewidth=width, label=label)
+        mean.plot(np.linspace(0, 100, len(values)), values, **line, label=label)
         error = 1.96 * float(np.mean(about["expected"]))
         for edge in (-error, error):
-            mean.axhline(edge, linestyle=":", color=colour, linewidth=width)
+            mean.axhline(edge, linestyle=":", **line)
     near.set_yticks(np.arange(len(kinds)), kinds)
     near.grid(axis="y", linewidth=0.3)
     near.invert_yaxis()
@@ -80,22 +80,22 @@ def _similarity(reports: Reports) -> Any:
     )
     there = np.zeros(bins, bool)
     for axes, kind in zip(panels, kinds, strict=True):
-        for label, report, colour, _, width in _styles(reports):
+        for label, report, line, _ in _styles(reports):
             counts = np.array(report["histograms"][kind])
             there |= counts > 0
             shares = counts / max(1, counts.sum())
-            axes.stairs(shares, edges, fill=True, color=colour, alpha=LIGHT)
-            axes.stairs(shares, edges, color=colour, linewidth=width, label=label)
+            axes.stairs(shares, edges, fill=True, color=line["color"], alpha=LIGHT)
+            axes.stairs(shares, edges, **line, label=label)
             mean = report["repairs"]["none"]["similarity"][kind]["mean"]
             if mean is not None:
-                axes.axvline(mean, color=colour, linewidth=width, linestyle=":")
+                axes.axvline(mean, **line, linestyle=":")
         axes.set_title(kind, loc="left", fontweight="normal", pad=2)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
     shown = edges[:-1][there]
     panels[-1].set_xlim(shown.min() - 0.02, shown.max() + 0.02)
     panels[-1].set_xlabel("cosine")
-    figure.suptitle("How similar pairs are: share of pairs by cosine", fontsize=8, fontweight="bold")
+    figure.suptitle("How similar pairs are: share of pairs by cosine")
     panels[0].plot([], [], ":", color="black", linewidth=1, label="mean")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
@@ -105,17 +105,17 @@ def _normality(reports: Reports) -> Any:
     normal = special.ndtri(PERCENTS)
     figure, panels = plt.subplots(2, 2, figsize=(WIDTH, 3.5), layout="constrained")
     (single, skewness), (kurtosis, together) = panels
-    for label, report, colour, _, width in _styles(reports):
+    for label, report, line, _ in _styles(reports):
         curves = report["gap"]["curves"]
         low, high = curves["quantiles_low"], curves["quantiles_high"]
         single.fill_between(normal, low["expected"], high["expected"], color=GREY, alpha=LIGHT, linewidth=0)
         for edge in (low, high):
-            single.plot(normal, edge["value"], color=colour, linewidth=width, label=label if edge is low else None)
+            single.plot(normal, edge["value"], **line, label=label if edge is low else None)
         for axes, key in ((skewness, "skewness"), (kurtosis, "kurtosis")):
-            axes.plot(curves[key]["value"], 100 * PERCENTS, color=colour, linewidth=width)
-            axes.plot(curves[key]["expected"], 100 * PERCENTS, color=colour, linestyle="--", linewidth=width)
+            axes.plot(curves[key]["value"], 100 * PERCENTS, **line)
+            axes.plot(curves[key]["expected"], 100 * PERCENTS, **line, linestyle="--")
         distances = curves["distances"]
-        together.plot(distances["expected"], distances["value"], color=colour, linewidth=width)
+        together.plot(distances["expected"], distances["value"], **line)
         together.axline((1, 1), slope=1, color=GREY, linewidth=0.8, linestyle="--")
     single.set(title="Single dimensions", xlabel="normal quantile", ylabel="quantile of the gap")
     single.plot([], [], "--", color="black", linewidth=0.8, label="Gaussian sample")
@@ -129,14 +129,12 @@ def _normality(reports: Reports) -> Any:
 
 def _spectrum(reports: Reports) -> Any:
     figure, (single, summed) = plt.subplots(2, 1, figsize=(WIDTH, 3.6), sharex=True, layout="constrained")
-    for label, report, colour, _, width in _styles(reports):
+    for label, report, line, _ in _styles(reports):
         for key, style in (("value", "-"), ("expected", "--")):
             shares = np.array(report["gap"]["curves"]["spectrum"][key])
             place = np.arange(1, len(shares) + 1)
-            single.plot(
-                place, 100 * shares, style, color=colour, linewidth=width, label=label if key == "value" else None
-            )
-            summed.plot(place, 100 * np.cumsum(shares), style, color=colour, linewidth=width)
+            single.plot(place, 100 * shares, style, **line, label=label if key == "value" else None)
+            summed.plot(place, 100 * np.cumsum(shares), style, **line)
     single.set_yscale("log")
     single.set_ylim(bottom=1e-3)
     single.set_ylabel("variance (%)")
@@ -162,11 +160,11 @@ def _repairs(reports: Reports) -> Any:
         "Separability (%)": lambda about: 100 * about["separability"],
         "Mean gap, norm": lambda about: about["gap"]["mean_norm"],
     }
-    for number, (label, report, colour, mark, _) in enumerate(_styles(reports)):
+    for number, (label, report, line, mark) in enumerate(_styles(reports)):
         place = np.arange(len(names)) + (number - (len(reports) - 1) / 2) * 0.3
         place = place[[name in report["repairs"] for name in names]]
         found = [report["repairs"][name] for name in names if name in report["repairs"]]
-        style = {"color": colour, "markersize": 4, "linestyle": "none", "marker": mark}
+        style = {"color": line["color"], "markersize": 4, "linestyle": "none", "marker": mark}
         for axes, value in zip(panels.flat, measured.values(), strict=True):
             axes.plot([value(about) for about in found], place, **style, label=label)
         others = [about["similarity"]["image, a caption of another image"]["mean"] for about in found]
@@ -175,7 +173,7 @@ def _repairs(reports: Reports) -> Any:
         axes.set_title(title)
         axes.set_yticks(np.arange(len(names)), names)
         axes.grid(axis="y", linewidth=0.3)
-    figure.suptitle("What each repair leaves of the gap", fontsize=8, fontweight="bold")
+    figure.suptitle("What each repair leaves of the gap")
     cosine.invert_yaxis()
     separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
     mean.axvline(0, color=GREY, linewidth=0.8, linestyle=":", label="chance, no gap")
