@@ -20,10 +20,9 @@ from ..methods.registry import needs
 from ..models.weights import SUFFIXES, model_files
 from .profile import BASELINES_NAME, TIERS, PredictionGroup, Profile
 from .room import check_room
-from .sources import digest, members
+from .sources import members
 
 METRIC_FILES = (".jsonl", ".items.jsonl")  # of whole sets, and of single images or questions
-RESOURCES = ("memory", "memory_captions", "pairs", "vocabulary", "adaptors")  # what methods need to make captions
 DECODING = ("generation", "selection", "given")  # what an experiment may set for itself
 STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
 WEIGHTS = {".bin", ".safetensors"}  # of a model's folder
@@ -34,19 +33,6 @@ REPORT = ("report{}.html", "trace{}.html", "tables/numbers{}.tex")  # with the t
 METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables find by their names
 
 Wildcards = Any
-
-
-def code(step: str, *modules: str) -> str:
-    """Which source files a step runs, as a parameter of its rule: editing one of them reruns the step.
-
-    Args:
-        modules: those that the step imports by the names in its settings, such as `methods.maccap`.
-
-    Returns:
-        The names of the modules, and a hash over them and all that they import.
-    """
-    names = ("steps.runner", f"steps.{step}", *modules)
-    return " ".join([*names, digest(names)])
 
 
 class Files:
@@ -124,6 +110,10 @@ class Files:
     def caption_keys(self, wildcards: Wildcards) -> list[str]:
         """Keys of the caption files of a data set, of which its format needs some."""
         return [f"datasets.{wildcards.dataset}.{key}" for key in ("captions", "train", "val", "test")]
+
+    def format_modules(self, wildcards: Wildcards) -> list[str]:
+        """The module of the format that a data set's caption files are in."""
+        return [f"data.{self.config['datasets'][wildcards.dataset]['format']}"]
 
     def released(self, *keys: str) -> Any:
         """An input function: the file behind a key of a data set's entry, such as `captions`; none if it has none."""
@@ -306,7 +296,7 @@ class Files:
         return [f"runs.{run}.{part}" for part in ("method", "options", "training")]
 
     def resources(self, trained: str, run: str, experiments: Sequence[str] = ()) -> dict[str, Any]:
-        """What a run's method needs beside images and models, as named inputs: RESOURCES; of the adaptors those of the
+        """What a run's method needs beside images and models, as named inputs; of the adaptors those of the
         seeds that some experiments have."""
         repeats = self.profile.repeats(*experiments) if experiments else 0
         needed, about = self.profile.needs(run), self.config["runs"][run]
@@ -318,9 +308,9 @@ class Files:
             "adaptors": self.run(trained, run, "adaptor.safetensors", repeats) if "adaptor" in needed else [],
         }
 
-    def code_of_run(self, step: str, run: str) -> str:
-        """As `code`, with the method of a run."""
-        return code(step, f"methods.{self.config['runs'][run]['method']}")
+    def method_modules(self, run: str) -> list[str]:
+        """The module of a run's method."""
+        return [f"methods.{self.config['runs'][run]['method']}"]
 
     # --- predictions -----------------------------------------------------------------------------------------------
     def group_names(self, kind: str) -> list[str]:

@@ -1,12 +1,15 @@
-"""What rules are written with: the settings of a job, its command, and constraints of wildcards."""
+"""What rules are written with: the step and the settings of a job, and constraints of wildcards."""
 
+import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..core.dotted import leaves
+from .sources import digest
 
 Wildcards = Any
 Keys = str | Callable[[Wildcards], Iterable[str]]
+Modules = Iterable[str] | Callable[[Wildcards], Iterable[str]]
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -14,10 +17,33 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(names) or "none"
 
 
-def step(name: str, *inputs: str) -> str:
-    """Shell command of one step with its named inputs; the log keeps what it says."""
-    named = " ".join(f"--input {i} {{input.{i}:q}}" for i in inputs)
-    return f"python -m maccap step {name} {named} --output {{output}} --cfg {{params.cfg:q}} > {{log}} 2>&1"
+def step(name: str, reads: str = "", modules: Modules = ()) -> dict[str, Any]:
+    """Parameters that say what the rule `step` runs.
+
+    Args:
+        name: a module of `maccap/steps/`.
+        reads: names of the rule's inputs that the step is given, in one text; all that have a name by default.
+        modules: those that the step imports by the names in its settings, such as `methods.maccap`.
+
+    Returns:
+        `step`, as the command line names it; `inputs`, the named inputs as its arguments; and `code`, the names of the
+        modules that it runs and a hash over them and all that they import: editing one of them reruns the step.
+    """
+
+    def arguments(wildcards: Wildcards, input: Any) -> str:
+        named = {each: input[each] for each in reads.split() or input.keys()}
+        return " ".join(shlex.join(["--input", each, *listed(files)]) for each, files in named.items())
+
+    def code(wildcards: Wildcards) -> str:
+        names = ("steps.runner", f"steps.{name}", *(modules(wildcards) if callable(modules) else modules))
+        return " ".join([*names, digest(names)])
+
+    return {"step": name.replace("_", "-"), "inputs": arguments, "code": code}
+
+
+def listed(files: Any) -> list[str]:
+    """The files of a named input: one, several, or none."""
+    return [str(path) for path in ([files] if isinstance(files, str) else files)]
 
 
 def picker(config: dict[str, Any]) -> Callable[..., Callable[[Wildcards], dict[str, Any]]]:

@@ -1,7 +1,8 @@
 """The Snakemake graph of one profile as plain values: what each job reads, writes and depends on."""
 
-import re
+import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..core.errors import ConfigError, flat
 from ..core.project import config_files, default_profile
 from ..core.records import record_path
 from ..lineage.snakemake_records import snakemake_record
+from .rules import listed
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class GraphJob:
     step: str  # the step that it runs
     wildcards: list[str]
     inputs: list[str]
-    code: str  # the step's source modules, and their hash; see `files.code`
+    code: str  # the step's source modules, and their hash; see `rules.step`
     outputs: list[str]
     named: dict[str, list[str]]  # the inputs that the step is given, by name
     settings: dict[str, Any]  # what the step is given besides
@@ -82,25 +84,21 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
 
 def _job(job: Any, planner: Any, stale: bool) -> GraphJob:
     outputs = [str(path) for path in job.output]
-    command = str(job.rule.shellcmd).partition("maccap step ")[2]
-    others = {name: value for name, value in job.params.items() if name not in ("cfg", "code")}
+    words = shlex.split(job.params.inputs)
+    named = [name for option, name in pairwise(words) if option == "--input"]
+    others = {name: value for name, value in job.params.items() if name not in ("step", "inputs", "cfg", "code")}
     return GraphJob(
         rule=job.rule.name,
         file=Path(job.rule.snakefile).stem,
-        step=command.split()[0].replace("-", "_"),
+        step=job.params.step.replace("-", "_"),
         wildcards=[str(value) for value in job.wildcards],
         inputs=sorted({str(path) for path in job.input}),
         code=job.params.code,
         outputs=outputs,
-        named={name: _listed(job.input[name]) for name in re.findall(r"--input (\w+)", command)},
+        named={name: listed(job.input[name]) for name in named},
         settings=dict(job.params.cfg),
-        command=f"{job.rule.shellcmd} {others}",
+        command=f"{job.rule.shellcmd} {job.params.step} {named} {others}",
         records=[str(snakemake_record(path)) for path in outputs],
         upstream=sorted({str(record_path(made.output[0])) for made in planner.dag.dependencies[job]}),
         stale=stale and planner.dag.needrun(job),
     )
-
-
-def _listed(files: Any) -> list[str]:
-    """The files of a named input: one, several, or none."""
-    return [str(path) for path in ([files] if isinstance(files, str) else files)]

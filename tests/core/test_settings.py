@@ -31,6 +31,7 @@ from maccap.core.settings import (
     settings,
 )
 from maccap.graph import config_page
+from maccap.graph.rules import step
 from maccap.graph.snakemake_graph import read_graph
 from tests.helpers import ROOT
 from tests.helpers.files import refuses
@@ -439,16 +440,15 @@ def test_answers_are_given_the_settings_of_the_experiment_that_they_build_on(pro
     assert "experiments.single-softmax.generation.double_softmax" in command
 
 
-def test_each_step_of_the_workflow_has_its_own_code_as_an_input() -> None:
+def test_each_step_of_the_workflow_has_a_rule_and_its_own_code_as_a_parameter() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
-    steps = {}
-    for name, body in re.findall(r"^ *rule ?(\w*):\n((?:(?:[ \t].*)?\n)*?)(?=^ *rule|^[^ \n]|\Z)", rules, re.MULTILINE):
-        called = re.search(r"""step\(\s*"([a-z-]+)\"""", body)
-        assert called, name
-        code = re.escape(called[1].replace("-", "_"))
-        assert re.search(rf'code(?:_of_run)?\(\s*"{code}"', body), f"rule {name} runs code that it does not track"
-        steps[called[1].replace("-", "_")] = name
-    assert set(steps) == set(STEPS), "a step without a rule, or a rule without its step"
+    assert re.findall(r"^ *rule (\w*):", rules, re.MULTILINE) == ["step"]
+    bodies = re.split(r"^use rule step as \w+ with:\n", rules, flags=re.MULTILINE)[1:]
+    called = [re.findall(r"""\*\*step\(\s*"([a-z_]+)\"""", body) for body in bodies]
+    assert all(len(names) == 1 for names in called), called
+    assert {name for [name] in called} == set(STEPS), "a step without a rule, or a rule without its step"
+    for name in STEPS:
+        assert step(name)["code"]({}).startswith(f"steps.runner steps.{name} "), "a step whose code is not tracked"
 
 
 def test_labels_and_notes_of_tables_decide_no_captions_and_no_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,4 +56,6 @@ def test_the_diagram_has_every_rule_in_its_file_and_every_arrow_that_is_not_a_sh
     boxes, arrows = drawn()
     assert arrows == needed
     files = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")}
-    assert boxes == {name: file for name in set(rule.values()) for file in files if f"rule {name}:" in files[file]}
+    assert boxes == {
+        name: file for name in set(rule.values()) for file in files if f"rule step as {name} with:" in files[file]
+    }

@@ -1,10 +1,10 @@
-"""What every rule shares: where files lie, which settings a job is given (`pick`), how its command looks (`step`)."""
+"""What every rule shares: where files lie, which settings a job is given (`pick`), and its command (the rule `step`)."""
 
 from maccap.core.errors import MaccapError
 from maccap.core.project import config_files, own
 from maccap.fetch.registry import DOWNLOADS, HubAsset, read_registry
 from maccap.figures.gap_legends import LEGENDS
-from maccap.graph.files import METRIC_FILES, METRIC_MODULES, RESOURCES, Files, code
+from maccap.graph.files import METRIC_FILES, METRIC_MODULES, Files
 from maccap.graph.needs import Needs
 from maccap.graph.profile import BASELINES, EXTENDED, Profile
 from maccap.graph.rules import one_of, picker, step
@@ -43,3 +43,13 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     tier=r"(\+extended)?",
+
+
+# Every rule with a job is this one, with files and settings of its own. The log keeps what the step says.
+rule step:
+    log:
+        f"{LOGS}/step.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m maccap step {params.step} {params.inputs} --output {output} --cfg {params.cfg:q} > {log} 2>&1"

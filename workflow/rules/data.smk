@@ -1,4 +1,4 @@
-rule download:
+use rule step as download with:
     output:
         f"{DOWNLOADS}/{{file}}",
     log:
@@ -7,19 +7,15 @@ rule download:
         file=one_of(entry.file for entry in ASSETS.values() if not isinstance(entry, HubAsset)),
     priority: 1000
     localrule: True
-    conda:
-        "../../environment.yml"
     resources:
         downloads=1,
     params:
-        code=code("download"),
+        **step("download"),
         cfg=lambda wildcards: FILES.downloaded(wildcards.file),
-    shell:
-        step("download")
 
 
 # The embedded world: one domain, in the formats of the real data sets.
-rule scenes:
+use rule step as scenes with:
     output:
         captions=f"{DATA}/dataset.json",
         images=f"{DATA}/images.zip",
@@ -29,16 +25,12 @@ rule scenes:
         f"{LOGS}/scenes/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(PROFILE.formatted("scenes")),
-    conda:
-        "../../environment.yml"
     params:
-        code=code("scenes"),
+        **step("scenes"),
         cfg=pick("seed scenes", about="dataset"),
-    shell:
-        step("scenes")
 
 
-rule contents:
+use rule step as contents with:
     input:
         scenes=f"{DATA}/dataset.json",
     output:
@@ -47,17 +39,13 @@ rule contents:
         f"{LOGS}/contents/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(PROFILE.formatted("scenes")),
-    conda:
-        "../../environment.yml"
     params:
-        code=code("contents"),
+        **step("contents"),
         cfg=pick(about="dataset"),
-    shell:
-        step("contents", "scenes")
 
 
 # Caption files as released. What a format lacks is no input, and its table stays empty.
-rule captions:
+use rule step as captions with:
     input:
         captions=FILES.released("captions"),
         train=FILES.released("train"),
@@ -70,18 +58,14 @@ rule captions:
         f"{LOGS}/captions/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(PROFILE.captioned),
-    conda:
-        "../../environment.yml"
     resources:
         **needs("captions"),
     params:
-        code=lambda wildcards: code("captions", f"data.{config['datasets'][wildcards.dataset]['format']}"),
+        **step("captions", modules=FILES.format_modules),
         cfg=pick("datasets.{dataset}.format", FILES.caption_keys, about="dataset"),
-    shell:
-        step("captions", "captions", "train", "val", "test")
 
 
-rule questions:
+use rule step as questions with:
     input:
         train_questions=FILES.released("questions", "train"),
         test_questions=FILES.released("questions", "test"),
@@ -95,20 +79,16 @@ rule questions:
         f"{LOGS}/questions/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(PROFILE.formatted("vqa")),
-    conda:
-        "../../environment.yml"
     params:
-        code=code("questions"),
+        **step("questions"),
         cfg=pick(
             "datasets.{dataset}.image_name datasets.{dataset}.questions datasets.{dataset}.annotations",
             about="dataset",
         ),
-    shell:
-        step("questions", "train_questions", "test_questions", "train_annotations", "test_annotations")
 
 
 # The images of a test set alone, out of a folder or an archive.
-rule pack_images:
+use rule step as pack_images with:
     input:
         images=f"{DATA}/images.jsonl",
         store=FILES.image_archive,
@@ -118,12 +98,8 @@ rule pack_images:
         f"{LOGS}/pack_images/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(name for name, about in config["datasets"].items() if "images" in about),
-    conda:
-        "../../environment.yml"
     resources:
         **needs("pack_images"),
     params:
-        code=code("pack_images"),
+        **step("pack_images"),
         cfg=pick(store=FILES.image_store, store_hash=FILES.image_folder),
-    shell:
-        step("pack-images", "images", "store")

@@ -1,5 +1,5 @@
 # The first shard of the training captions, and the captions of the other splits.
-rule text_features:
+use rule step as text_features with:
     input:
         encoder=FILES.encoder(),
         train=f"{DATA}/captions.train.jsonl",
@@ -9,19 +9,15 @@ rule text_features:
         multiext(f"{FEATURES}/captions", ".train.1.safetensors", ".held_out.safetensors"),
     log:
         f"{LOGS}/text_features/{{dataset}}.log",
-    conda:
-        "../../environment.yml"
     resources:
         **needs("text_features"),
     params:
-        code=code("text_features"),
+        **step("text_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of("captions")),
-    shell:
-        step("text-features", "encoder", "train", "val", "test")
 
 
 # Every further shard of the training captions.
-rule text_features_shard:
+use rule step as text_features_shard with:
     input:
         encoder=FILES.encoder(),
         train=f"{DATA}/captions.train.jsonl",
@@ -31,18 +27,14 @@ rule text_features_shard:
         f"{LOGS}/text_features/{{dataset}}.{{shard}}.log",
     wildcard_constraints:
         shard=r"([2-9]|\d\d+)",
-    conda:
-        "../../environment.yml"
     resources:
         **needs("text_features_shard"),
     params:
-        code=code("text_features"),
+        **step("text_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of("captions")),
-    shell:
-        step("text-features", "encoder", "train")
 
 
-rule image_features:
+use rule step as image_features with:
     input:
         encoder=FILES.encoder(),
         images=f"{DATA}/images.jsonl",
@@ -51,19 +43,15 @@ rule image_features:
         f"{FEATURES}/images.test.{{shard}}.safetensors",
     log:
         f"{LOGS}/image_features/{{dataset}}.{{shard}}.log",
-    conda:
-        "../../environment.yml"
     resources:
         **needs("image_features"),
     params:
-        code=code("image_features"),
+        **step("image_features"),
         cfg=pick("gpus encoder", shard=FILES.shard_of("images"), tested=lambda wildcards: wildcards.dataset),
-    shell:
-        step("image-features", "encoder", "images", "store")
 
 
 # For methods that know how images and captions differ: statistics of the validation split's pairs.
-rule pair_statistics:
+use rule step as pair_statistics with:
     input:
         encoder=FILES.encoder(),
         captions=f"{DATA}/captions.val.jsonl",
@@ -73,12 +61,8 @@ rule pair_statistics:
         f"{FEATURES}/pairs.val.safetensors",
     log:
         f"{LOGS}/pair_statistics/{{dataset}}.log",
-    conda:
-        "../../environment.yml"
     resources:
         **needs("pair_statistics"),
     params:
-        code=code("pair_statistics"),
+        **step("pair_statistics"),
         cfg=pick("gpus encoder", store=FILES.image_store, store_hash=FILES.image_folder),
-    shell:
-        step("pair-statistics", "encoder", "captions", "text_features", "store")

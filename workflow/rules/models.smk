@@ -3,43 +3,35 @@ LANGUAGE_MODEL = ("config.json", "generation_config.json", "model.safetensors", 
 
 
 # Frozen models by name are brought into one form, a folder of safetensors, whatever the download looked like.
-rule download_model:
+use rule step as download_model with:
     output:
         f"{DOWNLOADS}/models/{{model}}/index.json",
     log:
         f"{LOGS}/download/{{model}}.log",
     priority: 1000
     localrule: True
-    conda:
-        "../../environment.yml"
     resources:
         downloads=1,
     params:
-        code=code("download"),
+        **step("download"),
         cfg=lambda wildcards: FILES.model_download(wildcards.model),
-    shell:
-        step("download")
 
 
-rule language_model:
+use rule step as language_model with:
     input:
         source=FILES.model_source,
     output:
         multiext(f"{ARTIFACTS}/models/{{model}}/", "index.json", *LANGUAGE_MODEL),
     log:
         f"{LOGS}/models/{{model}}.log",
-    conda:
-        "../../environment.yml"
     resources:
         **needs("language_model"),
     params:
-        code=code("language_model"),
+        **step("language_model"),
         cfg=lambda wildcards: FILES.model_settings(wildcards.model),
-    shell:
-        step("language-model", "source")
 
 
-rule encoder:
+use rule step as encoder with:
     input:
         weights=FILES.encoder_weights(),
     output:
@@ -48,12 +40,8 @@ rule encoder:
     log:
         f"{LOGS}/models/encoder.log",
     localrule: not FILES.encoder_weights()  # open_clip's own download
-    conda:
-        "../../environment.yml"
     resources:
         **needs("encoder"),
     params:
-        code=code("encoder"),
+        **step("encoder"),
         cfg=pick("encoder.name", "" if FILES.own_weights else "encoder.pretrained"),
-    shell:
-        step("encoder", "weights")

@@ -2,7 +2,7 @@ KEYS = "seed gpus encoder language_model training generation selection"
 
 
 # All experiments of a run, or one, by the setting `predictions`, on one shard of each test set.
-rule predict:
+use rule step as predict with:
     input:
         unpack(
             lambda wildcards: FILES.resources(
@@ -21,12 +21,10 @@ rule predict:
     wildcard_constraints:
         group=one_of(FILES.group_names("run")),
     priority: 10
-    conda:
-        "../../environment.yml"
     resources:
         **needs("predict"),
     params:
-        code=lambda wildcards: FILES.code_of_run("predict", FILES.group(wildcards).run),
+        **step("predict", modules=lambda wildcards: FILES.method_modules(FILES.group(wildcards).run)),
         cfg=pick(
             KEYS,
             optional=FILES.decoding_keys,
@@ -39,12 +37,10 @@ rule predict:
             captioned=FILES.captioned,
             decoded=FILES.decoded,
         ),
-    shell:
-        step("predict", "encoder", "language_model", "images", "captions", "caption_features", *RESOURCES)
 
 
 # The two ends of the scale: the language model alone, and a reference against the others.
-rule baselines:
+use rule step as baselines with:
     input:
         encoder=FILES.encoder(),
         language_model=FILES.language_model(),
@@ -56,12 +52,10 @@ rule baselines:
     log:
         f"{LOGS}/baselines/{{tested}}.log",
     priority: 50
-    conda:
-        "../../environment.yml"
     resources:
         **needs("baselines"),
     params:
-        code=code("baselines"),
+        **step("baselines"),
         cfg=pick(
             "seed gpus encoder language_model training.precision generation selection",
             about="tested",
@@ -70,12 +64,10 @@ rule baselines:
             fewer_repeats=FILES.fewer_repeats(BASELINES),
             experiment=list(BASELINES),
         ),
-    shell:
-        step("baselines", "encoder", "language_model", "images", "captions", "caption_features")
 
 
 # Captions that others published, scored like everyone else's.
-rule published:
+use rule step as published with:
     input:
         encoder=FILES.encoder(),
         images=lambda wildcards: [path for tested in FILES.tests(wildcards) for path in FILES.image_features(tested)],
@@ -89,12 +81,10 @@ rule published:
         f"{LOGS}/published/{{trained}}-{{group}}{{tier}}.log",
     wildcard_constraints:
         group=one_of(FILES.group_names("published")),
-    conda:
-        "../../environment.yml"
     resources:
         **needs("published"),
     params:
-        code=code("published"),
+        **step("published"),
         cfg=pick(
             "gpus encoder selection",
             about="trained",
@@ -103,12 +93,10 @@ rule published:
             captioned=FILES.tests,
             shards=lambda wildcards: [len(FILES.image_features(tested)) for tested in FILES.tests(wildcards)],
         ),
-    shell:
-        step("published", "encoder", "images", "tables", "captions", "caption_features", "published")
 
 
 # Questions, per way of answering and shard of the test images.
-rule answer:
+use rule step as answer with:
     input:
         unpack(
             lambda wildcards: FILES.resources(
@@ -128,12 +116,10 @@ rule answer:
         f"{LOGS}/answer/{{trained}}-{{tested}}-{{vqa_method}}.{{shard}}.log",
     wildcard_constraints:
         vqa_method=one_of(name for name, about in config["vqa_methods"].items() if about["context"] != "majority"),
-    conda:
-        "../../environment.yml"
     resources:
         **needs("answer"),
     params:
-        code=lambda wildcards: FILES.code_of_run("answer", FILES.answering_run(wildcards)),
+        **step("answer", modules=lambda wildcards: FILES.method_modules(FILES.answering_run(wildcards))),
         cfg=pick(
             f"{KEYS} answering vqa_methods.{{vqa_method}}.context",
             optional=FILES.own_answering_keys,
@@ -142,11 +128,9 @@ rule answer:
             run=FILES.answering_run,
             experiment=FILES.answering_experiment,
         ),
-    shell:
-        step("answer", "encoder", "language_model", "questions", "images", "predictions", *RESOURCES)
 
 
-rule majority:
+use rule step as majority with:
     input:
         questions=f"{ARTIFACTS}/data/{{tested}}/vqa_questions.test.json",
         annotations=f"{ARTIFACTS}/data/{{tested}}/vqa_annotations.test.json",
@@ -158,10 +142,6 @@ rule majority:
         f"{LOGS}/majority/{{trained}}-{{tested}}-{{vqa_method}}.log",
     wildcard_constraints:
         vqa_method=one_of(name for name, about in config["vqa_methods"].items() if about["context"] == "majority"),
-    conda:
-        "../../environment.yml"
     params:
-        code=code("majority"),
+        **step("majority"),
         cfg=pick("seed repeats", about="trained tested vqa_method"),
-    shell:
-        step("majority", "questions", "annotations", "train_questions", "train_annotations")

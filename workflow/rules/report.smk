@@ -3,12 +3,11 @@ ASKED = list(dict.fromkeys(dataset for _, dataset, _ in PROFILE.answered()))
 PAGE = [own(f"maccap/report/{name}") for name in ("page.css", "frame.html.j2")]  # parts of all pages
 REPORT_FILES = FILES.report_files("{tier}")
 CONFIG_FILES = [str(path) for path in config_files(config["profile"])]
-SAMPLED = FILES.sampled(CAPTIONED, ASKED)
 
 
-rule samples:
+use rule step as samples with:
     input:
-        **SAMPLED,
+        **FILES.sampled(CAPTIONED, ASKED),
         predictions=list(dict.fromkeys(path for name in CAPTIONED for path in FILES.predictions(name, [""]))),
         metrics=FILES.metrics(IN_DOMAIN),
         answers=[path for name in ASKED for path in FILES.answers(name, [""])],
@@ -17,10 +16,8 @@ rule samples:
         f"{ARTIFACTS}/samples.json",
     log:
         f"{LOGS}/samples.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("samples"),
+        **step("samples"),
         cfg=pick(
             lambda wildcards: ["seed", "generation", *FILES.sample_labels(SHOWN)],
             lambda wildcards: ["samples", *FILES.sample_settings(SHOWN)],
@@ -28,11 +25,9 @@ rule samples:
             asked=ASKED,
             shown=SHOWN,
         ),
-    shell:
-        step("samples", "predictions", "metrics", "answers", "answer_metrics", *SAMPLED)
 
 
-rule example_figure:
+use rule step as example_figure with:
     input:
         samples=f"{ARTIFACTS}/samples.json",
     output:
@@ -40,16 +35,12 @@ rule example_figure:
         report(f"{RESULTS}/figures/example.svg", caption="../report/example.rst", category="Figures"),
     log:
         f"{LOGS}/figure/example.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("example_figure"),
+        **step("example_figure"),
         cfg=pick(" ".join(FILES.dataset_labels), ours=[config["experiments"][name]["label"] for name in OURS]),
-    shell:
-        step("example-figure", "samples")
 
 
-rule sample_page:
+use rule step as sample_page with:
     input:
         template=[*PAGE, *map(own, ("maccap/report/samples.macros.j2", "maccap/report/samples.html.j2"))],
         samples=f"{ARTIFACTS}/samples.json",
@@ -57,17 +48,13 @@ rule sample_page:
         report(f"{RESULTS}/samples.html", caption="../report/samples.rst", category="Report"),
     log:
         f"{LOGS}/sample_page.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("sample_page"),
+        **step("sample_page", reads="samples"),
         cfg=pick(" ".join(["profile", "reduced", "seed", "generation.subregions", *FILES.dataset_labels])),
-    shell:
-        step("sample-page", "samples")
 
 
 # It reads whatever the manifest reads, so that both are always stale together: DVC starts Snakemake once for both.
-rule report:
+use rule step as report with:
     input:
         methods=list(dict.fromkeys(own(f"maccap/methods/{run['method']}.py") for run in config["runs"].values())),
         template=[*PAGE, *map(own, ("maccap/report/page.html.j2", "maccap/report/trace.html.j2"))],
@@ -80,17 +67,13 @@ rule report:
         REPORT_FILES[1:],
     log:
         f"{LOGS}/report{{tier}}.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("report", "steps.manifest"),
+        **step("report", reads="methods tables figures", modules=["steps.manifest"]),
         cfg=pick(FILES.shown_sections, extended=lambda wildcards: bool(wildcards.tier)),
-    shell:
-        step("report", "methods", "tables", "figures")
 
 
 # What `extended` makes has lists of its own, as it may not have been made.
-rule manifest:
+use rule step as manifest with:
     input:
         results=lambda wildcards: FILES.ends(wildcards.tier, FIGURES),
         config=CONFIG_FILES,
@@ -99,10 +82,6 @@ rule manifest:
         setup=f"{RESULTS}/setup{{tier}}.sha256",
     log:
         f"{LOGS}/manifest{{tier}}.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("manifest"),
+        **step("manifest"),
         cfg=pick(),
-    shell:
-        step("manifest", "results", "config")

@@ -10,7 +10,7 @@ COMPARED_ANSWERS = [row for row in PROFILE.answered() if "reported_as" in config
 COMPARED_KEYS = [f"experiments.{cell[1]}" for cell in COMPARED] + [f"vqa_methods.{row[2]}" for row in COMPARED_ANSWERS]
 
 
-rule table:
+use rule step as table with:
     input:
         metrics=FILES.table_metrics,
     output:
@@ -18,22 +18,18 @@ rule table:
         report(f"{RESULTS}/tables/{{table}}.csv", caption="../report/table.rst", category="Tables"),
     log:
         f"{LOGS}/table/{{table}}.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("table", *METRIC_MODULES),
+        **step("table", modules=METRIC_MODULES),
         cfg=pick(
             lambda wildcards: [*FILES.table_keys(wildcards), "printed"],
             lambda wildcards: FILES.table_rows(wildcards, "against", "lowers", "raises", "note", "run", "given"),
             about="table",
             cells=FILES.table_cells,
         ),
-    shell:
-        step("table", "metrics")
 
 
 # What was published, beside what came out here.
-rule reported:
+use rule step as reported with:
     input:
         metrics=FILES.metrics(COMPARED),
         answer_metrics=FILES.answer_metrics(COMPARED_ANSWERS),
@@ -43,21 +39,17 @@ rule reported:
         report(f"{RESULTS}/tables/reported.csv", caption="../report/reported.rst", category="Tables"),
     log:
         f"{LOGS}/table/reported.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("reported", *METRIC_MODULES),
+        **step("reported", modules=METRIC_MODULES),
         cfg=pick(
             lambda wildcards: ["profile", "reduced", *FILES.dataset_labels, *COMPARED_KEYS],
             "reported.tolerance",
             cells=[list(cell) for cell in COMPARED],
             answered=[[trained, vqa_method, tested] for trained, tested, vqa_method in COMPARED_ANSWERS],
         ),
-    shell:
-        step("reported", "metrics", "answer_metrics", "reported")
 
 
-rule gap_figure:
+use rule step as gap_figure with:
     input:
         reports=FILES.gap_reports(),
     output:
@@ -69,16 +61,12 @@ rule gap_figure:
         ),
     log:
         f"{LOGS}/figure/gap.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("gap_figure"),
+        **step("gap_figure"),
         cfg=pick(" ".join(FILES.dataset_labels)),
-    shell:
-        step("gap-figure", "reports")
 
 
-rule training_figure:
+use rule step as training_figure with:
     input:
         logs=FILES.trained("log.jsonl"),
     output:
@@ -87,16 +75,12 @@ rule training_figure:
         f"{RESULTS}/figures/training.csv",
     log:
         f"{LOGS}/figure/training.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("figure"),
+        **step("figure"),
         cfg=pick(" ".join(FILES.dataset_labels), drawn=FILES.drawn_runs),
-    shell:
-        step("figure", "logs")
 
 
-rule captions_figure:
+use rule step as captions_figure with:
     input:
         metrics=FILES.table_metrics,
     output:
@@ -105,21 +89,17 @@ rule captions_figure:
         f"{LOGS}/figure/{{table}}.log",
     wildcard_constraints:
         table=one_of(FILES.tables_of("captions")),
-    conda:
-        "../../environment.yml"
     params:
-        code=code("captions_figure", *METRIC_MODULES),
+        **step("captions_figure", modules=METRIC_MODULES),
         cfg=pick(
             FILES.table_keys,
             lambda wildcards: FILES.table_rows(wildcards, "given"),
             about="table",
             cells=FILES.table_cells,
         ),
-    shell:
-        step("captions-figure", "metrics")
 
 
-rule sweep_figure:
+use rule step as sweep_figure with:
     input:
         table=f"{RESULTS}/tables/{{table}}.json",
     output:
@@ -128,10 +108,6 @@ rule sweep_figure:
         f"{LOGS}/figure/{{table}}.log",
     wildcard_constraints:
         table=one_of(FILES.tables_of("sweep")),
-    conda:
-        "../../environment.yml"
     params:
-        code=code("figure"),
+        **step("figure"),
         cfg=pick(),
-    shell:
-        step("figure", "table")

@@ -1,8 +1,7 @@
-TRAINING_INPUTS = ("train_captions", "val_captions", "train_features", "val_features")
 RUN = f"{ARTIFACTS}/runs/{{trained}}/{{run}}/s{{seed}}"
 
 
-rule train:
+use rule step as train with:
     input:
         language_model=FILES.language_model(),
         train_captions=f"{ARTIFACTS}/data/{{trained}}/captions.train.jsonl",
@@ -17,24 +16,20 @@ rule train:
     log:
         f"{LOGS}/train/{{trained}}-{{run}}-{{seed}}.log",
     priority: 100
-    conda:
-        "../../environment.yml"
     resources:
         **needs("train"),
     params:
-        code=lambda wildcards: FILES.code_of_run("train", wildcards.run),
+        **step("train", modules=lambda wildcards: FILES.method_modules(wildcards.run)),
         cfg=pick(
             "gpus encoder language_model training",
             lambda wildcards: [f"datasets.{wildcards.trained}.training", *FILES.run_keys(wildcards.run)],
             about="trained run",
             run_seed=lambda wildcards: int(wildcards.seed),
         ),
-    shell:
-        step("train", "language_model", *TRAINING_INPUTS, "pairs", "vocabulary")
 
 
 # What it takes to use a run elsewhere; a job of its own, so that changed settings of decoding train nothing again.
-rule describe_run:
+use rule step as describe_run with:
     input:
         unpack(lambda wildcards: FILES.resources(wildcards.trained, wildcards.run)),
         weights=f"{RUN}/adaptor.safetensors",
@@ -45,10 +40,6 @@ rule describe_run:
         f"{RUN}/run.json",
     log:
         f"{LOGS}/describe_run/{{trained}}-{{run}}-{{seed}}.log",
-    conda:
-        "../../environment.yml"
     params:
-        code=code("describe_run"),
+        **step("describe_run"),
         cfg=pick("generation selection answering", about="trained run", run_seed=lambda wildcards: int(wildcards.seed)),
-    shell:
-        step("describe-run", "weights", "log", "encoder_files", "language_model_files", *RESOURCES)
