@@ -25,6 +25,7 @@ from .scenes import (
     COLOURS,
     EXCHANGES,
     GROUNDS,
+    LOOKS,
     NOUNS,
     NUMBERS,
     ON_GROUND,
@@ -62,18 +63,21 @@ def opt_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
     )
 
 
-def documents(seed: int) -> Iterator[list[str]]:
-    """Endless documents about random `pretrain` scenes of both domains in turn."""
+# The encoder learns two domains; the language model reads the third, too, as it must be able to say all captions.
+ENCODED, READ = sorted(GROUNDS), sorted(LOOKS)
+
+
+def documents(seed: int, domains: Sequence[str] = READ) -> Iterator[list[str]]:
+    """Endless documents about random `pretrain` scenes of some domains in turn."""
     rng = np.random.default_rng(seed)
-    domains = sorted(GROUNDS)
     while True:
         for domain in domains:
             if (scene := draw_scene(domain, rng)).split == "pretrain":
                 yield document(scene, rng)
 
 
-def sample_texts(seed: int, count: int) -> Iterator[str]:
-    stream = documents(seed)
+def sample_texts(seed: int, count: int, domains: Sequence[str] = READ) -> Iterator[str]:
+    stream = documents(seed, domains)
     for _ in range(count):
         yield " ".join(next(stream))
 
@@ -262,7 +266,7 @@ NAMED = {"noun": len(NOUNS), "colour": len(COLOURS), "count": len(NUMBERS), "siz
 WEIGHTS = (1.0, 0.2, 0.2, 0.2)  # of their losses in places: shapes are what is hard to learn
 NAMED_WITH = NAMED | {"noun": 1}  # how many words of a kind a noun can be named with
 OF_FEATURE = (1.0, 3.0, 1.0, 1.0)  # weights of their losses in features: a colour, one of eight, is hardest to bind
-ON = [(domain, ground) for domain in sorted(GROUNDS) for ground in GROUNDS[domain]]
+ON = [(domain, ground) for domain in ENCODED for ground in GROUNDS[domain]]
 
 
 def labels_of(scene: Scene) -> np.ndarray:
@@ -385,7 +389,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> None:
 
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = clip_tokenizer(sample_texts(seed, 4000), settings["vocab_size"])
+    tokenizer = clip_tokenizer(sample_texts(seed, 4000, ENCODED), settings["vocab_size"])
     tokenizer.save_pretrained(out)
     side, width = settings["image_size"], settings["width"]
     model_cfg = {
@@ -406,7 +410,7 @@ def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> None:
     model.logit_scale.requires_grad_(False)  # 1 / 0.07; learnt, it grows, and captions may lie nearer to each other
     naming = Naming(width, side // settings["patch_size"], settings["embed_dim"])
 
-    pairs = [pair for d in sorted(GROUNDS) for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
+    pairs = [pair for d in ENCODED for pair in scenes(d, "pretrain", settings["scenes_per_domain"], seed)]
     drawn = draw_all(pairs, side)
     whiten_patches(model.visual, drawn[:: max(1, len(drawn) // 500)].float() / 127.5 - 1)
     place_patches(model.visual)

@@ -2,8 +2,8 @@
 
 A scene is a ground with three to six groups of objects on it. Two domains share the objects but
 differ in look, grounds and wording: `daylight` (filled shapes on bright grounds) and `chalk`
-(outlines on dark surfaces). A third, `retold`, has the scenes of `daylight` in the words of
-`chalk`; no model was pretrained on it. Each caption tells only part of its scene.
+(outlines on dark surfaces). A third, `retold`, has the scenes of `daylight` in words like those of
+`chalk`; the encoder was not pretrained on it. Each caption tells only part of its scene.
 """
 
 import hashlib
