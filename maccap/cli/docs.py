@@ -7,7 +7,7 @@ from ..core.artifacts import decoded, write_text
 from ..core.errors import ConfigError, DataError
 from ..core.project import default_profile
 from ..figures.method import method_figure
-from ..graph.rules_page import rules_page
+from ..graph.rules_page import rules_page, rules_svg
 from ..report.api import api_page
 from ..report.docs import filled
 from .costs import costs_page
@@ -17,6 +17,7 @@ WRITTEN = {
     Path("docs/costs.md"): costs_page,
     Path("docs/method.svg"): method_figure,
     Path("docs/rules.md"): rules_page,
+    Path("docs/rules.svg"): rules_svg,
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -14,6 +15,7 @@ from .settings import GapSettings
 from .similarity import FOLDS, deal, first_captions, pair_cosines
 from .statistics import gap_statistics
 
+SAME = 1e-5  # in a component of features of length 1
 SHOWN = 150  # images, and as many captions, in the plane of each repair
 
 
@@ -32,7 +34,7 @@ def gap_report(
         memory: other captions' features [M, d] for the memory projection, which is left out without.
 
     Raises:
-        DataError: fewer than five images, or one without a caption.
+        DataError: fewer than five images, or one without a caption, or the same gap at every image.
     """
     images = image_side(batches, text, image_row, settings)
     count = len(images.global_)
@@ -42,6 +44,10 @@ def gap_report(
         raise DataError("an image has no caption: the image features belong to other captions; delete and run again")
     folds = deal(count, settings.seed)
     gap = gap_vectors(images.global_, text, image_row).numpy()
+    if np.ptp(gap, axis=0).max() < SAME:
+        raise DataError(
+            "image and captions differ by the same at every image, as where all are equal: give images that differ"
+        )
     plane, captions = _common_plane(images.global_, text), first_captions(image_row)
     effect, planes, histograms = {}, {}, {}
     for name, repair in repairs(images, text, image_row, memory, settings).items():

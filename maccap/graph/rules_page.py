@@ -1,21 +1,23 @@
-"""docs/rules.md: the rules of the default profile as a diagram and a table, from Snakemake's own plan."""
+"""docs/rules.md and its figure: the rules of the default profile, from Snakemake's own plan."""
 
 import ast
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..core.project import default_profile, own
-from .snakemake_graph import read_graph
+from ..figures.rules import rules_figure
+from .snakemake_graph import GraphJob, read_graph
 
+ENDS = ("report", "manifest")  # which read what all others make for a reader
 PAGE = """# The workflow's rules
 
-The rules of the profile `{profile}`, in a box for each file of `workflow/rules/` that has them. An arrow means "is
-read by". It is left out where others lead the same way: the report reads every table, too. Other profiles have more
-rules, such as those that download. `maccap docs` writes this page from Snakemake's plan and the steps' descriptions.
+![The rules of the profile {profile}: an arrow where one reads another](rules.svg)
 
-```mermaid
-flowchart TB
-{lines}
-```
+The rules of the profile `{profile}`; the colour says which file of `workflow/rules/` has a rule. An arrow means "is
+read by". It is left out where others lead the same way: `evaluate` reads captions, too. `report` and `manifest` are not
+drawn: they read all that is made for a reader. Other profiles have more rules, such as those that download. `maccap
+docs` makes this page and the figure from Snakemake's plan and the steps' descriptions.
 
 | rule | step | what it does |
 |---|---|---|
@@ -29,25 +31,37 @@ def rules_page() -> str:
     Raises:
         ConfigError: Snakemake cannot plan.
     """
+    steps = dict.fromkeys(f"| {job.rule} | `{job.step}` | {_described(job.step)} |" for job in _jobs())
+    return PAGE.format(profile=default_profile(), steps="\n".join(steps))
+
+
+def rules_svg() -> str:
+    """Its figure; raises as `rules_page` does."""
+    return rules_figure(rules_graph())
+
+
+def rules_graph() -> Any:
+    """Rules as a DiGraph from each to those that read it, but for short cuts and `ENDS`; `file` of each has it.
+
+    Raises:
+        ConfigError: Snakemake cannot plan.
+    """
     import networkx as nx
 
-    profile = default_profile()
-    jobs = read_graph(profile).jobs
-    rule = {job.provenance: job.rule for job in jobs}
+    rule = {job.provenance: job.rule for job in _jobs()}
     reads = nx.DiGraph()
-    reads.add_nodes_from(rule.values())
-    reads.add_edges_from((rule[above], job.rule) for job in jobs for above in job.upstream if rule[above] != job.rule)
-    boxes: dict[str, dict[str, None]] = {}
-    for job in jobs:
-        boxes.setdefault(job.file, {})[job.rule] = None
-    lines = []
-    for box, rules in boxes.items():
-        lines += [f"  subgraph {box}", *(f"    {name}_rule[{name}]" for name in rules), "  end"]
-    for name, below in nx.transitive_reduction(reads).adjacency():
-        if below:
-            lines.append(f"  {name}_rule --> {' & '.join(f'{other}_rule' for other in sorted(below))}")
-    steps = dict.fromkeys(f"| {job.rule} | `{job.step}` | {_described(job.step)} |" for job in jobs)
-    return PAGE.format(profile=profile, lines="\n".join(lines), steps="\n".join(steps))
+    for job in _jobs():
+        reads.add_node(job.rule, file=job.file)
+        reads.add_edges_from((rule[above], job.rule) for above in job.upstream if rule[above] != job.rule)
+    graph = nx.transitive_reduction(reads)
+    graph.add_nodes_from(reads.nodes(data=True))
+    graph.remove_nodes_from(ENDS)
+    return graph
+
+
+@cache
+def _jobs() -> list[GraphJob]:
+    return read_graph(default_profile()).jobs
 
 
 def _described(step: str) -> str:

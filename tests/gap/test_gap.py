@@ -339,6 +339,18 @@ def test_too_few_images_or_an_image_without_captions_are_refused(world, count, c
         gap_report([images.rows(slice(0, count))], text[there], rows[there], memory, SETTINGS)
 
 
+@pytest.mark.parametrize("same", ["images and captions", "image as its caption"])
+def test_a_gap_that_is_the_same_at_every_image_is_refused_not_written_as_nan(world, same):
+    images, *_ = world
+    rows = torch.arange(60)
+    text = images.global_ if same == "image as its caption" else images.global_[1:2].expand(60, -1)
+    of_images = images if same == "image as its caption" else images.rows(torch.zeros(60, dtype=torch.long))
+    with pytest.raises(DataError, match="give images that differ"):
+        gap_report([of_images], text, rows, None, SETTINGS)
+    one_other = torch.cat([text[:1].roll(1, dims=1), text[1:]])
+    json.dumps(gap_report([of_images], one_other, rows, None, SETTINGS), allow_nan=False)
+
+
 # --- tables ----------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def files(report, tmp_path):
