@@ -57,7 +57,7 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> float:
             continue
         low, high = interval(METRIC, aligned_statistics(results.by_seed, METRIC), seed=cfg["seed"])
         mean = means[experiment] = float(results.whole[METRIC].mean())
-        right = max(right, 1.05 * high, 1.6 * mean if at_home else 0.0)  # room for the words beside the lines
+        right = max(right, 1.05 * high)
         ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]
         colour = COLOURS[1] if experiment == "maccap" else COLOURS[0]
         axes.errorbar([mean], [row], xerr=ends, fmt="o", color=colour, capsize=3, ms=4)
@@ -65,6 +65,7 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> float:
     shown = {ends: part for ends, part in PARTS.items() if at_home and means.keys() >= set(ends)}
     for row, ((begin, end), part) in enumerate(shown.items(), start=len(own)):
         axes.plot([means[begin], means[end]], [row, row], "|-", color="0.4", lw=1)
-        axes.text(max(means[begin], means[end]), row, f"  {part}", fontsize=7, va="center", color="0.25")
+        left = min(means[begin], means[end])
+        axes.text(left, row, f"{part}  ", fontsize=7, ha="right", va="center", color="0.25")
     axes.set_ylim(len(own) + len(shown) - 0.5, -0.5)
     return right

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from ..tables.table import Source
+from ..tables.table import BOUND, DIFFERENCE, MEAN, Source
 from .cells import Number
 from .chain import ABSENT, CHANGED, MISSING, Chain, ChainJob
 
 WIDTH = 100
 DIGITS, LONGEST = 12, 80  # of a sha256, and characters of a setting; --json has all
 KINDS = {
-    "mean": "mean", "difference": "mean of paired differences (first half minus second)",
-    "bound": "end of the 95 % bootstrap interval",
+    MEAN: "mean", DIFFERENCE: "mean of paired differences (first half minus second)",
+    BOUND: "end of the 95 % bootstrap interval",
 }  # fmt: skip
 REMARKS = {
     ABSENT: "absent, as git has only their records",
@@ -70,7 +70,8 @@ def origin_text(found: Number) -> str:
     spread = " ± standard deviation" if found.cell.sd is not None else ""
     over = f", n = {found.cell.n}" if found.cell.n > 1 else ""
     columns = ", ".join(dict.fromkeys(source.column for source in found.cell.sources))
-    return f"{KINDS[found.cell.kind]}{spread} of {columns}{over}; {verdict}"
+    kind = "value" if found.cell.kind == MEAN and len(found.cell.sources) == 1 else KINDS[found.cell.kind]
+    return f"{kind}{spread} of {columns}{over}; {verdict}"
 
 
 def common_circumstances(chain: Chain) -> dict[str, str]:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from maccap.core.project import read_config
 from maccap.training.loss import reconstruction_loss
 from maccap.world import pretraining
 from maccap.world.scenes import COLOURS, NOUNS, scenes, tell, word
+from tests.helpers import ROOT
 from tests.helpers.tiny import CLIP, LM, tiny_lm
 
 
@@ -224,3 +226,14 @@ def test_a_model_pretrained_again_in_the_same_folder_has_the_same_bytes(pretrain
         pretrain(tmp_path, settings, 7)
         made.append((tmp_path / weights).read_bytes())
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(("model", "shipped"), [("clip", "clip-scenes"), ("lm", "opt-scenes")])
+def test_the_shipped_tokenizers_are_what_the_recipe_makes(model, shipped, tmp_path):
+    config = read_config("world")
+    size, seed = config["pretraining"][model]["vocab_size"], config["seed"]
+    domains = pretraining.ENCODED if model == "clip" else pretraining.READ
+    make = pretraining.clip_tokenizer if model == "clip" else pretraining.opt_tokenizer
+    make(pretraining.sample_texts(seed, 4000, domains), size).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "maccap/world/weights" / shipped / name).read_bytes()
