@@ -53,8 +53,9 @@ def rules_graph() -> Any:
     for job in _jobs():
         reads.add_node(job.rule, file=job.file)
         reads.add_edges_from((rule[above], job.rule) for above in job.upstream if rule[above] != job.rule)
-    graph = nx.transitive_reduction(reads)
+    graph = nx.DiGraph()
     graph.add_nodes_from(reads.nodes(data=True))
+    graph.add_edges_from(sorted(nx.transitive_reduction(reads).edges))
     graph.remove_nodes_from(ENDS)
     return graph
 
