@@ -22,27 +22,40 @@ Definition = ast.ClassDef | ast.FunctionDef
 
 
 def api_page() -> str:
-    """The page: every stable name, and behind each the classes of its module that it returns."""
+    """The page: every stable name, and behind each the classes of this package that it returns."""
     known = set(_MODULES)
     table, lines = ["| name | what it is |", "|---|---|"], []
     for name, place in _MODULES.items():
-        module = _module(PACKAGE.joinpath(*place.strip(".").split(".")))
-        table.append(f"| [`{name}`](#{name.lower()}) | {_doc(module[name])[0]} |")
-        names = [name]
-        for told in names:
-            depth = 2 if told == name else 3
-            lines += [f"{'#' * depth} `{told}`", "", *_told(module[told]), ""]
-            for method in _public(module[told]):
+        path = PACKAGE.joinpath(*place.strip(".").split(".")).with_suffix(".py")
+        table.append(f"| [`{name}`](#{name.lower()}) | {_doc(_module(path)[name])[0]} |")
+        places = {name: path}
+        for told in (names := [name]):
+            node, depth = _module(places[told])[told], 2 if told == name else 3
+            lines += [f"{'#' * depth} `{told}`", "", *_told(node), ""]
+            for method in _public(node):
                 lines += [f"{'#' * (depth + 1)} `{told}.{method.name}`", "", *_told(method), ""]
-            new = [found for found in _returned(module[told]) if found in module and found not in known]
+            new = {
+                found: home for found in _returned(node) if (home := _home(found, places[told])) and found not in known
+            }
             known.update(new)
+            places |= new
             names += new
     return "\n".join([HEAD, *table, "", *lines]).rstrip("\n") + "\n"
 
 
 def _module(path: Path) -> dict[str, Definition]:
     """What a module defines."""
-    return {node.name: node for node in _parsed(path.with_suffix(".py")) if isinstance(node, Definition)}
+    return {node.name: node for node in _parsed(path) if isinstance(node, Definition)}
+
+
+def _home(name: str, path: Path) -> Path | None:
+    """The file of this package that defines a name which a module defines or imports; None if another package does."""
+    if name in _module(path):
+        return path
+    for node in _parsed(path):
+        if isinstance(node, ast.ImportFrom) and node.level and name in [alias.name for alias in node.names]:
+            return path.parents[node.level - 1].joinpath(*(node.module or "").split(".")).with_suffix(".py")
+    return None
 
 
 def _parsed(path: Path) -> list[ast.stmt]:

@@ -1,6 +1,7 @@
 """Pages show what stands in the results, between their marks."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,12 @@ def test_the_page_of_the_stable_names_has_each_with_what_its_docstring_says() ->
         for parameter in list(inspect.signature(value).parameters.values()):
             assert f"{parameter.name}: " in section
     assert "#### `Run.caption`" in sections["load_run"], "what it returns is told, too"
+
+
+def test_every_class_of_this_package_that_a_stable_name_returns_has_a_place_on_that_page() -> None:
+    page = WRITTEN[Path("docs/api.md")]()
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "maccap").rglob("*.py"))
+    classes = set(re.findall(r"^class (\w+)", code, re.MULTILINE))
+    returned = classes & set(re.findall(r"\w+", " ".join(re.findall(r" -> (.*)$", page, re.MULTILINE))))
+    assert {"ImageCaption", "ImageFeatures", "Run", "VqaAccuracy"} <= returned
+    assert returned == {name for name in returned if f"# `{name}`\n" in page}
