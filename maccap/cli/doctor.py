@@ -137,8 +137,8 @@ def _models(config: dict[str, Any]) -> Iterator[Check]:
 def _gpus(wanted: int, machine: Machine, expected: Estimate) -> Check:
     here = len(machine.gpus)
     hours = f"about {expected.gpu_seconds / 3600:,.0f} GPU hours (estimate, assuming {ASSUMED})"
-    if here > 1:
-        hours += f", on {here} GPUs {expected.wall_seconds(here) / 3600:,.0f} h"
+    several = here if here > 1 else 4
+    hours += f", on {several} GPUs {expected.wall_seconds(several) / 3600:,.0f} h"
     if wanted == 0:
         return Check(True, f"no GPU (`gpus` is 0), though it is {hours}")
     if here >= wanted:

@@ -67,6 +67,7 @@ def test_a_good_machine_can_run_everything_on_one_screen(project, monkeypatch, c
     ("change", "profile", "said"),
     [
         ({"gpus": []}, "paper", "1 GPU for each job, 0 here; about 186 GPU hours"),
+        ({"gpus": []}, "paper", "on 4 GPUs 47 h"),
         ({"java_version": 17}, "paper", "Java 8 or 11 for SPICE: put one first on PATH"),
         ({"memory": 4 * 10**9}, "paper", "8.0 GB of memory for SPICE: use a larger machine"),
         (
