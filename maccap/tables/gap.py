@@ -199,7 +199,7 @@ def _fits(about: dict[str, float], effect: float, little: float) -> str:
     """How a measure compares with its simulated counterpart: within two standard deviations, by little, or not."""
     if abs(about["value"] - about["expected"]) <= 2 * about["sd"]:
         return "cannot be told from Gaussian"
-    return "are nearly Gaussian" if effect < little else "are not Gaussian"
+    return "differ little from Gaussian" if effect < little else "are not Gaussian"
 
 
 def _best_repairs(name: str, repairs: dict[str, Any]) -> str:
