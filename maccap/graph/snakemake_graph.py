@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigError, flat
+from ..core.errors import ConfigError, EnvironmentProblem, flat
 from ..core.project import config_files, default_profile
 from ..core.records import record_path
-from ..lineage.snakemake_records import snakemake_record
+from ..lineage.snakemake_private import planned, snakemake_record
 from .rules import listed
 
 
@@ -53,6 +53,7 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
 
     Raises:
         ConfigError: Snakemake cannot plan.
+        EnvironmentProblem: another version of Snakemake, which plans by other names.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.settings.enums import Quietness, RerunTrigger
@@ -66,10 +67,9 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         try:
             workflow = api.workflow(ResourceSettings(), config, no_cache_at_home, snakefile=Path("Snakefile"))
-            # The API offers planning only as part of a run; the private calls are the first steps of its own.
-            planner = workflow.dag(as_in_default_profile).workflow_api._workflow
-            planner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
-            planner._build_dag()
+            planner = planned(workflow, as_in_default_profile)  # the API offers planning only as part of a run
+        except EnvironmentProblem:
+            raise
         except Exception as error:
             raise ConfigError(f"Snakemake cannot plan profile {profile}: {flat(error)}") from error
         configs = [str(Path(path).resolve().relative_to(Path.cwd())) for path in planner.configfiles]

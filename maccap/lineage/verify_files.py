@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.artifacts import stays_inside
 from ..core.records import Record, record_path, size_of
 from ..data.folders import folder_hash
-from .snakemake_records import snakemake_record
+from .snakemake_private import snakemake_record
 from .verify_project import Outcome, Project
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")

@@ -7,7 +7,7 @@ checkout has, the configuration and Snakemake's records.
 from ..core.artifacts import sha256, write_text
 from ..core.job import Job
 from ..core.records import Records
-from ..lineage.snakemake_records import snakemake_record
+from ..lineage.snakemake_private import snakemake_record
 
 
 def run(job: Job) -> None:

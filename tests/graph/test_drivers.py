@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from maccap.graph.pipeline import own_folders
-from maccap.lineage.snakemake_records import snakemake_record
+from maccap.lineage.snakemake_private import snakemake_record
 from tests.helpers import ROOT, wait_for
 from tests.helpers.checkout import Checkout, make_checkout, ran, restored
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maccap.core.records import Records
-from maccap.lineage.snakemake_records import snakemake_record
+from maccap.lineage.snakemake_private import snakemake_record
 from tests.helpers import ROOT
 from tests.helpers.checkout import Checkout
 from tests.helpers.small_project import TABLES, list_everything, results

@@ -29,7 +29,7 @@ from maccap.core.errors import EnvironmentProblem
 from maccap.core.records import Code, OutputFile, Record, Records
 from maccap.lineage.crate import write_crate
 from maccap.lineage.crate_files import listing
-from maccap.lineage.snakemake_records import snakemake_record
+from maccap.lineage.snakemake_private import snakemake_record
 from maccap.lineage.verify import opened, quick, run, verify
 from maccap.lineage.verify_checkout import code, config, dvc_lock
 from maccap.lineage.verify_crate import crate
