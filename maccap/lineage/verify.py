@@ -102,6 +102,5 @@ def _as_text(project: Project, outcomes: list[Outcome]) -> str:
     rows = [[outcome.check, len(outcome.files), len(outcome.findings)] for outcome in outcomes]
     table = tabulate(rows, headers=["check", "files", "findings"], tablefmt="github")
     verdict = f"{len(findings)} findings" if findings else "all is as the records say"
-    return "\n".join(
-        [*findings, *[""] * bool(findings), *notes, "", table, "", f"profile {project.profile}: {verdict}"]
-    )
+    named = [*findings, ""] if findings else []
+    return "\n".join([*named, *notes, "", table, "", f"profile {project.profile}: {verdict}"])

@@ -70,8 +70,8 @@ def read_reported(path: Path | str) -> list[Reported]:
 def _reported(line: Mapping[str, str], place: str) -> Reported:
     if None in line or None in line.values():
         raise DataError(f"{place}: it must have {len(COLUMNS)} fields; put a field that holds a comma in quotes")
-    needed = ["method", "trained_on", "tested_on", "metric"] + ["source", "evidence"] * bool(line["value"])
-    for name in needed:
+    of_value = ["source", "evidence"] if line["value"] else []
+    for name in ("method", "trained_on", "tested_on", "metric", *of_value):
         if not line[name].strip():
             raise DataError(f"{place}: {name} is empty; give it, or remove the line")
     known = [*metric_names(), VQA]
@@ -186,9 +186,9 @@ def _setting(entry: Reported, names: dict[str, str]) -> str:
 
 def _rules(cfg: dict[str, Any]) -> list[str]:
     tolerance = cfg["reported.tolerance"]
-    reduced = ["Reduced run, not the paper's data and models: nothing here counts as reproduced."]
+    reduced = "Reduced run, not the paper's data and models: nothing here counts as reproduced."
     return [
-        *reduced * cfg["reduced"],
+        *([reduced] if cfg["reduced"] else []),
         f"95 % interval: {RESAMPLES} bootstrap resamples of the images, the same ones for all seeds; CIDEr keeps the "
         "document frequencies of the whole set.",
         f"Reproduced: the mean over seeds differs from the reported value by at most {tolerance:g} (or half a unit of "

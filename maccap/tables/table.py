@@ -200,7 +200,7 @@ def to_latex(table: Table, name: str, usual: Sequence[str], bold: Collection[tup
         interval = latex.escape(f" [{', '.join(ends)}]") if any(ends) else ""
         return latex.number(mean, (*row.labels, own[0]) in bold) + interval
 
-    heads = [table.headers[-1], *(own[0] + " [95 %]" * bool(own[1:]) for own in columns)]
+    heads = [table.headers[-1], *(f"{own[0]} [95 %]" if own[1:] else own[0] for own in columns)]
     body = [
         (title, [[latex.escape(row.labels[-1]), *(data(row, own) for own in columns)] for row in rows])
         for title, rows in blocks(table)
