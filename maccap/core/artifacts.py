@@ -17,6 +17,9 @@ from typing import Any
 from .errors import FULL, READ_ONLY, REMEDIES, DataError, EnvironmentProblem, MaccapError
 
 ANEW = "if it was downloaded, delete it and run again to download it anew"
+UNREADABLE = (
+    errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO,
+)  # fmt: skip
 POINTER = b"version https://git-lfs.github.com/spec/"
 HTML = re.compile(
     rb"\s*(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL
@@ -185,11 +188,11 @@ def reading(path: Path | str, fault: str = "damaged or cut short", advice: str =
         made = str(path).startswith(("artifacts/", "results/"))
         rule = ", or let `snakemake` make it, with the --configfile of its profile" if made else ""
         raise DataError(f"{path}: no such file; check the path{rule}") from error
-    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
+        if isinstance(error, OSError) and error.errno in UNREADABLE:
+            raise DataError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
         why = disguised(path) or f"{type(error).__name__}: {error}"
         raise DataError(f"{path}: {fault} ({why}); {advice}") from error
 

@@ -148,7 +148,7 @@ def read_run(folder: Path) -> RunFile:
         return RunFile.model_validate_json(json.dumps(read_json(path)))
     except ValidationError as error:
         fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
+        place = ".".join(map(str, fault["loc"])) or "as a whole"
         raise DataError(f"{path}: {place}: {fault['msg']}; run the workflow again, which writes it") from error
 
 

@@ -351,6 +351,8 @@ def test_a_missing_file_is_named(tmp_path: Path, reader: str) -> None:
     path = tmp_path / "nowhere" / "file.json"
     refuses(lambda: READERS[reader][0](path), str(path), "no such file", "check the path")
     refuses(lambda: READERS[reader][0](tmp_path), str(tmp_path), "cannot be opened", "check the path")
+    (loop := tmp_path / "loop.json").symlink_to(loop)
+    refuses(lambda: READERS[reader][0](loop), str(loop), "cannot be opened", "check the path")
 
 
 ZIP = zipped({"captions.json": COCO})

@@ -175,6 +175,7 @@ def set_in(folder: Path, section: str, key: str, value: object) -> None:
         (lambda run: (run / "adaptor.safetensors").unlink(), "adaptor.safetensors is not there .*crates.*copy it"),
         (lambda folder: (folder / "run.json").write_text("{}"), "run.json: method: Field required"),
         (lambda folder: (folder / "run.json").write_text("{"), "run.json: not valid JSON"),
+        (lambda folder: (folder / "run.json").write_text("null"), "run.json: as a whole: Input should be an object"),
         (lambda folder: set_in(folder, "training", "epochs", "x"), "run.json: training.epochs: Input"),
         (lambda folder: set_in(folder, "generation", "beams", 0), "run.json: generation.beams: Input"),
     ],
