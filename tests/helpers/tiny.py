@@ -10,7 +10,7 @@ from maccap.core.settings import GenerationSettings, SelectionSettings, Training
 from maccap.data.captions import Caption, write_captions
 from maccap.data.features import ids_of, write_store
 from maccap.models.language_model import LanguageModel
-from maccap.world.pretraining import opt_tokenizer, pretrain_clip, pretrain_lm, sample_texts
+from maccap.world.pretraining import ENCODED, opt_tokenizer, pretrain_clip, pretrain_lm, sample_texts
 from tests.helpers import ROOT
 
 SHIPPED = ROOT / "maccap" / "world" / "weights"
@@ -35,7 +35,7 @@ SELECTION = SelectionSettings(draws=3, clipscore_prompt="")
 def tiny_lm(seed: int = 0) -> LanguageModel:
     """An untrained OPT with the embedded world's tokenizer."""
     torch.manual_seed(seed)
-    tokenizer = opt_tokenizer(sample_texts(seed, 200), 512)
+    tokenizer = opt_tokenizer(sample_texts(seed, 200, ENCODED), 512)
     config = OPTConfig(
         vocab_size=len(tokenizer), hidden_size=32, word_embed_proj_dim=32, ffn_dim=64, num_hidden_layers=2,
         num_attention_heads=2, max_position_embeddings=64, init_std=0.2, bos_token_id=2, eos_token_id=2, pad_token_id=1,
