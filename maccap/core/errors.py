@@ -2,6 +2,7 @@
 
 import errno
 import tempfile
+from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -38,6 +39,12 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether it is an error of Python, torch or the loader of libraries, on a CPU or a GPU, that says so."""
     told = ("out of memory", "can't allocate memory", "failed to map segment", "cannot allocate memory")
     return isinstance(error, MemoryError) or any(words in str(error) for words in told)
+
+
+def first_fault(error: Any) -> str:
+    """Where pydantic's first error is, and what it is."""
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc'])) or 'as a whole'}: {fault['msg']}"
 
 
 def flat(text: object) -> str:

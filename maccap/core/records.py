@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from .. import __version__
 from .allocation import cores, slurm_job
 from .artifacts import sha256, write_text
-from .errors import DataError, EnvironmentProblem, flat
+from .errors import DataError, EnvironmentProblem, first_fault, flat
 from .job import Job
 from .strict import Strict
 
@@ -160,9 +160,7 @@ def read_record(path: Path | str) -> Record:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); run the job again that makes it") from error
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "as a whole"
-        raise DataError(f"{path}: not a record ({place}: {fault['msg']}); run the job again that makes it") from error
+        raise DataError(f"{path}: not a record ({first_fault(error)}); run the job again that makes it") from error
 
 
 class Records:

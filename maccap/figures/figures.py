@@ -1,5 +1,6 @@
 """Figures: what all have in common, the training curves, and metrics over a setting."""
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,23 @@ STYLE: Any = {
     "text.parse_math": False,  # a label may hold $
 }  # fmt: skip
 COLOURS = ("#2166ac", "#d6604d", "#1b7837", "#762a83", "#8c510a", "#4d4d4d")
+
+
+def canvas(width: float, height: float) -> tuple[Any, Any]:
+    """A figure in inches with axes all over it, on which y grows downwards."""
+    figure = plt.figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def svg(figure: Any) -> str:
+    """A figure as SVG, without a date; it is closed."""
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return drawn.getvalue()
 
 
 def save(figure: Any, outputs: list[Path], dpi: int = 160) -> None:

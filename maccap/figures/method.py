@@ -1,13 +1,12 @@
 """The method as one figure: training on the left, inference on the right, what both share across."""
 
-import io
 from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
 
 from ..core.settings import GenerationSettings, SelectionSettings, TrainingSettings
-from .figures import STYLE
+from .figures import STYLE, canvas, svg
 
 # Inches; y grows downwards.
 WIDTH, HEIGHT, LEFT, RIGHT, NARROW, WIDE = 6.8, 8.2, 1.75, 5.05, 2.9, 6.2
@@ -20,10 +19,7 @@ def method_figure() -> str:
     """The figure as SVG; how many copies, draws and subregions it tells of are the defaults, as released."""
     copies, draws, subregions = TrainingSettings().copies, SelectionSettings().draws, GenerationSettings().subregions
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(WIDTH, HEIGHT))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
-        axes.set_axis_off()
+        figure, axes = canvas(WIDTH, HEIGHT)
         for x, heading in ((LEFT, "Training, on text alone"), (RIGHT, "Inference, on an image")):
             axes.text(x, 0.25, heading, ha="center", va="center", size=13, weight="bold")
         shared = [
@@ -62,10 +58,7 @@ def method_figure() -> str:
         for x, colour, meaning in ((0.4, FROZEN, "frozen"), (1.4, LEARNS, "learns"), (2.4, PLAIN, "data")):
             axes.add_patch(plt.Rectangle((x, 7.8), 0.22, 0.22, fc=colour, ec="0.3"))
             axes.text(x + 0.32, 7.91, meaning, va="center", size=11)
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-        plt.close(figure)
-    return drawn.getvalue()
+        return svg(figure)
 
 
 def _box(axes: Any, x: float, y: float, text: str, colour: str = PLAIN, width: float = NARROW) -> Ends:

@@ -1,6 +1,5 @@
 """The workflow's rules as one figure, from top to bottom: boxes in layers, and an arrow where one reads another."""
 
-import io
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -9,7 +8,7 @@ import networkx as nx
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
-from .figures import STYLE
+from .figures import STYLE, canvas, svg
 
 # Inches; y grows downwards.
 WIDTH, ROW, HEIGHT, LETTER, MARGIN, APART = 7.2, 0.78, 0.34, 0.089, 0.2, 0.16
@@ -29,10 +28,7 @@ def rules_figure(graph: Any) -> str:
     files = dict(zip(dict.fromkeys(nx.get_node_attributes(graph, "file").values()), FILLS, strict=False))
     height = ROW * len(layers) + 0.45
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
-        axes.set_axis_off()
+        figure, axes = canvas(WIDTH, height)
         for (above, below), line in lines.items():
             points = [(x[name], y[name]) for name in line]
             axes.add_patch(_arrow(points, f"{above}->{below}"))
@@ -44,10 +40,7 @@ def rules_figure(graph: Any) -> str:
             left = 0.15 + at * (WIDTH - 0.2) / len(files)
             axes.add_patch(plt.Rectangle((left, height - 0.3), 0.18, 0.18, fc=colour, ec="0.3"))
             axes.text(left + 0.24, height - 0.21, file, va="center", size=10)
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-        plt.close(figure)
-    return drawn.getvalue()
+        return svg(figure)
 
 
 def layered(graph: Any) -> tuple[list[list[Any]], dict[tuple[str, str], list[Any]]]:

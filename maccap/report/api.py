@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from .. import _MODULES
@@ -58,6 +59,7 @@ def _home(name: str, path: Path) -> Path | None:
     return None
 
 
+@cache
 def _parsed(path: Path) -> list[ast.stmt]:
     return ast.parse(path.read_text(encoding="utf-8")).body
 

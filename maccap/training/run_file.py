@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from ..core.artifacts import read_json
-from ..core.errors import DataError
+from ..core.errors import DataError, first_fault
 from ..core.settings import AnsweringSettings, GenerationSettings, SelectionSettings, TrainingSettings
 from ..core.strict import Strict
 from ..methods.registry import needs
@@ -147,9 +147,7 @@ def read_run(folder: Path) -> RunFile:
     try:
         return RunFile.model_validate_json(json.dumps(read_json(path)))
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "as a whole"
-        raise DataError(f"{path}: {place}: {fault['msg']}; run the workflow again, which writes it") from error
+        raise DataError(f"{path}: {first_fault(error)}; run the workflow again, which writes it") from error
 
 
 def _last_line(log: Path) -> dict[str, Any]:
