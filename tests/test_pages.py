@@ -81,7 +81,10 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         pytest.skip("needs mkdocs: run `make docs` once, which installs docs/requirements.lock")
     built = subprocess.run([program, "build", "--strict", "--site-dir", tmp_path], cwd=ROOT, capture_output=True)
     assert built.returncode == 0, built.stderr.decode()
-    assert 'class="mermaid"' in (tmp_path / "architecture/index.html").read_text(encoding="utf-8")
+    assert 'src="../architecture.svg"' in (tmp_path / "architecture/index.html").read_text(encoding="utf-8")
+    for page in tmp_path.rglob("*.html"):
+        fetched = re.findall(r'src="(https?:[^"]*)|class="mermaid"', page.read_text(encoding="utf-8"))
+        assert not fetched, f"{page}: a reader without internet misses it, and the theme fetches Mermaid elsewhere"
     assert "site.css" in (tmp_path / "index.html").read_text(encoding="utf-8"), "keys in tables stay whole"
 
 

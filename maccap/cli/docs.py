@@ -6,6 +6,7 @@ from pathlib import Path
 from ..core.artifacts import decoded, write_text
 from ..core.errors import ConfigError, DataError
 from ..core.project import default_profile
+from ..figures.architecture import architecture_figure
 from ..figures.method import method_figure
 from ..graph.rules_page import rules_page, rules_svg
 from ..report.api import api_page
@@ -14,6 +15,7 @@ from .costs import costs_page
 
 WRITTEN = {
     Path("docs/api.md"): api_page,
+    Path("docs/architecture.svg"): architecture_figure,
     Path("docs/costs.md"): costs_page,
     Path("docs/method.svg"): method_figure,
     Path("docs/rules.md"): rules_page,

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import spare, write_json
+from ..core.artifacts import files_below, spare, write_json
 from ..core.errors import DataError
 from ..core.project import default_profile
 from ..data.predictions import holds_answers, official_results, read_answers, read_predictions
@@ -37,7 +37,8 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _files(profile: str) -> list[Path]:
     folder = Path("artifacts", profile)
-    found = sorted(path for kind in ("predictions", "answers") for path in (folder / kind).rglob("*.jsonl.gz"))
+    below = [path for kind in ("predictions", "answers") for path in files_below(folder / kind).values()]
+    found = sorted(path for path in below if path.name.endswith(".jsonl.gz"))
     if not found:
         raise DataError(f"{folder}: no predictions; run `snakemake --cores all` first, or name files")
     return found

@@ -221,8 +221,19 @@ def read_json(path: Path | str) -> Any:
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """All files below a folder by their names in it, with `/`, in the order of their paths."""
-    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    """All files below a folder by their names in it, with `/`, in the order of their paths; links are followed.
+
+    Raises:
+        DataError: a folder cannot be read. One that is missing is empty.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror}); repair it, or take it out")
+
+    walk = os.walk(folder, onerror=refuse, followlinks=True)
+    found = sorted(Path(place, name) for place, _, names in walk for name in names)
+    return {path.relative_to(folder).as_posix(): path for path in found if path.is_file()}
 
 
 def sha256(path: Path | str) -> str:

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from .. import __version__
 from .allocation import cores, slurm_job
-from .artifacts import sha256, write_text
+from .artifacts import files_below, sha256, write_text
 from .errors import DataError, EnvironmentProblem, first_fault, flat
 from .job import Job
 from .strict import Strict
@@ -145,8 +145,8 @@ def write_record(step: str, job: Job, started: datetime, command: str | None = N
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    files = files_below(path).values() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def read_record(path: Path | str) -> Record:
@@ -177,10 +177,14 @@ class Records:
 
     @cached_property
     def by_path(self) -> dict[str, Record]:
-        """Every record that can be read, by its path relative to the root, sorted."""
+        """Every record that can be read, by its path relative to the root, sorted.
+
+        Raises:
+            DataError: a folder cannot be read.
+        """
         found = {}
-        files = [file for folder in MADE_IN for file in (self.root / folder).rglob(f"*{RECORD_SUFFIX}")]
-        for path in sorted(str(file.relative_to(self.root)) for file in files):
+        names = [f"{folder}/{name}" for folder in MADE_IN for name in files_below(self.root / folder)]
+        for path in sorted(name for name in names if name.endswith(RECORD_SUFFIX)):
             try:
                 found[path] = read_record(self.root / path)
             except DataError as error:

@@ -30,7 +30,7 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
         with suppress(DataError):
             hashes = read_json(known)
     now: dict[str, list[int | str]] = {}
-    names = sorted(_names(Path(folder)))
+    names = sorted(names_below(Path(folder)))
     for name in progress(names, f"reading {folder}", len(names)) if len(names) > 5000 else names:
         path = Path(folder, name)
         before = hashes.get(str(path), [])
@@ -47,7 +47,12 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _names(folder: Path) -> Iterator[str]:
+def names_below(folder: Path) -> Iterator[str]:
+    """Names of all files below a folder, but those that start with a dot or lie in such a folder; links are followed.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith("."))

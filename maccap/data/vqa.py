@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigError, DataError
+from ..core.errors import ConfigError, DataError, flat
 from .archives import expecting, read_member_json
 from .captions import ImageEntry
 from .checks import check_id, check_text, check_unique
@@ -103,7 +103,9 @@ def _check_release(path: Path | str, content: dict[str, Any], rows: list[dict[st
     if version is None and content.get("data_type") == "mscoco" and rows:
         version = "1.0" if all(row["question_id"] // 10 == row["image_id"] for row in rows) else None
     if version not in (None, "2.0"):
-        raise DataError(f"{path}: VQA version {version}; take version 2.0, of which the official files begin with v2_")
+        raise DataError(
+            f"{path}: VQA version {flat(version)}; take version 2.0, of which the official files begin with v2_"
+        )
 
 
 def question_images(questions: list[VqaQuestion], template: str) -> list[ImageEntry]:

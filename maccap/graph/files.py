@@ -13,7 +13,7 @@ from typing import Any
 from ..core.artifacts import disguised
 from ..core.errors import ConfigError
 from ..core.project import gone
-from ..data.folders import KNOWN, folder_hash
+from ..data.folders import KNOWN, folder_hash, names_below
 from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, folder_name, looks_like_a_path
 from ..methods.registry import needs
@@ -78,8 +78,7 @@ class Files:
             images = (about.get("images", {}).get("asset") for about in self.config["datasets"].values())
             if name not in images:
                 return f"{path}: it is a folder; name the file, as it is downloaded"
-            filled = any(own.is_file() for own in Path(path).rglob("*"))
-            return None if filled else f"{path}: holds no files; correct it"
+            return None if next(names_below(Path(path)), None) else f"{path}: holds no files; correct it"
         if path == "" or not Path(path).exists():
             return f"{path}: no such file or folder; correct it"
         if what := disguised(path):

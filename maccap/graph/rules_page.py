@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.project import default_profile, own
-from ..figures.rules import rules_figure
+from ..figures.graph import graph_figure
 from .snakemake_graph import GraphJob, read_graph
 
 ENDS = ("report", "manifest")  # which read what all others make for a reader
@@ -37,11 +37,11 @@ def rules_page() -> str:
 
 def rules_svg() -> str:
     """Its figure; raises as `rules_page` does."""
-    return rules_figure(rules_graph())
+    return graph_figure(rules_graph())
 
 
 def rules_graph() -> Any:
-    """Rules as a DiGraph from each to those that read it, but for short cuts and `ENDS`; `file` of each has it.
+    """Rules as a DiGraph from each to those that read it, but for short cuts and `ENDS`; `group` is their file.
 
     Raises:
         ConfigError: Snakemake cannot plan.
@@ -51,7 +51,7 @@ def rules_graph() -> Any:
     rule = {job.provenance: job.rule for job in _jobs()}
     reads = nx.DiGraph()
     for job in _jobs():
-        reads.add_node(job.rule, file=job.file)
+        reads.add_node(job.rule, group=job.file)
         reads.add_edges_from((rule[above], job.rule) for above in job.upstream if rule[above] != job.rule)
     graph = nx.DiGraph()
     graph.add_nodes_from(reads.nodes(data=True))

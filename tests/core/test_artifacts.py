@@ -8,12 +8,13 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
-from maccap.core.artifacts import atomic, read_json, reading, sha256, spare, write_json, write_text
+from maccap.core.artifacts import atomic, files_below, read_json, reading, sha256, spare, write_json, write_text
 from maccap.core.errors import DataError, EnvironmentProblem
 from tests.helpers import ROOT
 from tests.helpers.files import refuses
@@ -265,3 +266,24 @@ def test_the_hash_of_a_file_is_its_sha256_and_of_a_folder_tells_names_and_conten
     for data in (b"", b"abc", os.urandom(300_000)):
         (tmp_path / "f").write_bytes(data)
         assert sha256(str(tmp_path / "f")) == hashlib.sha256(data).hexdigest()
+
+
+# --- folders -------------------------------------------------------------------------------------------------------
+def test_files_behind_a_link_to_another_disk_count_and_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "disk/b").mkdir(parents=True)
+    (tmp_path / "disk/b/c").touch()
+    (folder := tmp_path / "here").mkdir()
+    (folder / "a").symlink_to("../disk")
+    (folder / "a.b").touch()
+    assert files_below(folder) == {"a/b/c": folder / "a/b/c", "a.b": folder / "a.b"}
+    assert list(files_below(folder)) == ["a/b/c", "a.b"], "in the order of their paths"
+    assert files_below(tmp_path / "missing") == {}
+
+    def locked(place: str) -> Iterator[os.DirEntry[str]]:
+        if place.endswith("/b"):
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return scandir(place)
+
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", locked)
+    refuses(lambda: files_below(folder), f"{folder}/a/b: cannot be read (Permission denied); repair it, or take it out")

@@ -107,6 +107,10 @@ def test_records_are_found_by_the_files_that_jobs_made(made: Made, tmp_path: Pat
     assert known.of("elsewhere/five") is None, "jobs write into artifacts and results"
     assert known.behind(["results/four", "artifacts/two"]) == [third, first, second]
     assert known.behind(["source"]) == []
+    Path("artifacts").rename("disk")
+    Path("artifacts").mkdir()
+    Path("artifacts/world").symlink_to("../disk")
+    assert len(Records(tmp_path).by_path) == 3, "a profile's folder may be a link to another disk"
 
 
 # --- the version of the code ---------------------------------------------------------------------------------------

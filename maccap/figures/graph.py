@@ -1,4 +1,4 @@
-"""The workflow's rules as one figure, from top to bottom: boxes in layers, and an arrow where one reads another."""
+"""A graph as one figure, from top to bottom: boxes in layers, and an arrow for each edge."""
 
 from itertools import accumulate, pairwise
 from typing import Any
@@ -16,16 +16,16 @@ SWEEPS = 24
 FILLS = ("#d6e6f5", "#fbd9b5", "#d9ead3", "#ead1dc", "#fff2cc", "#d9d2e9", "#d0e0e3", "#f4cccc")
 
 
-def rules_figure(graph: Any) -> str:
-    """A graph of rules as SVG; each box and arrow has the names of its rules as id (`train`, `train->predict`).
+def graph_figure(graph: Any) -> str:
+    """A graph as SVG; each box and arrow has the names of its nodes as id (`train`, `train->predict`).
 
     Args:
-        graph: acyclic DiGraph; a node's `file` decides the colour of its box.
+        graph: acyclic DiGraph; a node's `group` decides the colour of its box, and stands in the legend.
     """
     layers, lines = layered(graph)
     x = places(layers, lines)
     y = {name: 0.3 + ROW * row for row, layer in enumerate(layers) for name in layer}
-    files = dict(zip(dict.fromkeys(nx.get_node_attributes(graph, "file").values()), FILLS, strict=False))
+    groups = dict(zip(dict.fromkeys(nx.get_node_attributes(graph, "group").values()), FILLS, strict=False))
     height = ROW * len(layers) + 0.45
     with plt.rc_context(STYLE):
         figure, axes = canvas(WIDTH, height)
@@ -34,12 +34,12 @@ def rules_figure(graph: Any) -> str:
             axes.add_patch(_arrow(points, f"{above}->{below}"))
         for name, about in graph.nodes(data=True):
             corner = x[name] - _width(name) / 2, y[name] - HEIGHT / 2
-            axes.add_patch(plt.Rectangle(corner, _width(name), HEIGHT, fc=files[about["file"]], ec="0.3", gid=name))
+            axes.add_patch(plt.Rectangle(corner, _width(name), HEIGHT, fc=groups[about["group"]], ec="0.3", gid=name))
             axes.text(x[name], y[name], name, ha="center", va="center", size=11)
-        for at, (file, colour) in enumerate(files.items()):
-            left = 0.15 + at * (WIDTH - 0.2) / len(files)
+        for at, (group, colour) in enumerate(groups.items()):
+            left = 0.15 + at * (WIDTH - 0.2) / len(groups)
             axes.add_patch(plt.Rectangle((left, height - 0.3), 0.18, 0.18, fc=colour, ec="0.3"))
-            axes.text(left + 0.24, height - 0.21, file, va="center", size=10)
+            axes.text(left + 0.24, height - 0.21, group, va="center", size=10)
         return svg(figure)
 
 

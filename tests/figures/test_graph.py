@@ -5,7 +5,7 @@ from itertools import combinations, pairwise, permutations, product
 import networkx as nx
 import pytest
 
-from maccap.figures.rules import WIDTH, layered, places, rules_figure
+from maccap.figures.graph import WIDTH, graph_figure, layered, places
 
 GRAPHS = {
     "short cuts": "ab ac be cd ae df bf",
@@ -48,5 +48,5 @@ def test_boxes_stay_apart_and_in_the_figure(graph):
 
 
 def test_the_same_graph_gives_the_same_bytes(graph):
-    nx.set_node_attributes(graph, "one", "file")
-    assert rules_figure(graph) == rules_figure(graph)
+    nx.set_node_attributes(graph, "one", "group")
+    assert graph_figure(graph) == graph_figure(graph)
