@@ -26,6 +26,7 @@ from .strict import Strict
 
 S = TypeVar("S", bound=BaseModel)
 REQUIRED = ...
+CAPTIONS_PER_SCENE = 5  # in the embedded world
 SMALLEST, LARGEST = 1e-15, 1e15  # of numbers other than 0: the squares of larger ones overflow float32 in sums
 
 
@@ -336,6 +337,7 @@ KINDS: dict[str, tuple[str, ...]] = {  # of tables, with the keys that each need
     "instruments": (),
 }
 ONE_PAIR = ("comparison", "sweep")  # whose rows are told apart by what was changed alone
+EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
 FINDINGS = tuple(kind for kind, keys in KINDS.items() if not keys)  # about encoder and language model, without a run
 
 

@@ -10,15 +10,13 @@ from typing import Any
 
 from ..core.dotted import leaves
 from ..core.errors import ConfigError
-from ..core.settings import FINDINGS, no_wildcard, swept
+from ..core.settings import CAPTIONS_PER_SCENE, EXTENDED, FINDINGS, no_wildcard, swept
 from ..data.formats import format_of
 from ..methods.registry import check_options, names, needs
 
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 BASELINES_NAME = "baselines"  # of the file that holds their captions
-CAPTIONS_OF_A_SCENE = 5
-EXTENDED = "+extended"  # at the end of the name of a file that only the target `extended` asks for
 TIERS = ("", EXTENDED)  # of the targets: `all`, and what only `extended` makes besides
 
 
@@ -267,7 +265,7 @@ class Profile:
         """Number of a data set's `captions`, `images` or `questions`; 0 where the profile does not say."""
         about, scenes = self.datasets[dataset], self.config.get("scenes", {})
         if about["format"] == "scenes":
-            captions, images = scenes["train"] * CAPTIONS_OF_A_SCENE, scenes["test"]
+            captions, images = scenes["train"] * CAPTIONS_PER_SCENE, scenes["test"]
             return int({"captions": captions, "images": images, "questions": images * scenes["questions"]}[kind])
         return int(about.get("size", {}).get(kind, 0))
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ..core.artifacts import stays_inside
 from ..core.records import Record, record_path, size_of
+from ..core.settings import EXTENDED
 from ..data.folders import folder_hash
 from .snakemake_private import snakemake_record
 from .verify_project import Outcome, Project
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
-TIERS = {"": "", "+extended": " extended"}  # of lists, with the targets that make them
+TIERS = {"": "", EXTENDED: " extended"}  # of lists, with the targets that make them
 CHANGED = "changed since, or gone"  # of sources
 STEPS = Path(__file__).parents[1] / "steps"
 

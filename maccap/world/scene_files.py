@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..core.artifacts import atomic, write_json
+from ..core.settings import CAPTIONS_PER_SCENE
 from .drawing import draw
 from .scenes import Scene, caption, question, scenes, ten_answers
 
-CAPTIONS_PER_IMAGE = 5
 SPLITS = ("train", "val", "test")
 
 
@@ -53,10 +53,10 @@ def _image_record(index: int, domain: str, split: str, scene: Scene, rng: np.ran
     image_id = index if domain != "daylight" else 100_000 + index
     folder = "" if domain != "daylight" else f"{split}2014"
     sentences = []
-    for n in range(CAPTIONS_PER_IMAGE):
+    for n in range(CAPTIONS_PER_SCENE):
         raw = caption(scene, rng)
         tokens = raw.lower().replace(",", "").rstrip(".").split()
-        sentences.append({"tokens": tokens, "raw": raw, "imgid": index, "sentid": index * CAPTIONS_PER_IMAGE + n})
+        sentences.append({"tokens": tokens, "raw": raw, "imgid": index, "sentid": index * CAPTIONS_PER_SCENE + n})
     return {
         "filepath": folder, "filename": f"{image_id:012d}.jpg", "imgid": index, "cocoid": image_id,
         "image_id": image_id, "split": split, "sentids": [s["sentid"] for s in sentences], "sentences": sentences,

@@ -10,12 +10,13 @@ import pytest
 
 from maccap.core.errors import ConfigError, DataError
 from maccap.core.project import gone, located, read_config
+from maccap.core.settings import EXTENDED
 from maccap.data.formats import format_of
 from maccap.data.vocabulary import read_vocabulary
 from maccap.fetch.registry import read_registry
 from maccap.graph.estimate import announcement, estimate, generations, used_assets
 from maccap.graph.files import Files
-from maccap.graph.profile import EXTENDED, Profile
+from maccap.graph.profile import Profile
 from maccap.graph.room import image_tokens_of, positions_of
 from maccap.methods.registry import check_options, needs
 from maccap.world.scenes import LOOKS

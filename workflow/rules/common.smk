@@ -2,11 +2,12 @@
 
 from maccap.core.errors import MaccapError
 from maccap.core.project import config_files, own
+from maccap.core.settings import EXTENDED
 from maccap.fetch.registry import DOWNLOADS, HubAsset, read_registry
 from maccap.figures.gap_legends import LEGENDS
 from maccap.graph.files import METRIC_FILES, METRIC_MODULES, Files
 from maccap.graph.needs import Needs
-from maccap.graph.profile import BASELINES, EXTENDED, Profile
+from maccap.graph.profile import BASELINES, Profile
 from maccap.graph.rules import one_of, picker, step
 from snakemake.exceptions import WorkflowError
 
