@@ -23,9 +23,9 @@ def run(job: Job) -> None:
     options = Options(AssetLock(job.settings["lock"]), registry=job.settings.get("registry", REGISTRY))
     (out,) = job.outputs
     file = PurePosixPath(INDEX if isinstance(asset, HubAsset) else asset.file)
-    if out.parts[-len(file.parts) :] != file.parts:
+    folder = Path(str(out).removesuffix(str(file)))
+    if folder / file != out:
         raise ConfigError(f"{out}: the output of {asset.name} must end with {file}")
-    folder = Path(*out.parts[: -len(file.parts)])
     if isinstance(asset, HubAsset):
         fetch_model(asset, folder, options)
         return

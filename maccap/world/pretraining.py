@@ -228,7 +228,7 @@ def clip_tokenizer(texts: Iterator[str], vocab_size: int) -> Any:
 
 
 def draw_all(found: Sequence[tuple[Scene, np.random.Generator]], side: int) -> torch.Tensor:
-    """The scenes' pictures as the encoder sees them, uint8 [N, 3, side, side]."""
+    """The scenes' images as the encoder sees them, uint8 [N, 3, side, side]."""
     drawn = torch.empty((len(found), 3, side, side), dtype=torch.uint8)
     for i, (scene, rng) in enumerate(progress(found, "drawing", len(found))):
         small = draw(scene, rng).resize((side, side), Image.Resampling.BICUBIC)
@@ -380,7 +380,7 @@ def contrast(images: torch.Tensor, texts: torch.Tensor, spoken: torch.Tensor, sc
 def pretrain_clip(out: Path, settings: dict[str, Any], seed: int) -> None:
     """Train the CLIP; write it as an open_clip folder.
 
-    In the first `naming_steps` its image tower learns to name what stands where. Then it learns to tell each picture's
+    In the first `naming_steps` its image tower learns to name what stands where. Then it learns to tell each image's
     caption from others and from the same caption with something exchanged; every caption is a fresh one. Beside that,
     places are still named, and both towers' features are asked for the ground and all things. The temperature stays.
     """
