@@ -1,50 +1,39 @@
-"""One hash over a user's own folder of images, so that a changed, added or removed image reruns what reads them."""
+"""Hashes of a user's own files: a changed, added or removed one reruns what reads it, whatever its time says."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from ..core.artifacts import read_json, sha256, write_text
-from ..core.errors import DataError
+from ..core.errors import DataError, MaccapError
 from ..core.progress import progress
 
-KNOWN = Path(".snakemake/folders.json")  # {file: [size, time of the last change, sha256]}, as of the last call
+KNOWN = Path(".snakemake/folders.json")  # {file: its state, with its sha256}, as of the last call
+LONG = 2**30  # bytes that take seconds to read
 
 
 def folder_hash(folder: Path | str, known: Path | None = None) -> str:
     """sha256 over the names and bytes of all files below a folder; names that start with a dot do not count.
 
     Args:
-        known: a file that remembers hashes, so that only files whose size or time has changed are read again. It may be
+        known: a file that remembers hashes, so that only files whose state has changed are read again. It may be
             deleted.
 
     Raises:
         DataError: a file or folder cannot be read, such as a link that leads nowhere, or is a pipe.
     """
-    hashes: dict[str, list[int | str]] = {}
-    if known:
-        with suppress(DataError):
-            hashes = read_json(known)
-    now: dict[str, list[int | str]] = {}
     names = sorted(names_below(Path(folder)))
-    for name in progress(names, f"reading {folder}", len(names)) if len(names) > 5000 else names:
-        path = Path(folder, name)
-        before = hashes.get(str(path), [])
-        try:
-            if path.is_fifo():
-                raise OSError(0, "it is a pipe")
-            state: list[int | str] = [path.stat().st_size, path.stat().st_mtime_ns]
-            now[str(path)] = before if before[:2] == state else [*state, sha256(path)]
-        except OSError as error:
-            _refuse(error, path)
-    if known and any(hashes.get(path) != about for path, about in now.items()):
-        write_text(known, json.dumps(hashes | now))
-    lines = "".join(f"{about[2]}  {name}\n" for name, about in zip(names, now.values(), strict=True))
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    return _over(names, [str(Path(folder, name)) for name in names], known)
+
+
+def files_hash(paths: Iterable[str], known: Path | None = None) -> str:
+    """The same over some files, by their paths; of those alone that are there, and empty if none is."""
+    there = sorted({path for path in paths if os.path.isfile(path)})
+    return _over(there, there, known) if there else ""
 
 
 def names_below(folder: Path) -> Iterator[str]:
@@ -58,6 +47,39 @@ def names_below(folder: Path) -> Iterator[str]:
         yield from (os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith("."))
 
 
-def _refuse(error: OSError, path: Path | None = None) -> NoReturn:
-    place = path or error.filename
-    raise DataError(f"{place}: cannot be read ({error.strerror}); repair it, or take it out") from error
+def _over(names: list[str], paths: list[str], known: Path | None) -> str:
+    before: dict[str, list[int | str]] = {}
+    if known:
+        with suppress(DataError):
+            before = read_json(known)
+    states = {path: _state(path) for path in paths}
+    hashes = {path: before[path][-1] for path, state in states.items() if before.get(path, [])[:-1] == state}
+    unread = [path for path in paths if path not in hashes]
+    long = sum(int(states[path][0]) for path in unread) > LONG
+    for path in progress(unread, "reading your own files", len(unread)) if long else unread:
+        try:
+            hashes[path] = sha256(path)
+        except OSError as error:
+            _refuse(error, path)
+    if known and unread:
+        with suppress(MaccapError, OSError):
+            write_text(known, json.dumps(before | {path: [*states[path], hashes[path]] for path in unread}))
+    lines = "".join(f"{hashes[path]}  {name}\n" for name, path in zip(names, paths, strict=True))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _state(path: str) -> list[int | str]:
+    """What tells that a file was not touched: size, times of its content and of its entry, and number on its disk."""
+    try:
+        if Path(path).is_fifo():
+            raise OSError(0, "it is a pipe")
+        about = os.stat(path)
+    except OSError as error:
+        _refuse(error, path)
+    return [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
+
+
+def _refuse(error: OSError, path: str | None = None) -> NoReturn:
+    raise DataError(
+        f"{path or error.filename}: cannot be read ({error.strerror}); repair it, or take it out"
+    ) from error

@@ -255,6 +255,10 @@ class Files:
             raise ConfigError(f"language model {name}: no such folder or .gguf file; correct `language_model.name`")
         return [f"{self.artifacts}/models/{folder_name(name)}/index.json"]
 
+    def answering_model(self, wildcards: Wildcards) -> list[str]:
+        """The same for the language model of a VQA method, the profile's unless it has one of its own."""
+        return self.language_model(self.config["vqa_methods"][wildcards.vqa_method].get("language_model"))
+
     # --- features and runs -----------------------------------------------------------------------------------------
     def text_features(self, dataset: str, split: str) -> list[str]:
         """Stores of a split's text features; only training captions come in shards."""

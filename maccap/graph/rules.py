@@ -2,14 +2,21 @@
 
 import shlex
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from ..core.dotted import leaves
+from ..core.records import MADE_IN
+from ..data.folders import files_hash
 from .sources import digest
+
+KNOWN = Path(".snakemake/own.json")  # the hashes of own files
+MADE = tuple(f"{folder}/" for folder in MADE_IN)
 
 Wildcards = Any
 Keys = str | Callable[[Wildcards], Iterable[str]]
 Modules = Iterable[str] | Callable[[Wildcards], Iterable[str]]
+Sources = Iterable[str | list[str] | Callable[[Wildcards], str | list[str]]]
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -17,17 +24,19 @@ def one_of(names: Iterable[str]) -> str:
     return "|".join(names) or "none"
 
 
-def step(name: str, reads: str = "", modules: Modules = ()) -> dict[str, Any]:
+def step(name: str, reads: str = "", modules: Modules = (), own: Sources = ()) -> dict[str, Any]:
     """Parameters that say what the rule `step` runs.
 
     Args:
         name: a module of `maccap/steps/`.
         reads: names of the rule's inputs that the step is given, in one text; all that have a name by default.
         modules: those that the step imports by the names in its settings, such as `methods.maccap`.
+        own: inputs that may be files of the user's own, as the rule has them.
 
     Returns:
-        `step`, as the command line names it; `inputs`, the named inputs as its arguments; and `code`, the names of the
-        modules that it runs and a hash over them and all that they import: editing one of them reruns the step.
+        `step`, as the command line names it; `inputs`, the named inputs as its arguments; `code`, the names of the
+        modules that it runs and a hash over them and all that they import: editing one of them reruns the step; with
+        `own`, too, a hash over the user's own files among these, since one may be replaced by another that is older.
     """
 
     def arguments(wildcards: Wildcards, input: Any) -> str:
@@ -38,7 +47,12 @@ def step(name: str, reads: str = "", modules: Modules = ()) -> dict[str, Any]:
         names = ("steps.runner", f"steps.{name}", *(modules(wildcards) if callable(modules) else modules))
         return " ".join([*names, digest(names)])
 
-    return {"step": name.replace("_", "-"), "inputs": arguments, "code": code}
+    def bytes_of_own(wildcards: Wildcards) -> str:
+        files = [path for each in own for path in listed(each(wildcards) if callable(each) else each)]
+        return files_hash((path for path in files if not path.startswith(MADE)), KNOWN)
+
+    params = {"step": name.replace("_", "-"), "inputs": arguments, "code": code}
+    return params | ({"own": bytes_of_own} if own else {})
 
 
 def listed(files: Any) -> list[str]:

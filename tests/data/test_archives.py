@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from maccap.core.artifacts import sha256
 from maccap.core.errors import DataError, EnvironmentProblem
+from maccap.data import folders
 from maccap.data.archives import unpack
-from maccap.data.folders import folder_hash
+from maccap.data.folders import files_hash, folder_hash
 from tests.fetch.common import Usage, only
 from tests.helpers.files import refuses, zipped
 
@@ -104,16 +106,35 @@ def test_times_place_and_hidden_files_do_not(images: Path, tmp_path: Path) -> No
     assert folder_hash(images.rename(tmp_path / "elsewhere")) == before
 
 
-def test_what_is_known_is_not_read_again_and_a_change_is_seen_all_the_same(images: Path, tmp_path: Path) -> None:
-    known = tmp_path / "known.json"
+def test_what_is_known_is_not_read_again_and_a_change_is_seen_all_the_same(images, tmp_path, monkeypatch):
+    known, read = tmp_path / "known.json", []
+    monkeypatch.setattr(folders, "sha256", lambda path: read.append(path) or sha256(path))
     before = folder_hash(images, known)
+    assert len(read) == len(list(images.rglob("*.jpg")))
+    assert folder_hash(images, known) == before
+    assert len(read) == len(list(images.rglob("*.jpg"))), "nothing was read again"
     same_size_and_time(images)
-    assert folder_hash(images, known) == before, "only the size and the time were looked at"
-    (images / "b.jpg").write_bytes(b"another")
     changed = folder_hash(images, known)
-    assert changed != before
+    assert changed == folder_hash(images) != before
+    (images / "a.jpg").rename(images / "x")
+    (images / "b.jpg").rename(images / "a.jpg")
+    (images / "x").rename(images / "b.jpg")
+    exchanged = folder_hash(images, known)
+    assert exchanged == folder_hash(images) != changed
     known.write_text("{")
-    assert folder_hash(images, known) == folder_hash(images) != changed
+    assert folder_hash(images, known) == exchanged
+
+
+def test_own_files_are_known_by_their_bytes_whatever_their_time_says(tmp_path: Path) -> None:
+    own, known = [str(tmp_path / name) for name in ("b.json", "a.json")], tmp_path / "known.json"
+    for path in own:
+        Path(path).write_text(path)
+    before = files_hash(own, known)
+    assert before == files_hash(reversed(own)) == files_hash([*own, str(tmp_path / "missing"), str(tmp_path)])
+    Path(own[0]).write_text("other")
+    os.utime(own[0], (1, 1))
+    assert files_hash(own, known) == files_hash(own) != before
+    assert files_hash([str(tmp_path / "missing")], known) == ""
 
 
 def test_a_link_to_another_disk_counts_and_one_that_leads_nowhere_is_named(images: Path, tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ def test_an_image_that_is_replaced_is_packed_again_under_both_drivers(checkout: 
         told = f"data/remote/{gone}: no such file or folder"
         assert told in checkout("snakemake", "--dry-run", archive, *mine, fails=True)
         kept.rename(path)
+    assert "captions-remote" not in checkout.snakemake_plan(archive, *mine)
+    captions = checkout.folder / "data/remote/val.json"
+    captions.write_text(captions.read_text().replace("A ", "One "))
+    os.utime(captions, (1, 1))  # as `cp -p`, `unzip` and `rsync` leave it
+    assert "captions-remote" in checkout.snakemake_plan(archive, *mine)
 
 
 @pytest.mark.drivers

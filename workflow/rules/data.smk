@@ -1,3 +1,9 @@
+CAPTIONS = {key: FILES.released(key) for key in ("captions", "train", "val", "test")}
+QUESTIONS = {
+    f"{split}_{key}": FILES.released(key, split) for key in ("questions", "annotations") for split in ("train", "test")
+}
+
+
 use rule step as download with:
     output:
         f"{DOWNLOADS}/{{file}}",
@@ -47,10 +53,7 @@ use rule step as contents with:
 # Caption files as released. What a format lacks is no input, and its table stays empty.
 use rule step as captions with:
     input:
-        captions=FILES.released("captions"),
-        train=FILES.released("train"),
-        val=FILES.released("val"),
-        test=FILES.released("test"),
+        **CAPTIONS,
     output:
         captions=multiext(f"{DATA}/captions", ".train.jsonl", ".val.jsonl", ".test.jsonl"),
         images=f"{DATA}/images.jsonl",
@@ -61,16 +64,13 @@ use rule step as captions with:
     resources:
         **needs("captions"),
     params:
-        **step("captions", modules=FILES.format_modules),
+        **step("captions", modules=FILES.format_modules, own=CAPTIONS.values()),
         cfg=pick("datasets.{dataset}.format", FILES.caption_keys, about="dataset"),
 
 
 use rule step as questions with:
     input:
-        train_questions=FILES.released("questions", "train"),
-        test_questions=FILES.released("questions", "test"),
-        train_annotations=FILES.released("annotations", "train"),
-        test_annotations=FILES.released("annotations", "test"),
+        **QUESTIONS,
     output:
         questions=multiext(f"{DATA}/vqa_questions", ".train.json", ".test.json"),
         annotations=multiext(f"{DATA}/vqa_annotations", ".train.json", ".test.json"),
@@ -80,7 +80,7 @@ use rule step as questions with:
     wildcard_constraints:
         dataset=one_of(PROFILE.formatted("vqa")),
     params:
-        **step("questions"),
+        **step("questions", own=QUESTIONS.values()),
         cfg=pick(
             "datasets.{dataset}.image_name datasets.{dataset}.questions datasets.{dataset}.annotations",
             about="dataset",
@@ -101,5 +101,5 @@ use rule step as pack_images with:
     resources:
         **needs("pack_images"),
     params:
-        **step("pack_images"),
+        **step("pack_images", own=[FILES.image_archive]),
         cfg=pick(store=FILES.image_store, store_hash=FILES.image_folder),

@@ -77,5 +77,5 @@ use rule step as instruments with:
     resources:
         **needs("instruments"),
     params:
-        **step("measure_instruments"),
+        **step("measure_instruments", own=[FILES.encoder(), FILES.language_model()]),
         cfg=pick("seed gpus instruments encoder.batch_size training.precision", about="dataset"),

@@ -12,7 +12,7 @@ use rule step as text_features with:
     resources:
         **needs("text_features"),
     params:
-        **step("text_features"),
+        **step("text_features", own=[FILES.encoder()]),
         cfg=pick("gpus encoder", shard=FILES.shard_of("captions")),
 
 
@@ -30,7 +30,7 @@ use rule step as text_features_shard with:
     resources:
         **needs("text_features_shard"),
     params:
-        **step("text_features"),
+        **step("text_features", own=[FILES.encoder()]),
         cfg=pick("gpus encoder", shard=FILES.shard_of("captions")),
 
 
@@ -46,7 +46,7 @@ use rule step as image_features with:
     resources:
         **needs("image_features"),
     params:
-        **step("image_features"),
+        **step("image_features", own=[FILES.encoder()]),
         cfg=pick("gpus encoder", shard=FILES.shard_of("images"), tested=lambda wildcards: wildcards.dataset),
 
 
@@ -64,5 +64,5 @@ use rule step as pair_statistics with:
     resources:
         **needs("pair_statistics"),
     params:
-        **step("pair_statistics"),
+        **step("pair_statistics", own=[FILES.encoder(), FILES.image_archive]),
         cfg=pick("gpus encoder", store=FILES.image_store, store_hash=FILES.image_folder),

@@ -27,7 +27,7 @@ use rule step as language_model with:
     resources:
         **needs("language_model"),
     params:
-        **step("language_model"),
+        **step("language_model", own=[FILES.model_source]),
         cfg=lambda wildcards: FILES.model_settings(wildcards.model),
 
 
@@ -43,5 +43,5 @@ use rule step as encoder with:
     resources:
         **needs("encoder"),
     params:
-        **step("encoder"),
+        **step("encoder", own=[FILES.encoder_weights()]),
         cfg=pick("encoder.name", "" if FILES.own_weights else "encoder.pretrained"),

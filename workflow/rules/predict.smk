@@ -24,7 +24,11 @@ use rule step as predict with:
     resources:
         **needs("predict"),
     params:
-        **step("predict", modules=lambda wildcards: FILES.method_modules(FILES.group(wildcards).run)),
+        **step(
+            "predict",
+            modules=lambda wildcards: FILES.method_modules(FILES.group(wildcards).run),
+            own=[FILES.encoder(), FILES.language_model()],
+        ),
         cfg=pick(
             KEYS,
             optional=FILES.decoding_keys,
@@ -55,7 +59,7 @@ use rule step as baselines with:
     resources:
         **needs("baselines"),
     params:
-        **step("baselines"),
+        **step("baselines", own=[FILES.encoder(), FILES.language_model()]),
         cfg=pick(
             "seed gpus encoder language_model training.precision generation selection",
             about="tested",
@@ -84,7 +88,7 @@ use rule step as published with:
     resources:
         **needs("published"),
     params:
-        **step("published"),
+        **step("published", own=[FILES.encoder()]),
         cfg=pick(
             "gpus encoder selection",
             about="trained",
@@ -104,9 +108,7 @@ use rule step as answer with:
             )
         ),
         encoder=FILES.encoder(),
-        language_model=lambda wildcards: FILES.language_model(
-            config["vqa_methods"][wildcards.vqa_method].get("language_model")
-        ),
+        language_model=FILES.answering_model,
         questions=f"{ARTIFACTS}/data/{{tested}}/vqa_questions.test.json",
         images=lambda wildcards: FILES.image_shard(wildcards.tested, wildcards.shard),
         predictions=FILES.context,
@@ -119,7 +121,11 @@ use rule step as answer with:
     resources:
         **needs("answer"),
     params:
-        **step("answer", modules=lambda wildcards: FILES.method_modules(FILES.answering_run(wildcards))),
+        **step(
+            "answer",
+            modules=lambda wildcards: FILES.method_modules(FILES.answering_run(wildcards)),
+            own=[FILES.answering_model],
+        ),
         cfg=pick(
             f"{KEYS} answering vqa_methods.{{vqa_method}}.context",
             optional=FILES.own_answering_keys,

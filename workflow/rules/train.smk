@@ -19,7 +19,11 @@ use rule step as train with:
     resources:
         **needs("train"),
     params:
-        **step("train", modules=lambda wildcards: FILES.method_modules(wildcards.run)),
+        **step(
+            "train",
+            modules=lambda wildcards: FILES.method_modules(wildcards.run),
+            own=[FILES.language_model(), lambda w: FILES.resources(w.trained, w.run)["vocabulary"]],
+        ),
         cfg=pick(
             "gpus encoder language_model training",
             lambda wildcards: [f"datasets.{wildcards.trained}.training", *FILES.run_keys(wildcards.run)],
