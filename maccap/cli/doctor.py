@@ -10,7 +10,7 @@ from ..core.errors import ConfigError
 from ..core.project import default_profile, gone, profiles
 from ..core.records import Records
 from ..fetch.download import fill_mirror
-from ..fetch.mirror import in_mirror
+from ..fetch.mirror import lacking
 from ..fetch.registry import looks_like_a_path
 from ..graph.estimate import ASSUMED, Estimate
 from ..metrics.java import NO_PLACE, SPICE_VERSIONS, spice_folder, spice_has_place
@@ -107,10 +107,11 @@ def needs(name: str, machine: Machine, records: Records) -> list[Check]:
         if needed.missing:
             what = f"{download_size(expected)} to download"
             advice = f"{machine.source} {machine.source_fault}; connect to the internet, or set MACCAP_MIRROR"
-            lacking = [name for name in needed.missing if not in_mirror(needed.assets[name], machine.source)]
-            if lacking and not machine.source_fault:
-                advice = f"{machine.source} lacks {len(lacking)}. {fill_mirror(machine.source, ' '.join(lacking))}"
-            checks.append(_needed(not (machine.source_fault or lacking), what, advice))
+            asked = machine.mirrored and not machine.source_fault
+            lack = lacking(machine.source, [needed.assets[name] for name in needed.missing]) if asked else []
+            if lack:
+                advice = f"{machine.source} lacks {len(lack)}. {fill_mirror(machine.source, ' '.join(lack))}"
+            checks.append(_needed(not (machine.source_fault or lack), what, advice))
     elif hours := job_hours(name, records):
         checks.append(Check(True, f"no GPU; its jobs took {hours:.1f} h one after another, by the records here"))
     checks.append(_needed(machine.disk_free >= needed.disk, f"{gigabytes(needed.disk)} of disk", "free some"))

@@ -48,7 +48,9 @@ class Packages:
 
 @dataclass(frozen=True)
 class Machine:
-    """Sizes in bytes; `gpus` are names and memory; `java` is a path and a version, or why there is none."""
+    """Sizes in bytes; `gpus` are names and memory; `java` is a path and a version, or why there is none; `mirrored`
+    says that the source of downloads is a mirror of all assets.
+    """
 
     python: str
     packages: Packages
@@ -61,11 +63,13 @@ class Machine:
     java_version: int | None
     source: str
     source_fault: str
+    mirrored: bool
 
 
 def examine(lock: Path) -> Machine:
     """This machine, seen from the current folder; the probes run beside each other."""
-    source = os.environ.get(MIRROR_VARIABLE) or os.environ.get("HF_ENDPOINT") or HUB
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    source = mirror or os.environ.get("HF_ENDPOINT") or HUB
     probes: dict[str, Callable[[], Any]] = {
         "packages": lambda: installed(lock), "gpus": gpus, "java": java, "fault": lambda: fault_of(source)
     }  # fmt: skip
@@ -76,7 +80,7 @@ def examine(lock: Path) -> Machine:
     path, version = found["java"]
     return Machine(
         platform.python_version(), found["packages"], found["gpus"], cores(), memory.total, memory.available,
-        shutil.disk_usage(".").free, path, version, source, found["fault"],
+        shutil.disk_usage(".").free, path, version, source, found["fault"], bool(mirror),
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def _checked(row: Row, source: Path | str) -> Row:
     if isinstance(row, Caption):
         check_id(row.caption_id, "caption", source)
         what = f"caption {row.caption_id} of image {row.image_id}"
-        if not (row.caption and str(row.caption).strip()):
+        if not any(sign.isprintable() and not sign.isspace() for sign in str(row.caption or "")):
             raise DataError(f"{source}: {what} is empty; remove or fill it")
         check_text(row.caption, what, source)
     elif row.file_name == "":

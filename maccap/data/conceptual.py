@@ -1,5 +1,6 @@
 """Conceptual Captions: `Train_GCC-training.tsv`, a caption and the image's URL on each line. Texts only."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ FORMAT = {
     "images": False,
 }
 SCHEMES = ("http://", "https://")  # of addresses
+ADDRESS = re.compile(r"[\s\"']*[a-z][a-z0-9+.-]*://", re.IGNORECASE)  # at the start of a caption
 
 
 def read_splits(files: dict[str, Path], members: dict[str, str]) -> dict[str, Iterator[Caption]]:
@@ -28,8 +30,8 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
     There are no images: `file_name` is empty, and both ids are the line's number from 0.
 
     Raises:
-        DataError: the file is missing or damaged, a web page or empty; or a line, which is named, is not UTF-8, has no
-            tab, no address, or no caption or an address as such.
+        DataError: the file is missing or damaged, a web page or empty; or a line, which is named, is not UTF-8, ends
+            with a carriage return alone, has no tab, no address, or no caption or an address as such.
     """
     number = -1
     with reading(path), opened(path) as file:
@@ -42,7 +44,9 @@ def read_conceptual(path: Path | str, split: str) -> Iterator[Caption]:
                 raise DataError(f"{place} has no tab between caption and URL; {ANEW}")
             if not url.lower().startswith(SCHEMES):
                 raise DataError(f"{place} has no address in column 2, but {url[:40].strip()!r}; give caption, tab, URL")
-            if caption.lower().startswith(SCHEMES):
+            if "\r" in url.strip():
+                raise DataError(f"{place} ends with a carriage return alone; end lines with a line feed")
+            if ADDRESS.match(caption):
                 raise DataError(f"{place} has an address as its caption, {caption[:40]!r}; give caption, tab, URL")
             if not caption.strip():
                 raise DataError(f"{place} has an empty caption; remove the line")

@@ -17,7 +17,8 @@ from ..core.errors import DataError
 from .archives import read_members
 from .captions import ImageEntry
 
-ORIENTATION, BITS, MEANING = 0x0112, 258, 262  # tags of EXIF and TIFF
+ORIENTATION, BITS, MEANING, KIND = 0x0112, 258, 262, 339  # tags of EXIF and TIFF
+SIGNED = 2  # a kind of numbers
 WHITE_IS_ZERO = 0  # a meaning of shades
 TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
@@ -47,10 +48,12 @@ def upright(image: Image.Image, source: str = "an image") -> Image.Image:
     bits the upper 8 count.
 
     Raises:
-        DataError: pixels are floats or integers of 32 bits, of which no file says which value is white.
+        DataError: pixels are floats, or integers of 32 bits or with a sign, of which no file says which value is white.
     """
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
         raise DataError(f"{source}: pixels of 32 bits, of which no value is known to be white; save it with 8 or 16")
+    if SIGNED in getattr(image, "tag_v2", {}).get(KIND, ()):
+        raise DataError(f"{source}: pixels with a sign, of which no value is known to be white; save it without")
     _widen_transparent(image)
     image.load()
     if (turn := TURNS.get(_orientation(image))) is not None:

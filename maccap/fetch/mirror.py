@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from urllib.parse import quote
 
-from ..core.artifacts import require_space
+import requests
+
+from ..core.artifacts import disguised, require_space
 from ..core.errors import ConfigError, DataError, MaccapError
 from ..core.records import size_of
 from .download import MIRROR_VARIABLE, Options, fetch, is_url
@@ -14,6 +17,7 @@ from .registry import Asset, FileAsset, HubAsset, read_registry
 from .transfer import PATIENT, Part, Patience
 
 AT_ONCE = 4
+SOON = 1.5  # seconds for a mirror to say what it has
 
 
 def build_mirror(
@@ -63,10 +67,26 @@ def build_mirror(
     print(f"Use it with {MIRROR_VARIABLE}={folder.resolve()}, or serve the folder over HTTP and give its URL.")
 
 
-def in_mirror(asset: Asset, source: str) -> bool:
-    """Whether a source of downloads has an asset, as far as can be said at once: of an address it is supposed."""
+def lacking(mirror: str, assets: Sequence[Asset]) -> list[str]:
+    """The names of the assets that a mirror, a folder or an address, does not have, or of another size."""
+    with ThreadPool(AT_ONCE) as pool:
+        there = pool.map(lambda asset: _has(mirror, asset), assets)
+    return [asset.name for asset, known in zip(assets, there, strict=True) if not known]
+
+
+def _has(mirror: str, asset: Asset) -> bool:
+    """Where an address says neither yes nor no, it is supposed to."""
     file = f"{mirror_folder(asset)}/{INDEX}" if isinstance(asset, HubAsset) else asset.file
-    return is_url(source) or (Path(source) / file).is_file()
+    size = asset.size if isinstance(asset, FileAsset) else None
+    if not is_url(mirror):
+        path = Path(mirror, file)
+        return path.is_file() and not disguised(path) and size in (None, path.stat().st_size)
+    try:
+        answer = requests.head(f"{mirror.rstrip('/')}/{quote(file)}", timeout=SOON, allow_redirects=True)
+    except requests.RequestException:
+        return True
+    told = answer.headers.get("Content-Length") if answer.ok else None
+    return answer.status_code not in (404, 410) and (None in (size, told) or str(size) == told)
 
 
 def _missing_bytes(asset: Asset, folder: Path) -> int:

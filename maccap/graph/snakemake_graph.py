@@ -86,9 +86,7 @@ def _job(job: Any, planner: Any, stale: bool) -> GraphJob:
     outputs = [str(path) for path in job.output]
     words = shlex.split(job.params.inputs)
     named = [name for option, name in pairwise(words) if option == "--input"]
-    others = {
-        name: value for name, value in job.params.items() if name not in ("step", "inputs", "cfg", "code", "own")
-    }
+    others = {name: value for name, value in job.params.items() if name not in ("step", "inputs", "cfg", "code", "own")}
     return GraphJob(
         rule=job.rule.name,
         file=Path(job.rule.snakefile).stem,

@@ -91,8 +91,13 @@ def _options(method: str) -> type[BaseModel]:
     for base in map(ast.unparse, classes["Method"].bases):
         if (wanted := WRITTEN.get(base)) and wanted not in written:
             raise ConfigError(f"maccap/methods/{method}.py: `Method` has no `{wanted}`; see docs/methods.md")
+        if base in WRITTEN and (base == "TrainedMethod") != ("adaptor" in needs(method)):
+            kind = "names the adaptor where `Method` is a TrainedMethod, and nowhere else"
+            raise ConfigError(f"maccap/methods/{method}.py: NEEDS {kind}; see docs/methods.md")
     if "Options" in classes and not any("dataclass" in ast.unparse(mark) for mark in classes["Options"].decorator_list):
         raise ConfigError(f"maccap/methods/{method}.py: make `Options` a dataclass; see docs/methods.md")
+    if "Options" in classes and classes["Options"].bases:
+        raise ConfigError(f"maccap/methods/{method}.py: write all options into the class `Options`, without a base")
     own = classes["Options"].body if "Options" in classes else []
     fields: dict[str, Any] = {
         ast.unparse(node.target): (_type(node.annotation), None if node.value else REQUIRED)

@@ -24,7 +24,7 @@ from tests.helpers import ROOT
 GOOD = Machine(
     python="3.11.7", packages=Packages(3, [], {}, {"torch": "2.14.1", "dvc": None}),
     gpus=[("NVIDIA H100", 80 * 2**30)], cores=8, memory=64 * 10**9, memory_free=60 * 10**9, disk_free=10**12,
-    java="/usr/bin/java", java_version=11, source="https://huggingface.co", source_fault="",
+    java="/usr/bin/java", java_version=11, source="https://huggingface.co", source_fault="", mirrored=False,
 )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_what_jobs_took_is_the_sum_of_their_records(tmp_path, monkeypatch):
 def test_a_mirror_without_the_files_does_not_do(project, monkeypatch, capsys, tmp_path):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    code, said = diagnosis(monkeypatch, capsys, replace(GOOD, source=str(mirror)))
+    code, said = diagnosis(monkeypatch, capsys, replace(GOOD, source=str(mirror), mirrored=True))
     assert code == 0
     assert f"to download: {mirror} lacks " in said["paper"]
     assert f"`maccap mirror {mirror} " in said["paper"]

@@ -145,6 +145,7 @@ def test_a_table_that_was_cut_off_is_refused_when_it_is_opened(path: Path) -> No
 
 WRONG: dict[str, tuple[Caption | ImageEntry, list[str]]] = {
     "empty caption": (Caption(7, "c.jpg", "test", 13, " \u3000"), ["13", "empty", "remove or fill"]),
+    "invisible caption": (Caption(7, "c.jpg", "test", 13, "\u200b\x01"), ["13", "empty", "remove or fill"]),
     "null caption": (Caption(7, "c.jpg", "test", 13, None), ["13", "empty", "remove or fill"]),  # type: ignore[arg-type]
     "id is text": (Caption("7", "c.jpg", "test", 13, "A cat."), ["'7'", "not an integer", "number the"]),  # type: ignore[arg-type]
     "id is null": (Caption(7, "c.jpg", "test", None, "A cat."), ["None", "not an integer", "number the"]),  # type: ignore[arg-type]

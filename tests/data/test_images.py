@@ -492,10 +492,12 @@ READ: dict[str, tuple[bytes, np.ndarray, float]] = {
 }  # fmt: skip
 
 DEPTH = "pixels of 32 bits, of which no value is known to be white"
+SIGN = "pixels with a sign, of which no value is known to be white"
 REFUSED: dict[str, tuple[bytes, str]] = {
     "TIFF of floats": (file((GRAY / 255).astype(np.float32), "TIFF"), DEPTH),
     "TIFF of 32-bit integers": (file(GRAY.astype(np.int32), "TIFF"), DEPTH),
     "TIFF of signed integers": (tiff(16, 2, DEEP.astype("<u2").tobytes()), DEPTH),
+    "TIFF of signed bytes": (tiff(8, 2, GRAY.astype("u1").tobytes()), SIGN),
     "TIFF of unsigned 32-bit integers": (tiff(32, 1, GRAY.astype("<u4").tobytes()), DEPTH),
     "PFM": (b"Pf 16 16 -1.0\n" + GRAY.astype("<f4").tobytes(), DEPTH),
     **{f"half a {kind}": (data, "cannot be read as an image (") for kind, data in HALF.items()},
@@ -541,7 +543,7 @@ def test_what_is_no_image_or_has_no_known_white_is_refused_where_it_lies(tmp_pat
     path = tmp_path / "photos" / "dog.jpg"
     path.parent.mkdir()
     path.write_bytes(data)
-    remedy = "; save it with 8" if words is DEPTH else "; replace or remove"
+    remedy = {DEPTH: "; save it with 8", SIGN: "; save it without"}.get(words, "; replace or remove")
     refuses(lambda: read_image(path), f"{path}: ", words, remedy)
     refuses(lambda: pack_images(path.parent, [ImageEntry(1, "dog.jpg")], tmp_path / "out.zip"), f"{path}: ", words)
     assert not (tmp_path / "out.zip").exists()

@@ -445,12 +445,16 @@ def test_conceptual_captions_stream(tmp_path: Path) -> None:
         (b"<html lang='en'>\t\n", ["an HTML page", "run again"]), (b"", ["is empty", "run again"]),
         (TSV.encode() + b"http://x.example/1.jpg\ta boat\n", ["line 4 ", "no address in column 2", "'a boat'", "tab"]),
         (b"https://x.example/1\thttp://x.example/1\n", ["line 1 ", "an address as its caption"]),
+        (b' "HTTP://x.example/1"\thttp://x.example/1\n', ["line 1 ", "an address as its caption"]),
+        (b"ftp://x.example/1\thttp://x.example/1\n", ["line 1 ", "an address as its caption"]),
+        (TSV.encode().replace(b"\n", b"\r"), ["line 1 ", "carriage return alone", "line feed"]),
         (b"caption\turl\n" + TSV.encode(), ["line 1 ", "no address in column 2, but 'url'"]),
         (gzip.compress(TSV.encode())[:-30], ["cut short", "run again"]),
         (gzip.compress(b""), ["is empty", "run again"]),
     ],
     ids=["no tab", "empty line", "empty caption", "Latin-1", "page later", "page", "page with tab", "empty",
-         "columns swapped", "two addresses", "header", "half a gz", "empty gz"],
+         "columns swapped", "two addresses", "quoted address", "other address", "old Macintosh", "header", "half a gz",
+         "empty gz"],
 )  # fmt: skip
 def test_a_wrong_table_of_conceptual_captions_is_refused(tmp_path: Path, data: bytes, words: list[str]) -> None:
     path = tmp_path / "Train_GCC-training.tsv"

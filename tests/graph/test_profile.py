@@ -2,7 +2,7 @@
 
 import copy
 import math
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -165,6 +165,15 @@ def test_what_a_method_needs_stands_in_its_file(tmp_path, monkeypatch):
     refused = {
         'NEEDS = ("adaptor", "money")': "money", "NEEDS = adaptor": "adaptor", "NEEDS = (": "is not Python", "\0": "",
     }  # fmt: skip
+    for number, (kind, needed, options) in enumerate(
+        [("TrainedMethod", (), ""), ("CaptioningMethod", ("adaptor",), ""), ("TrainedMethod", ("adaptor",), "(Base)")]
+    ):
+        (tmp_path / f"false{number}.py").write_text(
+            f"NEEDS = {needed}\n@dataclass\nclass Options{options}: ...\n"
+            f"class Method({kind}):\n    def training_input(self): ...\n    def candidates(self): ...\n"
+        )
+        said = "write all options into" if options else "NEEDS names the adaptor where"
+        refuses(partial(check_options, f"false{number}", {}), f"false{number}.py: {said}", kind=ConfigError)
     for number, (text, said) in enumerate(refused.items()):
         (tmp_path / f"greedy{number}.py").write_text(text)
         with pytest.raises(ConfigError, match=rf"greedy{number}\.py: .*{said}"):
@@ -375,11 +384,12 @@ def test_a_vocabulary_that_cannot_be_read_is_named_while_planning(tmp_path: Path
             "no list of words .it is a pointer of Git LFS",
         ),
         (b"<!DOCTYPE html>\n<html>", "no list of words .it is an HTML page"),
+        ("boat".encode("utf-16-be"), "no list of words .it has bytes of 0"),
     ):
         if data is not None:
             words.write_bytes(data)
         with pytest.raises(DataError, match=rf"words\.txt: {told}"):
             files_with(paper, {})
-    words.write_text("Fire hydrant\r\n\r\ncafé\r\n fire hydrant\n", encoding="utf-8-sig")
+    words.write_text("Fire hydrant\r\n\r\ncafé\r\n fire hydrant\ncafe\u0301\n", encoding="utf-8-sig")
     files_with(paper, {})
     assert read_vocabulary(words) == ("fire hydrant", "café")
