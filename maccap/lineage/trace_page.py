@@ -10,7 +10,7 @@ from ..tables.anchors import artifact_anchor, cell_anchor
 from ..tables.table import read_table
 from .cells import MetricFiles, Number
 from .chain import ChainJob, chain_of
-from .trace_text import circumstances, common_circumstances, heading, origin_text, row_text, settings_text, title
+from .trace_text import circumstances, common_circumstances, heading, origin_text, settings_text, sources_text, title
 
 
 def trace_page(tables: list[str], profile: str, report: str = "report.html") -> str:
@@ -57,11 +57,14 @@ def _cells(numbers: Iterator[Number], records: Records) -> Iterator[dict[str, An
             chain = chain_of([found.table], records, [found], hashing=False)
             depths = chain.depths()
             behind[rows] = sorted(chain.jobs, key=lambda job: -depths[job.number])
+        shared, each = sources_text(found)
         yield {
             "anchor": cell_anchor(Path(found.table).stem, found.row.labels, found.column),
             "heading": heading(found),
             "agrees": found.agrees,
             "origin": origin_text(found),
-            "sources": [(f"{value:.4f}", s.file, row_text(s)) for s, value in zip(sources, found.values, strict=True)],
+            "files": dict.fromkeys(source.file for source in sources),
+            "shared": shared,
+            "each": each,
             "jobs": behind[rows],
         }

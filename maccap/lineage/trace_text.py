@@ -58,7 +58,22 @@ def heading(found: Number) -> str:
 
 def row_text(source: Source) -> str:
     """`trained daylight, experiment maccap, seed 11` of a source in JSON Lines."""
-    return ", ".join(f"{key} {value}" for key, value in source.row.items() if value is not None)
+    return _listed(source.row)
+
+
+def sources_text(found: Number) -> tuple[str, str]:
+    """What all the rows share that a number is made of, and each value with what else names its row."""
+    sources = found.cell.sources
+    several = len({source.file for source in sources}) > 1
+    rows = [source.row | ({"file": source.file} if several else {}) for source in sources]
+    shared = {key: value for key, value in rows[0].items() if all(row.get(key) == value for row in rows)}
+    own = [_listed({key: value for key, value in row.items() if key not in shared}) for row in rows]
+    each = [f"{value:.4f} ({text})" if text else f"{value:.4f}" for value, text in zip(found.values, own, strict=True)]
+    return _listed(shared), ", ".join(each)
+
+
+def _listed(row: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in row.items() if value is not None)
 
 
 def origin_text(found: Number) -> str:

@@ -364,6 +364,26 @@ def test_every_number_of_a_table_links_to_its_section(page):
         assert set(cells) <= set(page.ids)
 
 
+def test_the_page_says_each_value_behind_a_number_and_which_row_it_is(page, tmp_path):
+    text = (tmp_path / "trace.html").read_text(encoding="utf-8")
+    for name, path in TABLES.items():
+        table = json.loads(Path(path).read_text())
+        for row in table["rows"]:
+            for column, about in zip(table["columns"], row["cells"]):
+                if not isinstance(about, dict):
+                    continue
+                place = cell_anchor(name, row["labels"], column)
+                own = text[text.index(f'<section id="{place}">') :].split("</section>")[0]
+                above = text[: text.index(f'<section id="{place}">')].rsplit('<p id="of-', 1)[1]
+                for source in about["sources"]:
+                    lines = map(json.loads, Path(source["file"]).read_text().splitlines())
+                    [found] = [line for line in lines if all(line.get(k) == v for k, v in source["row"].items())]
+                    assert f"{found[source['column']]:.4f}" in own
+                    assert source["file"] in above
+                    told = [f"{key} {value}" for key, value in source["row"].items() if value is not None]
+                    assert all(part in above + own for part in told)
+
+
 def test_the_page_has_every_job_and_file_once_and_no_dead_link(page, tmp_path):
     assert {link.removeprefix("#") for link, _ in page.links} - {"report.html", "samples.html"} <= set(page.ids)
     recorded, behind = records(), dict.fromkeys(TABLES.values())
