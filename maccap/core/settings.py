@@ -293,7 +293,8 @@ class ExperimentSettings(Settings):
     given: Literal["reference"] | None = setting(
         None,
         "`reference`: the run is given a reference's own text embedding in place of the image (repeat i: reference i), "
-        "and its caption is scored against the others: what the method could reach without a modality gap.",
+        "and its caption is scored against the others: what the method could reach without a modality gap and without "
+        "subregions.",
     )
     published: dict[Pair, str] | None = setting(
         None, "Predictions that others published: an asset for each pair, trained on - tested on."

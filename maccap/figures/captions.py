@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from ..core.settings import labels
-from ..metrics.bootstrap import RESAMPLES, aligned_statistics, interval
+from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
 from ..tables.results import Results
 from .figures import COLOURS, STYLE, save
 
@@ -16,7 +17,7 @@ PARTS = {("maccap", "ceiling"): "modality gap, subregions", ("ceiling", "human")
 
 
 def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, outputs: list[Path]) -> None:
-    """One panel for each pair of data sets: means over seeds, with 95 % bootstrap intervals over images."""
+    """One panel for each pair of data sets: means over seeds, with 95 % bootstrap intervals over images and seeds."""
     names = labels(cfg, "datasets")
     panels: dict[str, list[Results]] = {}
     for results in found:
@@ -33,7 +34,7 @@ def captions_figure(found: Sequence[Results], cfg: dict[str, Any], title: str, o
             axes.tick_params(labelbottom=True)
         drawn[0, 0].set_xlim(0, right)  # and of all, as they share it
         figure.suptitle(title)
-        foot = f"mean over seeds, with the 95 % interval of a bootstrap over images ({RESAMPLES} resamples)"
+        foot = f"mean over seeds, with the 95 % interval of a bootstrap over images and seeds ({RESAMPLES} resamples)"
         arrow = ["A → B: trained on A, tested on B"] if any("→" in place for place in panels) else []
         figure.supxlabel("\n".join([*arrow, foot, *_one_reference_less(found, cfg)]), fontsize=8)
         figure.tight_layout()
@@ -55,7 +56,8 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> float:
         experiment = results.about["experiment"]
         if not results.by_seed:  # `human`, where no image has a second caption
             continue
-        low, high = interval(METRIC, aligned_statistics(results.by_seed, METRIC), seed=cfg["seed"])
+        scores = resampled(METRIC, aligned_statistics(results.by_seed, METRIC), RESAMPLES, cfg["seed"])
+        low, high = difference_interval(scores, np.zeros_like(scores), cfg["seed"])
         mean = means[experiment] = float(results.whole[METRIC].mean())
         right = max(right, 1.05 * high)
         ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]

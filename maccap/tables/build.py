@@ -1,6 +1,6 @@
 """What each table of the results holds: rows, columns, and the verdict on the paper's claims."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from .instruments import instruments
 from .results import Results, on_common_seeds, read_results, seed_notes
 from .table import Cell, Row, Table, blocks, without_empty_columns
 
+Accuracies = dict[tuple[str, str | None], Cell | None]  # by the label of a way of answering, and the kind of question
+
 REDUCED = "Reduced run, not the paper's data and models: none of these are the paper's numbers."
 
 
@@ -21,33 +23,31 @@ def vqa(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """Ways of answering by answer type; marks where one differs from the table's reference."""
     found = _by_vqa_method(files, cfg)
     columns = {"overall": None, "yes/no": "yes/no", "number": "number", "other": "other"}
-    rows = [
-        Row([label], [_accuracy(own, found, cfg, "answer_type", kind) for kind in columns.values()])
-        for label, own in found.items()
-    ]
-    return Table(title, ["answers"], list(columns), rows, _vqa_notes(found, cfg))
+    cells = _accuracies(found, cfg, "answer_type", columns.values())
+    rows = [Row([label], [cells[label, kind] for kind in columns.values()]) for label in found]
+    return Table(title, ["answers"], list(columns), rows, _vqa_notes(found, cells, cfg))
 
 
 def vqa_types(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
     """As `vqa`, one row for each question type."""
     found = _by_vqa_method(files, cfg)
     kinds = sorted(next(iter(found.values())).whole.question_type.dropna().unique())
-    rows = [
-        Row([kind], [_accuracy(own, found, cfg, "question_type", kind) for own in found.values()]) for kind in kinds
-    ]
-    return Table(title, ["question type"], list(found), rows, _vqa_notes(found, cfg))
+    cells = _accuracies(found, cfg, "question_type", kinds)
+    rows = [Row([kind], [cells[label, kind] for label in found]) for kind in kinds]
+    return Table(title, ["question type"], list(found), rows, _vqa_notes(found, cells, cfg))
 
 
-def _accuracy(
-    own: Results, found: dict[str, Results], cfg: dict[str, Any], column: str, kind: str | None
-) -> Cell | None:
-    """The accuracy over all questions or those of one kind, marked where it differs from the reference's."""
-    accuracy = own.over_seeds("accuracy", **({"answer_type": None, "question_type": None} | {column: kind}))
-    base = found.get(_reference(cfg) or "")
-    if base is None or base is own:
-        return accuracy
-    pair = on_common_seeds(own.of_kind(column, kind), base.of_kind(column, kind))
-    return marked(accuracy, VQA, *pair, cfg["seed"])
+def _accuracies(found: dict[str, Results], cfg: dict[str, Any], column: str, kinds: Iterable[str | None]) -> Accuracies:
+    """The accuracy over the questions of each kind, None for all, marked where it differs from the reference's."""
+    base, cells = found.get(_reference(cfg) or ""), {}
+    for kind in kinds:
+        for label, own in found.items():
+            cell = own.over_seeds("accuracy", **({"answer_type": None, "question_type": None} | {column: kind}))
+            if base is not None and base is not own:
+                pair = on_common_seeds(own.of_kind(column, kind), base.of_kind(column, kind))
+                cell = marked(cell, VQA, *pair, cfg["seed"])
+            cells[label, kind] = cell
+    return cells
 
 
 def _reference(cfg: dict[str, Any]) -> str | None:
@@ -56,9 +56,14 @@ def _reference(cfg: dict[str, Any]) -> str | None:
     return cfg[f"vqa_methods.{name}.label"] if name else None
 
 
-def _vqa_notes(found: dict[str, Results], cfg: dict[str, Any]) -> list[str]:
-    reference = _reference(cfg)
-    return [*([mark_note(reference)] if reference else []), *seed_notes(found, found.values())]
+def _vqa_notes(found: dict[str, Results], cells: Accuracies, cfg: dict[str, Any]) -> list[str]:
+    reference, notes = _reference(cfg), seed_notes(found, found.values())
+    if not reference:
+        return notes
+    base = {kind: cell.value for (label, kind), cell in cells.items() if cell and label == reference}
+    marks = ((label, kind, cell) for (label, kind), cell in cells.items() if cell and cell.mark)
+    worse = [f"{label} ({kind or 'overall'})" for label, kind, cell in marks if cell.value < base[kind]]
+    return [mark_note(reference), *([f"Worse than {reference}: {'; '.join(worse)}."] if worse else []), *notes]
 
 
 def _by_vqa_method(files: list[Path], cfg: dict[str, Any]) -> dict[str, Results]:

@@ -323,6 +323,7 @@ def test_answers_are_marked_where_the_difference_to_the_reference_leaves_out_0(t
     assert [row.labels for row in by_type.rows] == [["how"], ["is"]]
     assert [[cell.mark for cell in row.cells] for row in by_type.rows] == [["*", ""], ["", ""]]
     assert "* differs from majority" in by_type.notes[0]
+    assert len(by_type.notes) == 1
     overall = vqa(metrics, ASKED, "T")
     assert [cell and cell.mark for cell in overall.rows[0].cells] == ["*", "", "*", None]
     assert [cell and cell.mark for cell in overall.rows[1].cells] == ["", "", "", None]
@@ -330,3 +331,9 @@ def test_answers_are_marked_where_the_difference_to_the_reference_leaves_out_0(t
     table = vqa_types(metrics, cfg, "T")
     assert not any(cell.mark for row in table.rows for cell in row.cells)
     assert table.notes == []
+
+
+def test_answers_that_are_worse_than_the_reference_are_named(tmp_path):
+    metrics = files(tmp_path, {"ours": {"how": 0.4, "is": 0.5}, "majority": {"how": 0.9, "is": 0.5}})
+    assert vqa_types(metrics, ASKED, "T").notes[1:] == ["Worse than majority: ours (how)."]
+    assert vqa(metrics, ASKED, "T").notes[1:] == ["Worse than majority: ours (overall); ours (number)."]
