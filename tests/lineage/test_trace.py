@@ -374,7 +374,7 @@ def test_the_page_says_each_value_behind_a_number_and_which_row_it_is(page, tmp_
                     continue
                 place = cell_anchor(name, row["labels"], column)
                 own = text[text.index(f'<section id="{place}">') :].split("</section>")[0]
-                above = text[: text.index(f'<section id="{place}">')].rsplit('<p id="of-', 1)[1]
+                above = text[: text.index(f'<section id="{place}">')].rsplit('<p id="row-', 1)[1]
                 for source in about["sources"]:
                     lines = map(json.loads, Path(source["file"]).read_text().splitlines())
                     [found] = [line for line in lines if all(line.get(k) == v for k, v in source["row"].items())]
