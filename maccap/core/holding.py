@@ -18,9 +18,11 @@ from .errors import FULL, EnvironmentProblem
 
 PR_SET_PDEATHSIG = 1  # of Linux
 POLL_SECONDS = 0.02
-UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that knows no locks
 ENDED = "a job that has ended"
 LEFT_AFTER = 90.0  # seconds: by then every node sees whether a file with that mark was removed
+
+_held: dict[int, Path] = {}  # the files that this process has locked, by their descriptors
 
 
 def locked(handle: int) -> bool:
@@ -49,8 +51,9 @@ def beside(folder: Path, kind: str) -> Path:
 def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     """Hold a lock on a file that exists only meanwhile; it outlasts an `exec` of this process.
 
-    The kernel frees it however the process ends. Over NFS all clients see it, and the server frees that of a node that
-    died after a lease of 90 seconds or so. Where the file system knows no locks, a warning is all there is.
+    The kernel frees it however the process ends. Over NFS all clients see it, and a server of NFS 4 frees that of a
+    node that died, or does not reach it, after a lease of 90 seconds or so: `still_held` says whether it has. Where the
+    file system knows no locks, a warning is all there is.
 
     A file is marked as ended before it is removed: over NFS, a node may open the removed file for some seconds more.
     One that keeps the mark was left by an owner that was killed between the two, and is taken over.
@@ -59,14 +62,14 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
         patience: seconds to wait for another owner.
 
     Raises:
-        EnvironmentProblem: another process still holds it; the message says which.
+        EnvironmentProblem: another process still holds it, and the message says which; or the system has no lock now.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline, told, owner, ended = time.monotonic() + patience, False, "another process", math.inf
     while (handle := _try(path, marked=time.monotonic() - ended > LEFT_AFTER)) is None:
         with suppress(OSError):
-            owner = path.read_text(encoding="utf-8").strip() or owner
+            owner = path.read_text(encoding="utf-8").strip() or "another process"
         ended = min(ended, time.monotonic()) if owner == ENDED else math.inf
         if time.monotonic() > deadline:
             working = f"{owner} works on the same run; wait for it, or end it"
@@ -79,9 +82,34 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
     try:
         yield
     finally:
-        if _names(path, handle):
+        _held.pop(handle, None)
+        if _has(handle) and _names(path, handle):
             remove(path)
         os.close(handle)
+
+
+def still_held() -> None:
+    """Ask the file system again for all that this process holds, before something is written that nobody else may.
+
+    Raises:
+        EnvironmentProblem: a lock was lost, as over NFS when the server is out of reach for longer than its lease.
+    """
+    for handle, path in _held.items():
+        if not _has(handle):
+            raise EnvironmentProblem(
+                f"{path}: the lock was lost while the file system's server was out of reach, and another job may have "
+                "it; run again"
+            )
+
+
+def _has(handle: int) -> bool:
+    """Whether an open file is locked by this process; without locks, whether it was the one that signed it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        own = name_of(os.getpid()).encode()
+        return error.errno in UNSUPPORTED and os.pread(handle, len(own) + 1, 0) == own
+    return True
 
 
 def _names(path: Path, handle: int) -> bool:
@@ -107,34 +135,51 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def name_of(process: int) -> str:
+    """What the file of a lock says of its owner, a process of this machine."""
+    job = f"Slurm job {slurm_job()['job']}, " if slurm_job() else ""
+    return f"{job}process {process} on {socket.gethostname()}\n"
+
+
 def _try(path: Path, *, marked: bool) -> int | None:
     """The descriptor of the locked file, which names its owner if the disk has room; None while another holds it.
 
     Args:
         marked: whether a file with the mark of the end is taken, too.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = None
     try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if not locked(handle):
             return None
         ended = os.pread(handle, len(ENDED), 0) == ENDED.encode()
         if not os.fstat(handle).st_nlink or (ended and not (marked and _names(path, handle))):
             os.close(handle)
             return None
+        _sign(handle)
+        _held[handle] = path
     except OSError as error:
-        if error.errno == errno.ESTALE:  # another node has removed it
+        if handle is not None and error.errno in UNSUPPORTED:
+            print(f"{path}: no locks here ({error.strerror}); never run this job twice at a time", file=sys.stderr)
+            if not os.pread(handle, 1, 0):
+                _sign(handle)
+            return handle
+        if handle is not None:
             os.close(handle)
+        if error.errno == errno.ESTALE:  # another node has removed it
             return None
-        if error.errno not in UNSUPPORTED:
-            raise
-        print(f"{path}: no locks here ({error.strerror}); never run this job twice at a time", file=sys.stderr)
-    job = f"Slurm job {slurm_job()['job']}, " if slurm_job() else ""
+        if error.errno == errno.ENOLCK:
+            why = "this machine has no lock for it now; over NFS 3, see that rpc.statd runs"
+            raise EnvironmentProblem(f"{path}: {why}, and run again") from error
+        raise
+    return handle
+
+
+def _sign(handle: int) -> None:
     os.ftruncate(handle, 0)
     try:
-        os.write(handle, f"{job}process {os.getpid()} on {socket.gethostname()}\n".encode())
+        os.write(handle, name_of(os.getpid()).encode())
         os.fsync(handle)  # so that other nodes can read it
     except OSError as error:
         if error.errno not in FULL:
-            os.close(handle)
             raise
-    return handle

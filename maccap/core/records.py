@@ -5,6 +5,7 @@ project's folder.
 """
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -125,11 +126,10 @@ def write_record(step: str, job: Job, started: datetime, command: str | None = N
         command: what does it again, if `maccap step` does not.
     """
     path = record_path(job.outputs[0])
-    hashes = {source: sha256(source) for source in {source for paths in job.inputs.values() for source in paths}}
     record = Record(
         step=step,
         outputs={str(out): OutputFile(sha256=sha256(out), size=size_of(out)) for out in job.outputs},
-        inputs={name: {str(source): hashes[source] for source in paths} for name, paths in job.inputs.items() if paths},
+        inputs=_hashes_of(job.inputs),
         settings=job.settings,
         command=command or f"maccap step --again {path}",
         code=code_version(),
@@ -141,6 +141,25 @@ def write_record(step: str, job: Job, started: datetime, command: str | None = N
     )
     write_text(path, record.text())
     return path
+
+
+def made_since(start: datetime, step: str, job: Job) -> bool:
+    """Whether another process has done the same job since then, with the same code, and all that it made is there."""
+    try:
+        found = read_record(record_path(job.outputs[0]))
+    except DataError:
+        return False
+    settings = json.loads(json.dumps(job.settings))
+    same = (found.step, found.settings, found.code) == (step, settings, code_version())
+    if found.ended < start or not same or found.inputs != _hashes_of(job.inputs):
+        return False
+    return all(Path(out).exists() and sha256(out) == made.sha256 for out, made in found.outputs.items())
+
+
+def _hashes_of(inputs: dict[str, list[Path]]) -> dict[str, dict[str, str]]:
+    """sha256 of each file; one that several names share is read once."""
+    hashes = {source: sha256(source) for source in {source for paths in inputs.values() for source in paths}}
+    return {name: {str(source): hashes[source] for source in paths} for name, paths in inputs.items() if paths}
 
 
 def size_of(path: Path) -> int:

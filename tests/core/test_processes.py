@@ -1,6 +1,7 @@
 """What a job gets beside others: cores that the system gives it, and the lock on its run."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from maccap.core import allocation, holding
 from maccap.core.errors import EnvironmentProblem
-from maccap.core.holding import ENDED, held
+from maccap.core.holding import ENDED, held, still_held
 from tests.helpers import ROOT
 
 
@@ -135,6 +136,63 @@ def test_who_ends_does_not_remove_the_lock_of_another(tmp_path, holder):
         (tmp_path / "s1.lock").unlink()
         second = holder()
     assert f"process {second.pid} " in (tmp_path / "s1.lock").read_text()
+
+
+def test_a_lock_that_was_lost_is_told_and_left_to_who_has_it_now(tmp_path, holder):
+    """As over NFS, when the server frees the lock of a machine that was out of reach."""
+    lock = tmp_path / "s1.lock"
+    with held(lock, 0):
+        still_held()
+        [own] = [fd for fd in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{fd}") == str(lock)]
+        fcntl.flock(int(own), fcntl.LOCK_UN)
+        second = holder()
+        with pytest.raises(EnvironmentProblem, match=r"s1\.lock: the lock was lost .*; run again"):
+            still_held()
+    still_held()
+    assert f"process {second.pid} " in lock.read_text()
+    with pytest.raises(EnvironmentProblem, match=f"process {second.pid} "), held(lock, 0.1):
+        pass
+
+
+def without_locks(number):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    return flock
+
+
+def test_a_machine_that_has_no_lock_now_takes_none(tmp_path, holder, monkeypatch):
+    owner = holder()
+    monkeypatch.setattr(fcntl, "flock", without_locks(errno.ENOLCK))
+    told = r"s1\.lock: this machine has no lock .*rpc\.statd"
+    with pytest.raises(EnvironmentProblem, match=told), held(tmp_path / "s1.lock", 5):
+        pass
+    assert f"process {owner.pid} " in (tmp_path / "s1.lock").read_text()
+
+
+def test_where_there_are_no_locks_a_job_goes_on_and_leaves_the_name_of_another(tmp_path, holder, monkeypatch, capsys):
+    owner = holder()
+    monkeypatch.setattr(fcntl, "flock", without_locks(errno.ENOSYS))
+    with held(tmp_path / "s1.lock", 5):
+        still_held()
+    assert "no locks here (Function not implemented); never run this job twice" in capsys.readouterr().err
+    assert f"process {owner.pid} " in (tmp_path / "s1.lock").read_text()
+    with held(tmp_path / "s2.lock", 5):
+        assert f"process {os.getpid()} " in (tmp_path / "s2.lock").read_text()
+    assert not (tmp_path / "s2.lock").exists()
+
+
+@pytest.mark.parametrize("call", ["open", "ftruncate", "fsync", "fstat"])
+def test_a_file_that_another_machine_removed_meanwhile_is_made_anew(tmp_path, monkeypatch, call):
+    real, stale = getattr(os, call), [OSError(errno.ESTALE, os.strerror(errno.ESTALE))]
+    monkeypatch.setattr(os, call, lambda *args: real(*args) if not stale else throw(stale.pop()))
+    with held(tmp_path / "s1.lock", 5):
+        assert not stale
+    assert not (tmp_path / "s1.lock").exists()
+
+
+def throw(error):
+    raise error
 
 
 FELLOW = """

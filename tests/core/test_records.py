@@ -6,6 +6,8 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from maccap import __version__
 from maccap.core.artifacts import sha256
 from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.core.job import Job
-from maccap.core.records import Record, Records, now, read_record, record_path, write_record
+from maccap.core.records import Record, Records, made_since, now, read_record, record_path, write_record
 from tests.helpers import ROOT
 from tests.helpers.checkout import Checkout
 
@@ -111,6 +113,26 @@ def test_records_are_found_by_the_files_that_jobs_made(made: Made, tmp_path: Pat
     Path("artifacts").mkdir()
     Path("artifacts/world").symlink_to("../disk")
     assert len(Records(tmp_path).by_path) == 3, "a profile's folder may be a link to another disk"
+
+
+def test_the_same_job_of_another_process_is_known_by_all_that_decides_it(made: Made) -> None:
+    Path("source").write_text("x")
+    before = now()
+    record = made(["artifacts/one", "artifacts/two"], {"text": ["source"]}, rate=1e-3, sizes=(1, 2))
+    job = Job({"text": [Path("source")]}, record.job.outputs, {"rate": 1e-3, "sizes": (1, 2)})
+    assert made_since(before, "train", job)
+    assert not made_since(now() + timedelta(seconds=1), "train", job), "it was there before"
+    assert not made_since(before, "predict", job)
+    assert not made_since(before, "train", replace(job, settings=job.settings | {"rate": 1e-2}))
+    Path("artifacts/two").write_text("other")
+    assert not made_since(before, "train", job)
+    Path("artifacts/two").unlink()
+    assert not made_since(before, "train", job)
+    made(["artifacts/one", "artifacts/two"], {"text": ["source"]}, rate=1e-3, sizes=(1, 2))
+    Path("source").write_text("y")
+    assert not made_since(before, "train", job)
+    Path("artifacts/one.prov.json").unlink()
+    assert not made_since(before, "train", job)
 
 
 # --- the version of the code ---------------------------------------------------------------------------------------
