@@ -169,8 +169,8 @@ def _try(path: Path, *, marked: bool) -> int | None:
         if error.errno == errno.ESTALE:  # another node has removed it
             return None
         if error.errno == errno.ENOLCK:
-            why = "this machine has no lock for it now; over NFS 3, see that rpc.statd runs"
-            raise EnvironmentProblem(f"{path}: {why}, and run again") from error
+            remedy = "over NFS 3, see that rpc.statd runs, or link the folder to another disk; then run again"
+            raise EnvironmentProblem(f"{path}: this machine has no lock for it now; {remedy}") from error
         raise
     return handle
 
