@@ -220,6 +220,11 @@ def read_json(path: Path | str) -> Any:
         return json.loads(decoded(Path(path).read_bytes(), path))
 
 
+def unreadable(path: Path | str, error: OSError) -> DataError:
+    """What is said of a file or folder, one of many, that the system does not let be read."""
+    return DataError(f"{path}: cannot be read ({error.strerror}); repair it, or take it out")
+
+
 def files_below(folder: Path) -> dict[str, Path]:
     """All files below a folder by their names in it, with `/`, in the order of their paths; links are followed.
 
@@ -229,7 +234,7 @@ def files_below(folder: Path) -> dict[str, Path]:
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            raise DataError(f"{error.filename}: cannot be read ({error.strerror}); repair it, or take it out")
+            raise unreadable(error.filename, error) from error
 
     walk = os.walk(folder, onerror=refuse, followlinks=True)
     found = sorted(Path(place, name) for place, _, names in walk for name in names)

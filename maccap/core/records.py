@@ -149,11 +149,15 @@ def made_since(start: datetime, step: str, job: Job) -> bool:
         found = read_record(record_path(job.outputs[0]))
     except DataError:
         return False
+    if found.ended < start:
+        return False
     settings = json.loads(json.dumps(job.settings))
     same = (found.step, found.settings, found.code) == (step, settings, code_version())
-    if found.ended < start or not same or found.inputs != _hashes_of(job.inputs):
-        return False
-    return all(Path(out).exists() and sha256(out) == made.sha256 for out, made in found.outputs.items())
+    return (
+        same
+        and found.inputs == _hashes_of(job.inputs)
+        and all(Path(out).exists() and sha256(out) == made.sha256 for out, made in found.outputs.items())
+    )
 
 
 def _hashes_of(inputs: dict[str, list[Path]]) -> dict[str, dict[str, str]]:

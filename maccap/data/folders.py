@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ..core.artifacts import read_json, sha256, write_text
+from ..core.artifacts import read_json, sha256, unreadable, write_text
 from ..core.errors import DataError, MaccapError
 from ..core.progress import progress
 
@@ -26,14 +26,13 @@ def folder_hash(folder: Path | str, known: Path | None = None) -> str:
     Raises:
         DataError: a file or folder cannot be read, such as a link that leads nowhere, or is a pipe.
     """
-    names = sorted(names_below(Path(folder)))
-    return _over(names, [str(Path(folder, name)) for name in names], known)
+    return _over({name: str(Path(folder, name)) for name in sorted(names_below(Path(folder)))}, known)
 
 
 def files_hash(paths: Iterable[str], known: Path | None = None) -> str:
     """The same over some files, by their paths; of those alone that are there, and empty if none is."""
-    there = sorted({path for path in paths if os.path.isfile(path)})
-    return _over(there, there, known) if there else ""
+    there = {path: path for path in sorted(paths) if os.path.isfile(path)}
+    return _over(there, known) if there else ""
 
 
 def names_below(folder: Path) -> Iterator[str]:
@@ -47,14 +46,15 @@ def names_below(folder: Path) -> Iterator[str]:
         yield from (os.path.relpath(os.path.join(place, name), folder) for name in files if not name.startswith("."))
 
 
-def _over(names: list[str], paths: list[str], known: Path | None) -> str:
+def _over(files: dict[str, str], known: Path | None) -> str:
+    """The hash over files, {name: path}."""
     before: dict[str, list[int | str]] = {}
     if known:
         with suppress(DataError):
             before = read_json(known)
-    states = {path: _state(path) for path in paths}
+    states = {path: _state(path) for path in files.values()}
     hashes = {path: before[path][-1] for path, state in states.items() if before.get(path, [])[:-1] == state}
-    unread = [path for path in paths if path not in hashes]
+    unread = [path for path in states if path not in hashes]
     long = sum(int(states[path][0]) for path in unread) > LONG
     for path in progress(unread, "reading your own files", len(unread)) if long else unread:
         try:
@@ -64,7 +64,7 @@ def _over(names: list[str], paths: list[str], known: Path | None) -> str:
     if known and unread:
         with suppress(MaccapError, OSError):
             write_text(known, json.dumps(before | {path: [*states[path], hashes[path]] for path in unread}))
-    lines = "".join(f"{hashes[path]}  {name}\n" for name, path in zip(names, paths, strict=True))
+    lines = "".join(f"{hashes[path]}  {name}\n" for name, path in files.items())
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -80,6 +80,4 @@ def _state(path: str) -> list[int | str]:
 
 
 def _refuse(error: OSError, path: str | None = None) -> NoReturn:
-    raise DataError(
-        f"{path or error.filename}: cannot be read ({error.strerror}); repair it, or take it out"
-    ) from error
+    raise unreadable(path or error.filename, error) from error

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from ..core.settings import labels
-from ..metrics.bootstrap import RESAMPLES, aligned_statistics, difference_interval, resampled
+from ..metrics.bootstrap import RESAMPLES, aligned_statistics, interval_of_runs, resampled
 from ..tables.results import Results
 from .figures import COLOURS, STYLE, save
 
@@ -57,7 +56,7 @@ def _panel(axes: Any, own: Sequence[Results], cfg: dict[str, Any]) -> float:
         if not results.by_seed:  # `human`, where no image has a second caption
             continue
         scores = resampled(METRIC, aligned_statistics(results.by_seed, METRIC), RESAMPLES, cfg["seed"])
-        low, high = difference_interval(scores, np.zeros_like(scores), cfg["seed"])
+        low, high = interval_of_runs(scores, cfg["seed"])
         mean = means[experiment] = float(results.whole[METRIC].mean())
         right = max(right, 1.05 * high)
         ends = [[max(0.0, mean - low)], [max(0.0, high - mean)]]

@@ -53,15 +53,18 @@ def interval(
 
 
 def difference_interval(ours: Array, base: Array, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval, in percent, of the difference of two means over seeds, ours minus base.
+    """As `interval_of_runs`, of the difference of two means, ours minus base: images and seeds are drawn alike."""
+    return interval_of_runs(ours - base, seed)
 
-    Both are `resampled` scores [R, S] of the same images, drawn alike. A resample also draws S of the S seeds with
-    replacement, the same ones on both sides, so that what changes from run to run counts as well.
+
+def interval_of_runs(scores: Array, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval, in percent, of a mean over seeds, from `resampled` scores [R, S].
+
+    A resample also draws S of the S seeds with replacement, so that what changes from run to run counts as well.
     """
-    differences = ours - base
     generator = np.random.default_rng(seed)
-    drawn = generator.integers(differences.shape[1], size=differences.shape)
-    return _middle(np.take_along_axis(differences, drawn, axis=1).mean(axis=1))
+    drawn = generator.integers(scores.shape[1], size=scores.shape)
+    return _middle(np.take_along_axis(scores, drawn, axis=1).mean(axis=1))
 
 
 def resampled(metric: str, statistics: Sequence[Array], resamples: int, seed: int) -> Array:
