@@ -366,6 +366,18 @@ def planned_jobs(output: str) -> dict[str, int]:
     return {name: int(n) for name, n in re.findall(r"^([a-z_0-9]+)\s+(\d+)$", table, re.MULTILINE) if name != "total"}
 
 
+def test_a_config_file_in_another_encoding_is_named(project: Path) -> None:
+    file = project / "config/base.yaml"
+    good = file.read_bytes()
+    file.write_bytes(good + "# café\n".encode("latin-1"))
+    try:
+        run = plan(project)
+    finally:
+        file.write_bytes(good)
+    assert run.returncode != 0
+    assert "config/base.yaml: cannot be read ('utf-8' codec can't decode byte 0xe9" in run.stdout
+
+
 def test_planning_needs_neither_torch_nor_a_gpu_and_plans_each_job_once(project: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(project / "stubs")}
     blocked = subprocess.run([sys.executable, "-c", "import torch"], env=environment, capture_output=True)
