@@ -92,7 +92,9 @@ def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
     Raises:
         EnvironmentProblem: one of them was ended from elsewhere.
     """
-    with ProcessPoolExecutor(count, get_context("spawn"), _end_at_once, (os.getpid(),)) as pool:
+    with _interrupts_put_off():  # Python's own bookkeeping of a pool, too, cannot be left half done
+        pool = ProcessPoolExecutor(count, get_context("spawn"), _end_at_once, (os.getpid(),))
+    with pool:
 
         def submit(*call: Any) -> Future[Outcome]:
             with _interrupts_put_off():
@@ -112,7 +114,7 @@ def workers(count: int) -> Iterator[Callable[..., Future[Outcome]]]:
 
 @contextmanager
 def _interrupts_put_off() -> Iterator[None]:
-    """Hold ENDINGS back until the end of the block, so that a process that starts in it prints no traceback.
+    """Hold ENDINGS back until the end of the block, so that what is begun in it is whole, and prints no traceback.
 
     What is ignored, as by `nohup`, stays so there, too.
     """

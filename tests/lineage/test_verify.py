@@ -670,14 +670,14 @@ def test_a_lock_of_other_files_settings_or_commands_is_named(locked, tmp_path, f
 
 
 # --- interrupts ----------------------------------------------------------------------------------------------------
-def never_ending(finished: Path, folder: Path, number: int, handler: int) -> subprocess.Popen:
+def never_ending(finished: Path, folder: Path, number: int, handler: int, first: str = "") -> subprocess.Popen:
     """`maccap verify` whose workers never end; pytest-xdist or nohup may ignore a signal that it is to heed."""
     (folder / "verify.py").write_text(
-        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.cli import main\n"
-        "if __name__ == '__main__': runner.run_jobs = small_project.never_end; raise SystemExit(main.main(['verify']))"
+        "from maccap.steps import runner; from tests.helpers import small_project; from maccap.__main__ import run\n"
+        f"{first}if __name__ == '__main__': runner.run_jobs = small_project.never_end; run()"
     )
     return subprocess.Popen(
-        [sys.executable, folder / "verify.py"],
+        [sys.executable, folder / "verify.py", "verify"],
         cwd=finished, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(ROOT), "BEGUN": str(folder / "begun"), "TMPDIR": str(folder)},
         preexec_fn=lambda: signal.signal(number, handler),
@@ -714,6 +714,23 @@ def test_an_interrupt_is_one_line_and_leaves_no_process(finished, tmp_path, when
     _, told = process.communicate(timeout=60)  # of all processes: a worker that stays would keep it waiting
     assert (process.returncode, told) == (128 + number, f"maccap verify: {word}\n")
     assert {path.name for path in tmp_path.iterdir()} <= {"verify.py", "begun"}
+
+
+TERMINATED_WITH_A_SEMAPHORE = """
+import os, signal
+from multiprocessing import resource_tracker as tracker
+register = tracker.register
+def registered(*what):
+    register(*what)
+    os.kill(os.getpid(), signal.SIGTERM)
+tracker.register = registered
+"""
+
+
+def test_an_interrupt_while_the_pool_of_processes_is_made_leaves_no_semaphore(finished, tmp_path):
+    process = never_ending(finished, tmp_path, signal.SIGTERM, signal.SIG_DFL, TERMINATED_WITH_A_SEMAPHORE)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (128 + signal.SIGTERM, "maccap verify: terminated\n")
 
 
 def test_a_killed_command_leaves_no_process(finished, tmp_path):
