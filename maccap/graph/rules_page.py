@@ -12,7 +12,7 @@ from .snakemake_graph import GraphJob, read_graph
 ENDS = ("report", "manifest")  # which read what all others make for a reader
 PAGE = """# The workflow's rules
 
-![The rules of the profile {profile}: an arrow where one reads another](rules.svg)
+[![The rules of the profile {profile}: an arrow where one reads another](rules.svg)](rules.svg)
 
 The rules of the profile `{profile}`; the colour says which file of `workflow/rules/` has a rule. An arrow means "is
 read by". It is left out where others lead the same way: `evaluate` reads captions, too. `report` and `manifest` are not
