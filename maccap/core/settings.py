@@ -310,8 +310,12 @@ class ExperimentSettings(Settings):
     against: str | None = setting(
         None, "The experiment that comparisons hold it against, in place of the table's reference."
     )
-    lowers: str | None = setting(None, "The claim that a lower CIDEr than the reference's speaks for.")
-    raises: str | None = setting(None, "The claim that a higher CIDEr than the reference's speaks for.")
+    lowers: str | None = setting(
+        None, "The claim that a lower CIDEr than the reference's speaks for, in tables with `claims`."
+    )
+    raises: str | None = setting(
+        None, "The claim that a higher CIDEr than the reference's speaks for, in tables with `claims`."
+    )
     note: str | None = setting(None, "A remark under the table.")
     reported_as: str | None = setting(None, "The method's name in the file of published numbers.")
     trained_on: str | None = setting(None, "What to write there in place of the training data.")
@@ -356,6 +360,7 @@ class TableSettings(Settings):
     pairs: Pairs | None = setting(None, "Trained on - tested on.")
     experiments: Names | None = setting(None, "Its rows, for captions.")
     reference: str | None = setting(None, "The row that the others are compared with.")
+    claims: bool = setting(False, "Judge the claims of its experiments (`lowers`, `raises`), for a comparison.")
     key: str | None = setting(None, "The setting that a sweep varies, such as `training.noise_variance`.")
     trained: str | None = setting(None, "For answers: the data set trained on.")
     dataset: str | None = setting(None, "For answers: the data set asked about.")
@@ -368,6 +373,8 @@ class TableSettings(Settings):
                 raise ValueError(f"a table of kind `{self.kind}` needs the key `{name}`")
         if self.kind in ONE_PAIR and self.pairs and len(self.pairs) > 1:
             raise ValueError(f"a table of kind `{self.kind}` shows one of `pairs`; make a table for each")
+        if self.claims and self.kind != "comparison":
+            raise ValueError("a table with `claims` is of kind `comparison`")
         return self
 
 

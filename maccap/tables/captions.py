@@ -52,7 +52,7 @@ def comparison(files: list[Path], cfg: dict[str, Any], title: str) -> Table:
         label = cfg[f"experiments.{experiment}.label"]
         if experiment not in against.values():
             difference = _difference(results, found[against[experiment]], cfg["seed"])
-            for key, sign in (("lowers", -1), ("raises", 1)):
+            for key, sign in (("lowers", -1), ("raises", 1)) if cfg[f"tables.{cfg['table']}.claims"] else ():
                 if (claim := cfg.get(f"experiments.{experiment}.{key}")) and difference[0]:
                     other = cfg[f"experiments.{against[experiment]}.label"]
                     notes.append(f"Claim “{claim}”: {_verdict(difference, sign, f'{label} against {other}')}.")

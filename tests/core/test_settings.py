@@ -247,6 +247,7 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
     [
         ("tables.vqa.trained", None, "tables.vqa: a table of kind `vqa` needs the key `trained`"),
         ("tables.ablation.pairs", ["daylight-daylight", "chalk-chalk"], "kind `comparison` shows one of `pairs`"),
+        ("tables.in_domain.claims", True, "a table with `claims` is of kind `comparison`"),
         ("tables.vqa.vqa_methods", ["prefix", "prefix"], "tables.vqa.vqa_methods: an entry occurs twice"),
         ("vqa_methods.prefix.language_model", "google/flan-t5-xl", "soft tokens fit only the language model"),
         ("vqa_methods.prefix.experiment", None, "`context: prefix` needs an `experiment`"),

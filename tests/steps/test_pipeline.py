@@ -64,7 +64,7 @@ def profile(clip: Path, opt: Path) -> dict:
             },
             "ablation": {
                 "title": "Ablation", "kind": "comparison", "pairs": ["daylight-daylight"], "reference": "maccap",
-                "experiments": ["maccap", "light"],
+                "claims": True, "experiments": ["maccap", "light"],
             },
             **{
                 name: {

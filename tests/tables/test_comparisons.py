@@ -8,6 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from maccap.core.errors import DataError
+from maccap.core.project import read_config
 from maccap.core.settings import swept
 from maccap.figures.figures import sweep_figure
 from maccap.metrics.bootstrap import difference_interval, resampled
@@ -16,11 +17,12 @@ from maccap.tables.build import build, vqa, vqa_types
 from maccap.tables.captions import MARK, captions, comparable, comparison, sweep
 from maccap.tables.results import on_common_seeds, read_results
 from maccap.tables.table import BOUND, DIFFERENCE, Cell, Source
+from tests.helpers import ROOT
 from tests.helpers.small_project import write_lines
 
 IMAGES, SEEDS = 60, (1, 2, 3)
 CFG = {
-    "profile": "mini", "reduced": True, "seed": 5, "table": "t", "tables.t.reference": "base",
+    "profile": "mini", "reduced": True, "seed": 5, "table": "t", "tables.t.reference": "base", "tables.t.claims": True,
     "cells": [["daylight", name, "daylight"] for name in ("base", "better", "same")],
     "datasets.daylight.label": "Daylight", "datasets.chalk.label": "Chalk",
     "experiments.base.label": "Base", "experiments.better.label": "Better", "experiments.same.label": "Same",
@@ -230,6 +232,24 @@ def test_a_comparison_has_the_difference_its_interval_and_a_verdict_and_no_note_
     assert not any("seeds that both have" in note for note in comparison(metrics, CFG, "T").notes)
 
 
+def test_a_comparison_that_is_not_asked_to_judges_no_claim(metrics: list[Path]) -> None:
+    asked, unasked = (comparison(metrics, CFG | {"tables.t.claims": claims}, "T") for claims in (True, False))
+    assert unasked.notes == [note for note in asked.notes if not note.startswith("Claim")]
+    assert len(unasked.notes) == len(asked.notes) - 2
+    assert unasked.rows == asked.rows
+
+
+@pytest.mark.parametrize("profile", ["mini", "world", "paper"])
+def test_a_claim_is_judged_in_one_table_of_a_profile_against_maccap_with_one_draw(profile: str) -> None:
+    config = read_config(profile, ROOT)
+    judging = [about for about in config["tables"].values() if about["claims"]]
+    assert [about["reference"] for about in judging] == ["one-draw"]
+    rows = [config["experiments"][name] for name in judging[0]["experiments"]]
+    claims = {row[key] for row in rows for key in ("lowers", "raises") if key in row}
+    of_training = set() if profile == "mini" else {"noise in training helps", "several noisy copies help"}
+    assert claims == {"subregion features help", "reranking several draws helps"} | of_training
+
+
 def test_a_sweep_is_in_the_order_of_its_values(metrics: list[Path]) -> None:
     cfg = CFG | {
         "tables.t.key": "training.noise_variance", "training.noise_variance": 0.016,
@@ -263,6 +283,7 @@ def test_a_sweep_without_the_profiles_value_has_no_differences(metrics: list[Pat
 
 def test_the_config_says_what_kind_a_table_is(metrics: list[Path]) -> None:
     cfg = CFG | {"tables.new.kind": "comparison", "tables.new.title": "New", "tables.new.reference": "base"}
+    cfg["tables.new.claims"] = False
     table = build("new", metrics, cfg)
     assert table.title == "New (mini profile)"
     assert table.notes[0].startswith("Reduced run")
