@@ -9,7 +9,7 @@ import yaml
 
 from ..core.artifacts import sha256, write_text
 from ..core.errors import ConfigError, DataError, EnvironmentProblem
-from ..core.project import default_profile, pipeline_file
+from ..core.project import default_profile, making, pipeline_file
 from ..core.records import read_record
 from ..graph.pipeline import check_file, decided_by, decisions, render
 from ..graph.snakemake_graph import Graph, read_graph
@@ -61,18 +61,16 @@ def record(profile: str) -> None:
     graph = read_graph(profile, stale=True)
     check(graph, profile)
     if stale := [job.outputs[0] for job in graph.jobs if job.stale]:
-        raise DataError(f"{stale[0]}: stale ({len(stale)} jobs in all); run `snakemake --cores all`, then record")
+        raise DataError(f"{stale[0]}: stale ({len(stale)} jobs in all); run `{making(profile)}`, then record")
     for job in graph.jobs:
         if not all(Path(path).exists() for path in job.records):
             raise DataError(
                 f"{job.outputs[0]}: its job ended without Snakemake, which does not know of it; delete it, run "
-                "`snakemake --cores all`, record"
+                f"`{making(profile)}`, record"
             )
         for output, made in read_record(job.provenance).outputs.items():
             if made.sha256 != sha256(output):
-                raise DataError(
-                    f"{output}: changed since its job wrote it; delete it, run `snakemake --cores all`, record"
-                )
+                raise DataError(f"{output}: changed since its job wrote it; delete it, run `{making(profile)}`, record")
     file = pipeline_file(profile)
     dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
     if subprocess.run([*dvc, str(file)], check=False).returncode:

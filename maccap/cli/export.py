@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.artifacts import files_below, spare, write_json
 from ..core.errors import DataError
-from ..core.project import default_profile
+from ..core.project import default_profile, making
 from ..data.predictions import holds_answers, official_results, read_answers, read_predictions
 from .main import FILTERS
 
@@ -40,7 +40,7 @@ def _files(profile: str) -> list[Path]:
     below = [path for kind in ("predictions", "answers") for path in files_below(folder / kind).values()]
     found = sorted(path for path in below if path.name.endswith(".jsonl.gz"))
     if not found:
-        raise DataError(f"{folder}: no predictions; run `snakemake --cores all` first, or name files")
+        raise DataError(f"{folder}: no predictions; run `{making(profile)}` first, or name files")
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from .errors import FULL, READ_ONLY, REMEDIES, DataError, EnvironmentProblem, MaccapError
 
+AGAIN = "name another file, or, where a job wrote it, delete it and run again"
 ANEW = "if it was downloaded, delete it and run again to download it anew"
 UNREADABLE = (
     errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO,
@@ -216,7 +217,7 @@ def read_json(path: Path | str) -> Any:
     Raises:
         DataError: the file is missing or is not JSON.
     """
-    with reading(path, "not valid JSON", "delete it and run again"):
+    with reading(path, "not valid JSON", AGAIN):
         return json.loads(decoded(Path(path).read_bytes(), path))
 
 
@@ -242,11 +243,15 @@ def files_below(folder: Path) -> dict[str, Path]:
 
 
 def sha256(path: Path | str) -> str:
-    """Hex digest of a file; of a folder, the digest over the sorted names and digests of its files."""
+    """Hex digest of a file; of a folder, the digest over the sorted names and digests of its files.
+
+    Names that start with a dot do not count, such as those that file managers leave.
+    """
     path = Path(path)
     if path.is_dir():
-        listing = "".join(f"{name} {sha256(file)}\n" for name, file in files_below(path).items())
-        return hashlib.sha256(listing.encode()).hexdigest()
+        seen = {name: file for name, file in files_below(path).items() if "/." not in f"/{name}"}
+        listing = "".join(f"{name} {sha256(file)}\n" for name, file in seen.items())
+        return hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

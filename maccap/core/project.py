@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from .dotted import leaves
-from .errors import ConfigError, EnvironmentProblem, flat
+from .errors import ConfigError, EnvironmentProblem, MaccapError, flat
 from .settings import complete
 from .yaml_file import read_yaml
 
@@ -56,6 +56,15 @@ def default_profile(root: Path = Path()) -> str:
         return str(read_yaml(path)["profile"])
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: names no profile ({flat(error)}); write the line `profile: mini`") from error
+
+
+def making(profile: str, root: Path = Path()) -> str:
+    """The call of Snakemake that makes a profile."""
+    try:
+        default = profile == default_profile(root)
+    except MaccapError:  # the checks name what is wrong with config/config.yaml
+        default = False
+    return "snakemake --cores all" + ("" if default else f" --configfile config/{profile}.yaml")
 
 
 def pipeline_file(profile: str, root: Path = Path()) -> Path:

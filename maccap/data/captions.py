@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from ..core.artifacts import atomic, reading
+from ..core.artifacts import AGAIN, atomic, reading
 from ..core.errors import DataError
 from .checks import check_file_name, check_id, check_text, check_unique
 
@@ -111,7 +111,7 @@ class _Table(Sequence[Row], Generic[Row]):
         with reading(path), self.path.open("rb") as lines:
             self._bounds = np.fromiter(accumulate(map(len, lines), initial=0), np.int64)
             if not len(self):
-                raise DataError(f"{path}: is empty; delete it and run again")
+                raise DataError(f"{path}: is empty; {AGAIN}")
             self._bytes = np.asarray(np.memmap(path, np.uint8, "r"))
         for end in (0, -1):
             self[end]
@@ -125,8 +125,9 @@ class _Table(Sequence[Row], Generic[Row]):
         try:
             return _checked(self.kind(**json.loads(line)), self.path)
         except (ValueError, TypeError) as error:
+            fault = str(error).removeprefix(f"{self.kind.__name__}.__init__() ")
             raise DataError(
-                f"{self.path}: line {number + 1} is not a row of {self.what}s ({error}); delete the file and run again"
+                f"{self.path}: line {number + 1} is not a row of {self.what}s ({fault}); {AGAIN}"
             ) from error
 
 

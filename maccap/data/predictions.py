@@ -19,14 +19,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from ..core.artifacts import atomic, reading
+from ..core.artifacts import AGAIN, atomic, reading
 from ..core.errors import DataError
 from .checks import check_id, check_text, is_integer
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REMEDY = "name another file, or, where a job wrote it, delete it and run again"
 PREDICTION = ("trained", "experiment", "tested", "seed", "image_id", "caption")
 PREDICTION_EXTRAS = ("image_cosine", "reference_cosine", "candidates", "scores", "left_out_reference", "published")
 ANSWER = ("trained", "vqa_method", "tested", "seed", "question_id", "answer")
@@ -142,7 +141,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         data = path.read_bytes()
         lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()
     for number, line in enumerate(lines, start=1):
-        with reading(f"{path}: line {number}", "damaged or no row of predictions or answers", REMEDY):
+        with reading(f"{path}: line {number}", "damaged or no row of predictions or answers", AGAIN):
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise TypeError("not a JSON object")
@@ -159,4 +158,4 @@ def _check(row: dict[str, Any], columns: Sequence[str], place: Path | str) -> No
         elif name not in TYPES:
             check_text(value, name, place)
         elif not isinstance(value, TYPES[name]) or (name in INTEGERS and value is not None and not is_integer(value)):
-            raise DataError(f"{place}: {name} is {value!r}; {REMEDY}")
+            raise DataError(f"{place}: {name} is {value!r}; {AGAIN}")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.artifacts import files_below, sha256, stays_inside
 from ..core.errors import DataError, EnvironmentProblem
+from ..core.project import making
 from ..core.records import Record, Records
 from ..fetch.registry import DOWNLOADS
 
@@ -105,7 +106,7 @@ def _jobs(profile: str) -> list[Record]:
         if path.startswith((f"artifacts/{profile}/", f"results/{profile}/", f"{DOWNLOADS}/")):
             raise DataError(fault)
     if f"results/{profile}/files.sha256" not in results:
-        raise DataError(f"results/{profile}: the results are not finished; run `snakemake --cores all` first")
+        raise DataError(f"results/{profile}: the results are not finished; run `{making(profile)}` first")
     for path, record in records.by_path.items():
         if path != record.path and record.path.startswith((f"artifacts/{profile}/", f"results/{profile}/")):
             raise DataError(f"{path}: is the record of another file; run the rule that makes {path}")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..core.project import default_profile
+from ..core.project import config_files, default_profile
 from . import verify_checkout, verify_crate, verify_files
 from .crate_files import LIST, METADATA
 from .verify_numbers import RunJobs, numbers, rerun
@@ -46,6 +46,7 @@ def opened(place: Path, profile: str | None = None) -> Iterator[Project]:
 
     Raises:
         DataError: there are no records of the profile; or the crate is damaged or would write elsewhere.
+        ConfigError: there is no such profile.
     """
     with tempfile.TemporaryDirectory() as folder:
         root, crate = place, (place / LIST).is_file() and (place / METADATA).is_file()
@@ -57,7 +58,9 @@ def opened(place: Path, profile: str | None = None) -> Iterator[Project]:
         profile = profile or (_profile_of_crate(root, place) if crate else default_profile(root))
         project = Project(root, profile, checkout=not crate)
         if not project.jobs and not project.damaged:
-            raise DataError(f"{place}: no records of profile {project.profile}; run `snakemake --cores all` first")
+            if project.checkout:
+                config_files(profile, root)
+            raise DataError(f"{place}: no records of profile {profile}; run `{project.command}` first")
         yield project
 
 

@@ -10,8 +10,7 @@ from urllib.parse import unquote
 
 from ..core.allocation import cores
 from ..core.artifacts import files_below, sha256
-from ..core.errors import MaccapError
-from ..core.project import default_profile
+from ..core.project import making
 from ..core.records import RECORD_SUFFIX, OutputFile, Record, Records
 from ..fetch.registry import DOWNLOADS
 from .crate_files import METADATA
@@ -83,11 +82,7 @@ class Project:
     @cached_property
     def command(self) -> str:
         """The call of Snakemake that makes the profile."""
-        try:
-            default = not self.checkout or self.profile == default_profile(self.root)
-        except MaccapError:  # the checks name what is wrong with config/config.yaml
-            default = False
-        return "snakemake --cores all" + ("" if default else f" --configfile config/{self.profile}.yaml")
+        return making(self.profile, self.root) if self.checkout else "snakemake --cores all"
 
     @cached_property
     def outputs(self) -> dict[str, OutputFile]:

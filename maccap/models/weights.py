@@ -24,7 +24,7 @@ def model_files(place: Path | str) -> list[str]:
     files = sorted(Path(place).iterdir()) if Path(place).is_dir() else [Path(place)]
     files = [path for path in files if path.suffix != ".md"]
     for path in files:
-        if path.suffix in SUFFIXES and (what := disguised(path)):
+        if (path.suffix in SUFFIXES or path == Path(place)) and (what := disguised(path)):
             raise DataError(f"{path}: {what}; a model needs the file itself")
     return list(map(str, files))
 

@@ -231,6 +231,7 @@ def test_a_broken_configuration_or_none_is_named(tmp_path, monkeypatch, capsys, 
     [
         (["caption", "none.png"], "none.png: no such file or folder; check the path"),
         (["crate", "--profile", "none"], "results/none: the results are not finished; run `snakemake"),
+        (["verify", "--profile", "none"], "config/none.yaml: cannot be read"),
         (["export", "predictions", "none.jsonl", "--output", "o"], "none.jsonl: no such file; check"),
         (["export", "predictions", "picture.png", "--output", "o"], "picture.png: "),
         ([*GAP, "--output", "o", "--profile", "none"], "config/none.yaml: "),

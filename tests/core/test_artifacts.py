@@ -225,7 +225,11 @@ def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> No
     refuses(lambda: read_json(tmp_path), f"{tmp_path}: ")
     for data in (b"", b"{", b"[1] 2", b"{'a': 1}"):
         path.write_bytes(data)
-        refuses(lambda: read_json(path), f"{path}: not valid JSON (", "; delete it and run again")
+        refuses(
+            lambda: read_json(path),
+            f"{path}: not valid JSON (",
+            "; name another file, or, where a job wrote it, delete it and run again",
+        )
     path.write_bytes(b'{"a":\n "caf\xe9"}')
     refuses(lambda: read_json(path), f"{path}: line 2 is not UTF-8 (byte 0xe9); save it as UTF-8")
 
@@ -240,7 +244,11 @@ def test_json_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -> No
 )  # fmt: skip
 def test_what_lies_in_place_of_a_file_is_said(tmp_path: Path, head: bytes, what: str) -> None:
     (tmp_path / "a").write_bytes(head)
-    refuses(lambda: read_json(tmp_path / "a"), f"{tmp_path / 'a'}: not valid JSON ({what}", "; delete it and run again")
+    refuses(
+        lambda: read_json(tmp_path / "a"),
+        f"{tmp_path / 'a'}: not valid JSON ({what}",
+        "; name another file, or, where a job wrote it, delete it and run again",
+    )
 
 
 # --- hashes --------------------------------------------------------------------------------------------------------
@@ -255,7 +263,10 @@ def test_the_hash_of_a_file_is_its_sha256_and_of_a_folder_tells_names_and_conten
     first = folder("first", files)
     again = folder("again", dict(reversed(files.items())))
     os.utime(again / "a", (1, 1))
+    (again / ".DS_Store").write_text("left by a file manager")
     assert sha256(first) == sha256(again)
+    Path(os.fsdecode(os.fsencode(again / "b") + b"/caf\xe9")).touch()
+    assert sha256(first) != sha256(again)
     others = {
         "content": files | {"a": "0"}, "more": files | {"e": ""}, "less": {"a": "1", "b/c": "2"},
         "renamed": {"a": "1", "b/c": "2", "b/e": ""}, "moved": {"a": "1", "c": "2", "b/d": ""},
