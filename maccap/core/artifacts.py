@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import FULL, READ_ONLY, REMEDIES, DataError, EnvironmentProblem, MaccapError
+from .holding import still_held
 
 AGAIN = "name another file, or, where a job wrote it, delete it and run again"
 ANEW = "if it was downloaded, delete it and run again to download it anew"
@@ -34,7 +35,8 @@ def atomic(path: Path | str) -> Iterator[Path]:
     What a process that was killed meanwhile left of the same file is removed.
 
     Raises:
-        EnvironmentProblem: the disk is full or not writable; nothing is left behind.
+        EnvironmentProblem: the disk is full or not writable, or a lock that this thread holds was lost; nothing is
+            left behind.
     """
     path = Path(path)
     part = handle = None
@@ -46,8 +48,10 @@ def atomic(path: Path | str) -> Iterator[Path]:
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.chmod(0o644)
+        still_held()
         part.replace(path)
     except Exception as error:
+        still_held()  # who has the lock now has removed what this process began
         if _disk_is_full(error, path.parent):
             full = f"free space there, or for temporary files in {tempfile.gettempdir()} (or set TMPDIR), and run again"
             remedy = REMEDIES.get(getattr(error, "errno", 0), full)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that knows no
 ENDED = "a job that has ended"
 LEFT_AFTER = 90.0  # seconds: by then every node sees whether a file with that mark was removed
 
-_held: dict[int, Path] = {}  # the files that this process has locked, by their descriptors
+_held: dict[int, tuple[int, Path]] = {}  # by the descriptor of a locked file: the thread that holds it, and its path
 
 
 def locked(handle: int) -> bool:
@@ -49,7 +50,7 @@ def beside(folder: Path, kind: str) -> Path:
 
 @contextmanager
 def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
-    """Hold a lock on a file that exists only meanwhile; it outlasts an `exec` of this process.
+    """Hold a lock on a file that exists only meanwhile; an `exec` of this process lets it go.
 
     The kernel frees it however the process ends. Over NFS all clients see it, and a server of NFS 4 frees that of a
     node that died, or does not reach it, after a lease of 90 seconds or so: `still_held` says whether it has. Where the
@@ -89,16 +90,18 @@ def held(path: Path | str, patience: float = math.inf) -> Iterator[None]:
 
 
 def still_held() -> None:
-    """Ask the file system again for all that this process holds, before something is written that nobody else may.
+    """Ask the file system again for all that this thread holds, before something is written that nobody else may.
 
     Raises:
-        EnvironmentProblem: a lock was lost, as over NFS when the server is out of reach for longer than its lease.
+        EnvironmentProblem: a lock was lost, as over NFS when the server is out of reach for longer than its lease; its
+            file was removed, or has been another owner's meanwhile.
     """
-    for handle, path in _held.items():
-        if not _has(handle):
+    own, thread = name_of(os.getpid()).encode(), threading.get_ident()
+    for handle, path in [(handle, path) for handle, (holder, path) in [*_held.items()] if holder == thread]:
+        if not (_has(handle) and _names(path, handle) and os.pread(handle, len(own) + 1, 0) in (own, b"")):
             raise EnvironmentProblem(
-                f"{path}: the lock was lost while the file system's server was out of reach, and another job may have "
-                "it; run again"
+                f"{path}: the lock was lost while the file system's server was out of reach, or its file was removed, "
+                "and another job may have it; run again"
             )
 
 
@@ -152,12 +155,13 @@ def _try(path: Path, *, marked: bool) -> int | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if not locked(handle):
             return None
+        os.set_inheritable(handle, False)
         ended = os.pread(handle, len(ENDED), 0) == ENDED.encode()
         if not os.fstat(handle).st_nlink or (ended and not (marked and _names(path, handle))):
             os.close(handle)
             return None
         _sign(handle)
-        _held[handle] = path
+        _held[handle] = threading.get_ident(), path
     except OSError as error:
         if handle is not None and error.errno in UNSUPPORTED:
             print(f"{path}: no locks here ({error.strerror}); never run this job twice at a time", file=sys.stderr)
@@ -171,6 +175,7 @@ def _try(path: Path, *, marked: bool) -> int | None:
         if error.errno == errno.ENOLCK:
             remedy = "over NFS 3, see that rpc.statd runs, or link the folder to another disk; then run again"
             raise EnvironmentProblem(f"{path}: this machine has no lock for it now; {remedy}") from error
+        error.filename = error.filename or str(path)
         raise
     return handle
 

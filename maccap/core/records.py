@@ -143,13 +143,19 @@ def write_record(step: str, job: Job, started: datetime, command: str | None = N
     return path
 
 
-def made_since(start: datetime, step: str, job: Job) -> bool:
-    """Whether another process has done the same job since then, with the same code, and all that it made is there."""
+def record_of(job: Job) -> bytes:
+    """The text of the record that is there of a job; empty without one."""
+    path = record_path(job.outputs[0])
+    return path.read_bytes() if path.is_file() else b""
+
+
+def made_since(before: bytes, step: str, job: Job) -> bool:
+    """Whether another process has done the same job, with the same code, since `record_of` gave something else."""
+    if record_of(job) == before:
+        return False
     try:
         found = read_record(record_path(job.outputs[0]))
     except DataError:
-        return False
-    if found.ended < start:
         return False
     settings = json.loads(json.dumps(job.settings))
     same = (found.step, found.settings, found.code) == (step, settings, code_version())

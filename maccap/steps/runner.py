@@ -12,9 +12,9 @@ from typing import Any
 
 from ..core.allocation import slurm_job
 from ..core.artifacts import remove_unfinished
-from ..core.holding import beside, end_with_parent, held, name_of, remove, still_held
+from ..core.holding import beside, end_with_parent, held
 from ..core.job import Job
-from ..core.records import made_since, now, write_record
+from ..core.records import made_since, now, record_of, write_record
 from ..models.devices import claim_gpus
 
 DISTRIBUTED = "RANK"  # torch.distributed's variable: the number of this process among its fellows
@@ -31,39 +31,36 @@ def run_step(
     of the same command, once per GPU; the first of these processes writes the record. A run is trained by one job at a
     time, and its state is removed when the record is there. What another job made while this one waited is kept.
     """
-    job, fellow, called = Job(inputs, outputs, cfg), DISTRIBUTED in os.environ, now()
-    if fellow:
-        end_with_parent(os.getppid())  # which holds the lock
-    with _on_slurm(), _alone(name, job, fellow):
-        if name == "train" and not fellow and made_since(called, name, job):
+    job, rank = Job(inputs, outputs, cfg), os.environ.get(DISTRIBUTED)
+    before = record_of(job) if name == "train" else b""
+    if rank:
+        end_with_parent(os.getppid())
+    with _on_slurm(), _alone(name, job, rank):
+        if name == "train" and not rank and made_since(before, name, job):
             print(f"{outputs[0]}: another job has made it meanwhile", file=sys.stderr)
             return
-        if "gpus" in cfg and not fellow:
+        if "gpus" in cfg and not rank:
             claim_gpus(cfg["gpus"] if name == "train" else min(1, cfg["gpus"]))
             if name == "train" and (visible := _visible_gpus()) > 1:
                 _launch(visible, arguments)
         started = now()
         step_module(name, inputs).run(job)
-        if os.environ.get(DISTRIBUTED, "0") == "0":
-            still_held()
+        if rank in (None, "0"):
             write_record(name, job, started)
             if name == "train":
                 state = beside(outputs[0].parent, "state.pt")
                 state.unlink(missing_ok=True)
                 remove_unfinished(state)
-                lock = beside(outputs[0].parent, "lock")
-                if fellow and lock.is_file() and lock.read_text(encoding="utf-8") == name_of(os.getppid()):
-                    remove(lock)  # that of the launcher, which is replaced before it can do so
 
 
 @contextmanager
-def _alone(name: str, job: Job, fellow: bool) -> Iterator[None]:
-    """Hold the run that a job trains, if it trains one; its launcher holds it for the `fellow` processes."""
-    if name != "train" or fellow:
-        yield
-    else:
+def _alone(name: str, job: Job, rank: str | None) -> Iterator[None]:
+    """Hold the run that a job trains, if it trains one; of several processes the first does."""
+    if name == "train" and rank in (None, "0"):
         with held(beside(job.outputs[0].parent, "lock"), PATIENCE):
             yield
+    else:
+        yield
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from ..core.artifacts import atomic, write_text
 from ..core.errors import ConfigError
-from ..core.holding import beside, still_held
+from ..core.holding import beside
 from ..core.progress import progress
 from ..core.settings import TrainingSettings
 from ..data.text_corpus import TextBatch, TextSet
@@ -212,7 +212,6 @@ class Trainer:
         dropout = gather_object([self.dropout.get_state()])
         if not self.accelerator.is_main_process:
             return
-        still_held()
         self._write_log()
         state = {
             "fingerprint": self.fingerprint, "step": self.step, "log": self.log,

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
 from maccap.core import allocation, holding
+from maccap.core.artifacts import atomic
 from maccap.core.errors import EnvironmentProblem
 from maccap.core.holding import ENDED, held, still_held
 from tests.helpers import ROOT
@@ -93,15 +95,21 @@ def test_a_second_job_is_told_who_works_on_the_run(tmp_path, holder):
         pass
 
 
-@pytest.mark.parametrize("arguments", [(), ("exec",)], ids=["itself", "what it put in its place"])
-def test_the_lock_lasts_as_long_as_its_owner_however_that_ends(tmp_path, holder, arguments):
-    process = holder(*arguments)
+def test_the_lock_lasts_as_long_as_its_owner_however_that_ends(tmp_path, holder):
+    process = holder()
     with pytest.raises(EnvironmentProblem), held(tmp_path / "s1.lock", 0.2):
         pass
     process.send_signal(signal.SIGKILL)
     process.wait()
     with held(tmp_path / "s1.lock", 5):
         assert (tmp_path / "s1.lock").exists()
+    assert not (tmp_path / "s1.lock").exists()
+
+
+def test_what_an_owner_puts_in_its_place_does_not_hold_the_lock(tmp_path, holder):
+    process = holder("exec")
+    with held(tmp_path / "s1.lock", 5):
+        assert process.poll() is None
     assert not (tmp_path / "s1.lock").exists()
 
 
@@ -151,6 +159,36 @@ def test_a_lock_that_was_lost_is_told_and_left_to_who_has_it_now(tmp_path, holde
     still_held()
     assert f"process {second.pid} " in lock.read_text()
     with pytest.raises(EnvironmentProblem, match=f"process {second.pid} "), held(lock, 0.1):
+        pass
+
+
+LOST = {
+    "removed": lambda lock: lock.unlink(),
+    "another's meanwhile": lambda lock: lock.write_text("process 5181 on another machine\n"),
+}
+
+
+def write_under(lock, out, lose, written):
+    with held(lock, 0), atomic(out) as part:
+        lose(lock)
+        written(part)
+
+
+@pytest.mark.parametrize("lose", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("written", [lambda part: part.write_text("late"), Path.unlink], ids=["whole", "removed, too"])
+def test_who_lost_the_lock_is_told_so_and_writes_nothing(tmp_path, lose, written):
+    out = tmp_path / "adaptor.safetensors"
+    out.write_text("of who has the lock now")
+    with pytest.raises(EnvironmentProblem, match=r"s1\.lock: the lock was lost .*; run again"):
+        write_under(tmp_path / "s1.lock", out, lose, written)
+    assert out.read_text() == "of who has the lock now"
+    assert {path.name for path in tmp_path.iterdir()} <= {"adaptor.safetensors", "s1.lock"}
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "pread"])
+def test_a_lock_file_that_the_disk_refuses_is_named(tmp_path, monkeypatch, call):
+    monkeypatch.setattr(os, call, lambda *_: throw(OSError(errno.EIO, os.strerror(errno.EIO))))
+    with pytest.raises(OSError, match=r"s1\.lock"), held(tmp_path / "s1.lock", 0):
         pass
 
 

@@ -7,7 +7,6 @@ import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from maccap import __version__
 from maccap.core.artifacts import sha256
 from maccap.core.errors import DataError, EnvironmentProblem
 from maccap.core.job import Job
-from maccap.core.records import Record, Records, made_since, now, read_record, record_path, write_record
+from maccap.core.records import Record, Records, made_since, now, read_record, record_of, record_path, write_record
 from tests.helpers import ROOT
 from tests.helpers.checkout import Checkout
 
@@ -117,13 +116,16 @@ def test_records_are_found_by_the_files_that_jobs_made(made: Made, tmp_path: Pat
 
 def test_the_same_job_of_another_process_is_known_by_all_that_decides_it(made: Made) -> None:
     Path("source").write_text("x")
-    before = now()
+    before = b""
     record = made(["artifacts/one", "artifacts/two"], {"text": ["source"]}, rate=1e-3, sizes=(1, 2))
     job = Job({"text": [Path("source")]}, record.job.outputs, {"rate": 1e-3, "sizes": (1, 2)})
     assert made_since(before, "train", job)
-    assert not made_since(now() + timedelta(seconds=1), "train", job), "it was there before"
+    assert not made_since(record_of(job), "train", job), "it was there before"
     assert not made_since(before, "predict", job)
     assert not made_since(before, "train", replace(job, settings=job.settings | {"rate": 1e-2}))
+    found = record_of(job)
+    made(["artifacts/one", "artifacts/two"], {"text": ["source"]}, rate=1e-3, sizes=(1, 2))
+    assert made_since(found, "train", job), "once more, whatever the clock of the other machine says"
     Path("artifacts/two").write_text("other")
     assert not made_since(before, "train", job)
     Path("artifacts/two").unlink()
@@ -143,7 +145,7 @@ PRINT_VERSION = "from maccap.core.records import code_version; print(code_versio
 def checkout(tmp_path: Path) -> Checkout:
     """A copy of the few files that tell the version, as a folder outside any repository."""
     (tmp_path / "maccap/core").mkdir(parents=True)
-    core = ("__init__", "allocation", "artifacts", "errors", "job", "records", "strict")
+    core = ("__init__", "allocation", "artifacts", "errors", "holding", "job", "records", "strict")
     for name in ("__init__.py", *(f"core/{name}.py" for name in core)):
         shutil.copy(ROOT / "maccap" / name, tmp_path / "maccap" / name)
     (tmp_path / "notes.txt").write_text("notes")

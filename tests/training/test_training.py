@@ -18,7 +18,8 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from maccap.core.errors import ConfigError, DataError
+from maccap.core.errors import ConfigError, DataError, EnvironmentProblem
+from maccap.core.holding import held
 from maccap.data.features import ids_of, write_store
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextSet
@@ -304,6 +305,12 @@ def test_training_on_several_gpus_becomes_their_launcher(monkeypatch, tmp_path):
     assert command[command.index("--num_processes") + 1] == "2"
     assert command[-6:] == ["-m", "maccap", "step", "train", "--output", "x"]
     assert "--multi_gpu" in command
+    with held(tmp_path / "s1.lock", 0):
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setattr(runner, "PATIENCE", 0.1)
+        monkeypatch.setattr(runner, "end_with_parent", lambda _: None)
+        with pytest.raises(EnvironmentProblem, match="works on the same run"):  # its first process holds the run
+            runner.run_step("train", {}, [tmp_path / "s1/x"], {"gpus": 2}, [])
 
 
 SHORT = {"batch_size": 22, "epochs": 3, "checkpoint_every": 3, "dropout_first_epoch_only": False}
