@@ -112,7 +112,7 @@ def needs(name: str, machine: Machine, records: Records) -> list[Check]:
             if lack:
                 advice = f"{machine.source} lacks {len(lack)}. {fill_mirror(machine.source, ' '.join(lack))}"
             checks.append(_needed(not (machine.source_fault or lack), what, advice))
-    elif hours := job_hours(name, records):
+    elif Path("results", name, "files.sha256").is_file() and (hours := job_hours(name, records)):
         checks.append(Check(True, f"no GPU; its jobs took {hours:.1f} h one after another, by the records here"))
     checks.append(_needed(machine.disk_free >= needed.disk, f"{gigabytes(needed.disk)} of disk", "free some"))
     if "spice" in config:

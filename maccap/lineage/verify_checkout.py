@@ -34,7 +34,7 @@ def code(project: Project) -> Outcome:
             continue
         if record.code.dirty is not False:
             outcome.fault(
-                path, f"was made with uncommitted changes: its code was not that of {record.code.commit[:10]}"
+                path, f"was made with uncommitted changes: code or config was not that of {record.code.commit[:10]}"
             )
         commits.setdefault(record.code.commit, []).append(path)
     if not (shallow := git(project.root, "rev-parse", "--is-shallow-repository")):
