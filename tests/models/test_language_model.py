@@ -456,6 +456,9 @@ def test_every_file_of_a_folder_is_looked_at(folder: Path, data: bytes, what: st
                 call(folder)
         path.write_bytes(whole)
     assert model_files(folder) == sorted(str(path) for path in folder.iterdir() if path.name != "README.md")
+    (folder / "weights").write_bytes(data)
+    with pytest.raises(DataError, match="weights: it is"):
+        model_files(folder / "weights")  # which is named itself, so its suffix does not matter
 
 
 @false_file
