@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigError, EnvironmentProblem, flat
+from ..core.errors import READ_ONLY, ConfigError, EnvironmentProblem, flat
 from ..core.project import config_files, default_profile
 from ..core.records import record_path
 from ..lineage.snakemake_private import planned, snakemake_record
@@ -53,6 +53,7 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
 
     Raises:
         ConfigError: Snakemake cannot plan.
+        OSError: it may not write into the project.
         EnvironmentProblem: another version of Snakemake, which plans by other names.
     """
     from snakemake.api import SnakemakeApi
@@ -71,6 +72,8 @@ def read_graph(profile: str, *, stale: bool = False) -> Graph:
         except EnvironmentProblem:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in READ_ONLY:
+                raise
             raise ConfigError(f"Snakemake cannot plan profile {profile}: {flat(error)}") from error
         configs = [str(Path(path).resolve().relative_to(Path.cwd())) for path in planner.configfiles]
         jobs = [

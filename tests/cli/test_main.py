@@ -188,6 +188,16 @@ def test_a_full_or_read_only_disk_is_named(project, monkeypatch, capsys, command
     assert "; free space" in said or "; allow it" in said
 
 
+def test_a_project_in_which_snakemake_may_not_write_is_named(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished)
+    fault = OSError(errno.EROFS, os.strerror(errno.EROFS), ".snakemake/locks")
+    monkeypatch.setattr("maccap.graph.snakemake_graph.planned", Mock(side_effect=fault))
+    told = (
+        "maccap dvc: .snakemake/locks: Read-only file system; allow it there, or choose another place, and run again\n"
+    )
+    assert refused(capsys, ["dvc", "sync"]) == told
+
+
 @pytest.mark.parametrize("command", ALL)
 def test_an_interrupt_is_one_word(project, monkeypatch, capsys, command):
     monkeypatch.setattr(os, "mkdir", Mock(side_effect=KeyboardInterrupt))
