@@ -54,7 +54,7 @@ def training_curves(logs: list[Path]) -> pd.DataFrame:
 
 
 def training_figure(curves: pd.DataFrame, outputs: list[Path], labels: dict[str, str], runs: dict[str, str]) -> None:
-    """Loss on validation captions by data set, mean over seeds; without padding, so that runs compare.
+    """Loss on validation captions by data set, mean over seeds, padding left out.
 
     Args:
         curves: one row for each run, seed and step that has a `validation_loss`; its data sets are the panels.

@@ -60,7 +60,7 @@ def _findings(reports: Reports) -> Any:
     near.invert_yaxis()
     near.set_xlabel("cosine to the caption")
     near.set_title("How near features lie to the caption", x=0.3)
-    near.plot([], [], "o", color="black", markersize=4, label="best of the image's features")
+    near.plot([], [], "o", color="black", markersize=4, label="a data set's mark: best of the image's features")
     near.plot([], [], "|", color="black", markersize=7, label="their mean")
     near.plot([], [], ":", color="black", label="expected of a zero mean (95 %)")
     mean.set_xlabel("dimensions, sorted (%)")
@@ -177,7 +177,7 @@ def _repairs(reports: Reports) -> Any:
     cosine.invert_yaxis()
     separable.axvline(50, color=GREY, linewidth=0.8, linestyle=":")
     mean.axvline(0, color=GREY, linewidth=0.8, linestyle=":", label="chance, no gap")
-    for fill, label in (("full", "to its own captions"), ("none", "to those of others")):
+    for fill, label in (("full", "filled mark: to its own captions"), ("none", "open mark: to those of others")):
         mean.plot([], [], "o", color="black", markersize=4, fillstyle=fill, label=label)
     figure.legend(*mean.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
