@@ -47,7 +47,7 @@ def example_figure(images: Sequence[dict[str, Any]], dataset: str, ours: Sequenc
             style = {"size": 10.5} | (chosen if row["chosen"] else {"color": "0.4"})
             axes.barh(y, 0.5 * max(row["score"], 0.0) / best, 0.14, left=LEFT + INDENT, color=style["color"])
             _lines(axes, LEFT + 0.85, y, [f"{row['score']:.3f}"], **style)
-            y = 0.3 + _lines(axes, LEFT + 1.3, y, wrap(row["text"], 60), 0.2, **style)
+            y = 0.3 + _lines(axes, LEFT + 1.42, y, wrap(row["text"], 60), 0.2, **style)
         _heading(axes, LEFT, y + 0.14, "3", "CLIP chooses the candidate nearest to the image.")
         y = 0.25 + _lines(axes, LEFT + INDENT, y + 0.5, wrap(candidates[0]["text"], 58), 0.25, size=12, **chosen)
         axes.set(xlim=(0, WIDTH), ylim=(y, 0))
