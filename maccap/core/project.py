@@ -33,11 +33,17 @@ def located(value: Any) -> Any:
 
 
 def gone(config: dict[str, Any]) -> list[str]:
-    """`key: path: fault` of each file or folder of the user's own that a config names and that is not there."""
-    return [
-        f"{key}: {path}: no such file or folder; correct it"
-        for key, path in leaves("", config).items()
-        if key.endswith(".file") and not os.path.exists(path)
+    """`key: path: fault` of each file of the user's own that a config names and that is not there, or is a folder.
+
+    Images may be in a folder.
+    """
+    own = {key: path for key, path in leaves("", config).items() if key.endswith(".file")}
+    missing = [
+        f"{key}: {path}: no such file or folder; correct it" for key, path in own.items() if not os.path.exists(path)
+    ]
+    files = {key: path for key, path in own.items() if not key.endswith(".images.file")}
+    return missing + [
+        f"{key}: {path}: is a folder; name the file" for key, path in files.items() if os.path.isdir(path)
     ]
 
 

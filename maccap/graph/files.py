@@ -58,7 +58,7 @@ class Files:
             if "vocabulary" in needs(run["method"]):
                 read_vocabulary(run["options"]["vocabulary"])
         check_room(profile)
-        if (told := gone(self.config)) and Path(self.artifacts).exists():
+        if told := gone(self.config):
             raise ConfigError(told[0])  # Snakemake would keep what was once made of it in silence
         for name, path in self.local.items():
             if fault := self._unfit(name, path):

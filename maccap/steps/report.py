@@ -13,7 +13,7 @@ from ..tables.table import read_table
 
 def run(job: Job) -> None:
     page, trace, macros = job.outputs
-    tables = sorted(job.inputs["tables"], key=lambda path: job.settings[f"tables.{path.stem}.kind"] in FINDINGS)
+    tables = sorted(job.inputs["tables"], key=lambda path: job.settings.get(f"tables.{path.stem}.kind") in FINDINGS)
     write_text(page, report_page(job))
     write_text(trace, trace_page([str(path) for path in tables], job.settings["profile"], page.name))
     write_text(macros, to_macros({path.stem: read_table(path) for path in tables}))

@@ -284,6 +284,11 @@ def test_a_path_too_long_for_the_disk_is_no_file_and_named_with_its_key(tmp_path
     assert gone(config) == [f"datasets.own.train.file: {tmp_path}/{'x' * 300}: no such file or folder; correct it"]
 
 
+def test_a_folder_is_no_file_of_captions_but_may_hold_images(tmp_path):
+    sources = {name: {"file": str(tmp_path)} for name in ("train", "images")}
+    assert gone({"datasets": {"own": sources}}) == [f"datasets.own.train.file: {tmp_path}: is a folder; name the file"]
+
+
 def test_the_announcement_names_what_the_user_must_supply(tmp_path, paper):
     assets = read_registry(ROOT / paper["registry"])
     assert {"coco-val2014", "flickr30k-images", "opt-1.3b", "flan-t5-xl"} <= used_assets(paper, assets) < {*assets}
