@@ -97,8 +97,10 @@ def still_held() -> None:
             file was removed, or has been another owner's meanwhile.
     """
     own, thread = name_of(os.getpid()).encode(), threading.get_ident()
-    for handle, path in [(handle, path) for handle, (holder, path) in [*_held.items()] if holder == thread]:
-        if not (_has(handle) and _names(path, handle) and os.pread(handle, len(own) + 1, 0) in (own, b"")):
+    for handle, (holder, path) in [*_held.items()]:
+        if holder == thread and not (
+            _has(handle) and _names(path, handle) and os.pread(handle, len(own) + 1, 0) in (own, b"")
+        ):
             raise EnvironmentProblem(
                 f"{path}: the lock was lost while the file system's server was out of reach, or its file was removed, "
                 "and another job may have it; run again"

@@ -31,11 +31,10 @@ def report_page(job: Job) -> str:
         DataError: an input is missing, damaged, or belongs to another run.
     """
     cfg, (_, trace, macros) = job.settings, job.outputs
-    tables = {path.stem: read_table(path) for path in job.inputs["tables"]}
-    findings = {name for name in tables if cfg.get(f"tables.{name}.kind") in FINDINGS}
-    ordered = sorted(tables, key=lambda name: name in findings)
+    tables = {path.stem: read_table(path) for path in tables_in_order(job)}
+    findings = {name for name in tables if _finding(cfg, name)}
     usual = settings(PrintedSettings, cfg, "printed").columns
-    shown = {name: _table(name, tables[name], number, usual) for number, name in enumerate(ordered, start=1)}
+    shown = {name: _table(name, tables[name], number, usual) for number, name in enumerate(tables, start=1)}
     return render(
         "page.html.j2",
         extended=cfg["extended"],
@@ -55,6 +54,15 @@ def report_page(job: Job) -> str:
         missing=about.not_run(cfg, tables),
         digests=[[path.stem, sha256(path)] for path in job.inputs["tables"]],
     )
+
+
+def tables_in_order(job: Job) -> list[Path]:
+    """The files of the report's tables: results, then findings."""
+    return sorted(job.inputs["tables"], key=lambda path: _finding(job.settings, path.stem))
+
+
+def _finding(cfg: dict[str, Any], table: str) -> bool:
+    return cfg.get(f"tables.{table}.kind") in FINDINGS
 
 
 def _figures(files: Sequence[Path]) -> dict[str, list[Path]]:

@@ -6,14 +6,14 @@ For provenance, the records beside the tables and beside everything behind them 
 from ..core.artifacts import write_text
 from ..core.job import Job
 from ..lineage.trace_page import trace_page
-from ..report.page import FINDINGS, report_page
+from ..report.page import report_page, tables_in_order
 from ..tables.latex_macros import to_macros
 from ..tables.table import read_table
 
 
 def run(job: Job) -> None:
     page, trace, macros = job.outputs
-    tables = sorted(job.inputs["tables"], key=lambda path: job.settings.get(f"tables.{path.stem}.kind") in FINDINGS)
+    tables = tables_in_order(job)
     write_text(page, report_page(job))
     write_text(trace, trace_page([str(path) for path in tables], job.settings["profile"], page.name))
     write_text(macros, to_macros({path.stem: read_table(path) for path in tables}))

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -32,10 +32,11 @@ def run_step(
     time, and its state is removed when the record is there. What another job made while this one waited is kept.
     """
     job, rank = Job(inputs, outputs, cfg), os.environ.get(DISTRIBUTED)
-    before = record_of(job) if name == "train" else b""
+    before, first = record_of(job) if name == "train" else b"", rank in (None, "0")
     if rank:
         end_with_parent(os.getppid())
-    with _on_slurm(), _alone(name, job, rank):
+    alone = held(beside(outputs[0].parent, "lock"), PATIENCE) if name == "train" and first else nullcontext()
+    with _on_slurm(), alone:
         if name == "train" and not rank and made_since(before, name, job):
             print(f"{outputs[0]}: another job has made it meanwhile", file=sys.stderr)
             return
@@ -45,22 +46,12 @@ def run_step(
                 _launch(visible, arguments)
         started = now()
         step_module(name, inputs).run(job)
-        if rank in (None, "0"):
+        if first:
             write_record(name, job, started)
             if name == "train":
                 state = beside(outputs[0].parent, "state.pt")
                 state.unlink(missing_ok=True)
                 remove_unfinished(state)
-
-
-@contextmanager
-def _alone(name: str, job: Job, rank: str | None) -> Iterator[None]:
-    """Hold the run that a job trains, if it trains one; of several processes the first does."""
-    if name == "train" and rank in (None, "0"):
-        with held(beside(job.outputs[0].parent, "lock"), PATIENCE):
-            yield
-    else:
-        yield
 
 
 @contextmanager
