@@ -174,7 +174,7 @@ class Chain:
                 )
         if reader and digest != self.files[path].sha256:
             who = f"[{reader.number}] {reader.record.step}"
-            self.fault(f"{path}: {who} read other bytes than those recorded; run `snakemake --cores all`")
+            self.fault(f"{path}: {who} read other bytes than those recorded; run that rule again")
 
 
 def project_of(file: Path) -> tuple[Records, str]:
