@@ -88,7 +88,7 @@ def collect(profile: str) -> Payload:
         raise DataError(f"{latest.path}: names no commit; make the results in a git checkout")
     files = _sources(commit)
     kept = files_to_carry(jobs, profile)
-    for path, digest in _hashes(jobs, making(profile)).items():
+    for path, digest in _hashes(jobs, profile).items():
         if path in files and files[path].sha256 != digest:
             raise DataError(f"{path}: differs between commit {commit} and the jobs that read it; commit and run again")
         if path not in files:
@@ -125,13 +125,13 @@ def files_to_carry(jobs: Iterable[Record], profile: str) -> set[str]:
     return {path for path in results | read | readable if stays_inside(path) and not path.startswith(f"{DOWNLOADS}/")}
 
 
-def _hashes(jobs: list[Record], command: str) -> dict[str, str]:
-    """The one hash of every file that a record speaks of; `command` would make them again."""
+def _hashes(jobs: list[Record], profile: str) -> dict[str, str]:
+    """The one hash of every file that a record speaks of."""
     hashes = {path: made.sha256 for record in jobs for path, made in record.outputs.items()}
     for record in jobs:
         for path, digest in record.sources.items():
             if hashes.setdefault(path, digest) != digest:
-                raise DataError(f"{path}: changed after the job of {record.path} ran; run `{command}`")
+                raise DataError(f"{path}: changed after the job of {record.path} ran; run `{making(profile)}`")
     return hashes
 
 
