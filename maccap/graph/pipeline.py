@@ -15,6 +15,7 @@ from .snakemake_graph import Graph, GraphJob
 HEADER = "# Written from the Snakemake graph by `maccap dvc sync`; do not edit. See docs/drivers.md.\n"
 TEMPLATES = Path(".dvc/plots")
 WIDTH = 116  # characters of a line
+SOON = "--max-jobs-per-timespan 100/1s "  # a call of Snakemake lasts as long as this at least
 
 
 def check_file(profile: str) -> str:
@@ -143,7 +144,7 @@ def _stage(
     first = jobs[0]
     config = f"--configfile config/{profile}.yaml " if own else ""
     rules, targets = (" ".join(names) for names in zip(*((job.rule, job.outputs[0]) for job in jobs), strict=True))
-    run = f"snakemake --quiet all {config}--allowed-rules {rules} -- {targets}"
+    run = f"snakemake --quiet all {SOON}{config}--allowed-rules {rules} -- {targets}"
     deps = [*_gathered([*inputs, *first.upstream], folders), f"{decided_by(profile)}/{_stage_name(first)}.json"]
     stage: dict[str, Any] = {"cmd": run, "deps": _Short(deps)}
     made = [path for job in jobs for path in (*job.outputs, job.provenance)]
