@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ..core.errors import DataError
 from .features import read_store, write_store
 
 
@@ -20,7 +21,15 @@ class PairStatistics:
 
     @classmethod
     def of(cls, images: torch.Tensor, captions: torch.Tensor) -> PairStatistics:
-        """Statistics of pairs of L2-normalised features [P, d], row by row."""
+        """Statistics of pairs of L2-normalised features [P, d], row by row.
+
+        Raises:
+            DataError: fewer than two pairs, which have no covariance.
+        """
+        if len(images) < 2:
+            raise DataError(
+                f"{len(images)} image-caption pairs in the validation split; the adapters of CLOSE need two"
+            )
         differences = (images - captions).double()
         return cls(differences.mean(dim=0).float(), torch.cov(differences.T).float())
 

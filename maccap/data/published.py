@@ -18,9 +18,15 @@ def read_published(source: Path, table: Path) -> list[dict[str, Any]]:
         table: the table of the test set's images.
 
     Raises:
-        DataError: another format, an unknown image, one that occurs twice, or a caption that UTF-8 cannot hold.
+        DataError: another format, an unknown image, one that occurs twice, a caption that UTF-8 cannot hold, or two
+            images of one name.
     """
-    ids = {composed(Path(image.file_name).name): image.image_id for image in read_images_table(table)}
+    ids: dict[str, int] = {}
+    for image in read_images_table(table):
+        if ids.setdefault(name := composed(Path(image.file_name).name), image.image_id) != image.image_id:
+            raise DataError(
+                f"{table}: two images are called {name}, so published captions could be of either; rename one"
+            )
     captions: dict[int, str] = {}
     try:
         for row in read_member_json(source):

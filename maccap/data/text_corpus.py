@@ -80,15 +80,15 @@ class Memory:
         return [self.texts.captions[row].caption for row in self.rows[places].tolist()]
 
 
-def memory_rows(count: int, seed: int) -> torch.Tensor:
-    """Rows of a memory of `count` captions: all, or `MEMORY_SIZE` random ones; the same for equal seeds."""
-    if count <= MEMORY_SIZE:
+def memory_rows(count: int, seed: int | None) -> torch.Tensor:
+    """Rows of a memory of `count` captions: all, or with a seed `MEMORY_SIZE` random ones, the same for equal seeds."""
+    if seed is None or count <= MEMORY_SIZE:
         return torch.arange(count)
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MEMORY_SIZE]
 
 
 @lru_cache(maxsize=1)
-def memory(texts: TextSet, seed: int) -> Memory:
+def memory(texts: TextSet, seed: int | None = None) -> Memory:
     """The captions of `memory_rows`."""
     rows = memory_rows(len(texts), seed)
     return Memory(texts, rows, texts.features[rows])

@@ -49,7 +49,7 @@ def save(figure: Any, outputs: list[Path], dpi: int = 160) -> None:
 
 def training_curves(logs: list[Path]) -> pd.DataFrame:
     """The rows of training logs: of each logged step the loss in nats per token, with trained, run and seed."""
-    options = {"lines": True, "precise_float": True, "dtype": {"run": str}}  # which may be a number
+    options = {"lines": True, "precise_float": True, "dtype": {"trained": str, "run": str}}  # which may be numbers
     return pd.concat([pd.read_json(path, **options) for path in logs], ignore_index=True)  # type: ignore[call-overload]
 
 

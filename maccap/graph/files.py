@@ -452,7 +452,8 @@ class Files:
         found = []
         for name in experiments:
             run = self.config["experiments"][name].get("run")
-            found += [f"experiments.{name}.run", f"experiments.{name}.generation", f"runs.{run}.method"]
+            found += [f"experiments.{name}.{key}" for key in ("run", "given", "generation")]
+            found.append(f"runs.{run}.method")
         return found
 
     def gap_reports(self) -> list[str]:

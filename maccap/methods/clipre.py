@@ -15,6 +15,6 @@ class Method(CaptioningMethod):
     def candidates(self, context: CaptioningContext, images: ImageFeatures) -> list[list[str]]:
         """The nearest caption alone, [B][1]."""
         assert self.resources.memory is not None, "NEEDS names it"
-        known = memory(self.resources.memory, context.seed)
+        known = memory(self.resources.memory)
         nearest = (images.global_ @ known.features.T).argmax(dim=1)
         return [[text] for text in known.captions(nearest)]

@@ -55,17 +55,17 @@ class Method(TrainedMethod):
         """The noisy embedding and the neighbours of another noisy one among other captions, [B, 1 + neighbours, d]."""
         own = inject_noise(batch.features, self.training.noise_variance, generator=generator)
         query = inject_noise(batch.features, self.options.retrieval_variance, generator=generator)
-        neighbours = self._neighbours(query, 0, batch.rows if batch.source is self.resources.memory else None)
+        neighbours = self._neighbours(query, batch.rows if batch.source is self.resources.memory else None)
         return torch.cat([own.unsqueeze(1), neighbours], dim=1)
 
     def image_input(self, images: ImageFeatures, generation: GenerationSettings, draws: int, seed: int) -> torch.Tensor:
-        neighbours = self._neighbours(images.global_, seed, None)
+        neighbours = self._neighbours(images.global_, None)
         return torch.cat([images.global_.unsqueeze(1), neighbours], dim=1).unsqueeze(1)
 
-    def _neighbours(self, query: torch.Tensor, seed: int, own: torch.Tensor | None) -> torch.Tensor:
+    def _neighbours(self, query: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
         """Features of the nearest captions in the memory but the caption itself, [B, neighbours, d]."""
         assert self.resources.memory is not None, "NEEDS names it"
-        known = memory(self.resources.memory, seed)
+        known = memory(self.resources.memory)
         if self.options.neighbours >= len(known.rows):
             raise ConfigError(
                 f"ifcap: {self.options.neighbours} neighbours among {len(known.rows)} training captions; lower the "

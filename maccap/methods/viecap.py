@@ -71,7 +71,8 @@ class Method(TrainedMethod):
 
     @cached_property
     def _singular(self) -> dict[str, str]:
-        return {form: word for word in self.resources.vocabulary for form in (word, f"{word}s", f"{word}es")}
+        words = self.resources.vocabulary
+        return {f"{word}{ending}": word for ending in ("es", "s", "") for word in words}
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -1,8 +1,8 @@
 """Bootstrap intervals over images: the corpus metric is recomputed on every resample, from what each image adds to it.
 
-BLEU and METEOR are functions of sums over images, the other metrics are means over images (or questions), so that a
-resample costs one row of a matrix product; `scipy.stats.bootstrap` would have to copy the images of each resample.
-CIDEr's document frequencies stay those of the full set.
+BLEU, METEOR and faithfulness are functions of sums over images, the other metrics are means over images (or
+questions), so that a resample costs one row of a matrix product; `scipy.stats.bootstrap` would have to copy the images
+of each resample. CIDEr's document frequencies stay those of the full set.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ PERCENTILES = (2.5, 97.5)
 def aligned_statistics(runs: Sequence[pd.DataFrame], metric: str) -> list[Array]:
     """What each image adds to a metric, [N, k] for each run, the same images in the same order.
 
-    Columns: BLEU 9 and METEOR 23 (see `CaptionScores`), else the image's sum of scores and their number. The questions
-    about an image move together.
+    Columns: those of `CaptionScores.statistics`, else the image's sum of scores and their number. The questions about
+    an image move together.
 
     Args:
         runs: rows of metric files about images or questions, those of one seed in each frame.

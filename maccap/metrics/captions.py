@@ -25,9 +25,9 @@ Id = TypeVar("Id", bound=Hashable)
 class CaptionScores(Generic[Id]):
     """Scores in percent by metric name: of the whole set, and of each image (BLEU there is sentence BLEU).
 
-    `statistics` holds, for the corpus metrics that are no means over images, what each image adds to them:
-    "BLEU" (length of the closest reference, 1- to 4-grams of the candidate, of these the matched ones: 9 integers)
-    and "METEOR" (23 integers, see `meteor_rows`).
+    `statistics` holds, for the corpus metrics that are no means over images, what each image adds to them, integers:
+    "BLEU" (9: length of the closest reference, 1- to 4-grams of the candidate, of these the matched ones), "METEOR"
+    (23, see `meteor_rows`) and "faithfulness" (5).
     """
 
     corpus: dict[str, float]

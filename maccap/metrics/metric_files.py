@@ -33,4 +33,7 @@ def read_metrics(paths: Iterable[Path | str]) -> pd.DataFrame:
         told = reading(path, "cannot be read as a metric file", "delete it and run again")
         with told, Path(path).open(encoding="utf-8") as file:
             rows += [json.loads(line) | {"file": str(path)} for line in file]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    for name in {"image_id", "question_id"}.intersection(frame.columns):  # float64 would round large ones
+        frame[name] = pd.array([row.get(name) for row in rows], dtype="Int64")
+    return frame

@@ -16,13 +16,15 @@ SUFFIXES = (".bin", ".gguf", ".json", ".model", ".pt", ".pth", ".safetensors")
 
 
 def model_files(place: Path | str) -> list[str]:
-    """The files of a model's folder, sorted, without its card; or the file itself.
+    """The files of a model's folder, sorted, without its card and what is hidden; or the file itself.
 
     Raises:
         DataError: one of them is empty, a pointer of Git LFS or an HTML page.
     """
-    files = sorted(Path(place).iterdir()) if Path(place).is_dir() else [Path(place)]
-    files = [path for path in files if path.suffix != ".md"]
+    files = [Path(place)]
+    if Path(place).is_dir():
+        there = sorted(Path(place).iterdir())
+        files = [path for path in there if path.suffix != ".md" and path.name[0] != "." and not path.is_dir()]
     for path in files:
         if (path.suffix in SUFFIXES or path == Path(place)) and (what := disguised(path)):
             raise DataError(f"{path}: {what}; a model needs the file itself")

@@ -1,1 +1,1 @@
-"""The report: one self-contained page of a profile's results, written for readers."""
+"""Pages for readers, each one self-contained file: the report of a profile's results, its samples, the API."""

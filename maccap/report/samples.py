@@ -43,7 +43,11 @@ def image_samples(job: Job) -> list[dict[str, Any]]:
         own = captions[(captions.trained == dataset) & (captions.tested == dataset)]
         scores = metrics[(metrics.trained == dataset) & (metrics.tested == dataset) & metrics.image_id.notna()]
         experiments = [name for name in job.settings["shown"] if name in set(own.experiment)]
-        leads = [name for name in experiments if _method(job.settings, name) == LEAD]
+        leads = [
+            name
+            for name in experiments
+            if _method(job.settings, name) == LEAD and f"experiments.{name}.given" not in job.settings
+        ]
         if leads:
             outputs = {name: own[own.experiment == name].set_index("image_id") for name in experiments}
             cider = {
@@ -148,9 +152,9 @@ def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFra
     annotations = read_annotations(job.input(f"annotations_{dataset}"), questions)["annotations"]
     given = {row["question_id"]: [answer["answer"] for answer in row["answers"]] for row in annotations}
     drawn = random.Random(job.settings["seed"]).sample(questions, min(RANDOM_QUESTIONS, len(questions)))
-    names = answers.vqa_method.drop_duplicates().tolist()
-    outputs = {name: answers[answers.vqa_method == name].set_index("question_id").answer for name in names}
-    accuracy = {name: scores[scores.vqa_method == name].set_index("question_id").accuracy for name in names}
+    method, several = ["trained", "vqa_method"], answers.trained.nunique() > 1
+    outputs = {name: rows.set_index("question_id").answer for name, rows in answers.groupby(method, sort=False)}
+    accuracy = {name: rows.set_index("question_id").accuracy for name, rows in scores.groupby(method)}
     shown = read_shown(job.input(f"store_{dataset}"), job.input(f"images_{dataset}"), [row.image_id for row in drawn])
     samples = [
         {
@@ -159,11 +163,11 @@ def _questions(job: Job, dataset: str, answers: pd.DataFrame, scores: pd.DataFra
             "image": jpeg(shown[row.image_id]),
             "answers": [
                 {
-                    "label": job.settings[f"vqa_methods.{name}.label"],
+                    "label": job.settings[f"vqa_methods.{name}.label"] + f" (trained on {trained})" * several,
                     "text": own[row.question_id],
-                    "score": float(accuracy[name][row.question_id]),
+                    "score": float(accuracy[trained, name][row.question_id]),
                 }
-                for name, own in outputs.items()
+                for (trained, name), own in outputs.items()
             ],
             "given": Counter(given[row.question_id]).most_common(),
         }

@@ -2,7 +2,9 @@
 
 from ..core.job import Job
 from ..core.settings import section
+from ..data.folders import files_hash
 from ..data.text_corpus import TextSet
+from ..graph.sources import digest
 from ..methods.base import TrainedMethod
 from ..methods.of_job import method_of, training_settings
 from ..models.of_job import language_model
@@ -23,4 +25,6 @@ def run(job: Job) -> None:
     }
     method = method_of(job, train)
     assert isinstance(method, TrainedMethod), "only these are trained"
-    Trainer(method, lm, train, val, training, job.settings["run_seed"], job.outputs[0].parent, about).run()
+    code = digest(("steps.train", f"methods.{method.name}"))
+    behind = code + files_hash(str(path) for files in job.inputs.values() for path in files)
+    Trainer(method, lm, train, val, training, job.settings["run_seed"], job.outputs[0].parent, about, behind).run()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MINUS = "\u2212"  # as numbers are printed
 MEAN, DIFFERENCE, BOUND = "mean", "difference", "bound"
-BOUNDS = (" low", " high")  # how columns end that hold the ends of the interval of the column before them
+BOUNDS = ("95 % low", "95 % high")  # how columns end that hold the ends of the interval of the column before them
 
 
 @dataclass(frozen=True)

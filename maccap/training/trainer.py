@@ -61,11 +61,12 @@ class Trainer:
         seed: int,
         folder: Path,
         about: dict[str, Any],
+        behind: str = "",
     ) -> None:
         from accelerate import Accelerator
 
         self.method, self.lm, self.train, self.val = method, lm, train, val
-        self.settings, self.seed, self.folder, self.about = settings, seed, folder, about
+        self.settings, self.seed, self.folder, self.about, self.behind = settings, seed, folder, about, behind
         self.identity = {"trained": about["trained"], "run": about["run"], "seed": seed}
         self.state_path = beside(folder, "state.pt")
         self.accelerator = Accelerator(
@@ -92,7 +93,8 @@ class Trainer:
         """Digest of everything that decides the run, so that a state of another run is never resumed."""
         options, of = (self.method.name, self.method.options), self.accelerator
         machine = of.device.type, of.mixed_precision, of.num_processes
-        decisive = (self.settings, self.seed, options, self.about, self.train.digest, self.val.digest, machine)
+        texts = self.train.digest, self.val.digest
+        decisive = (self.settings, self.seed, options, self.about, self.behind, texts, machine)
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     def run(self) -> None:
@@ -105,8 +107,9 @@ class Trainer:
             loss, norm = self.one_step()
             self.step += 1
             last = self.step == self.steps
-            if self.step % self.settings.log_every == 0 or last:
-                self._add_to_log(loss, norm, validate=last or self.step % self.settings.validate_every == 0)
+            validate = last or self.step % self.settings.validate_every == 0
+            if validate or self.step % self.settings.log_every == 0:
+                self._add_to_log(loss, norm, validate=validate)
             if self.step % self.settings.checkpoint_every == 0 or last:
                 self.checkpoint()
         self.accelerator.wait_for_everyone()  # so that all have read the state before it is removed
@@ -231,7 +234,7 @@ class Trainer:
             return
         state = torch.load(self.state_path, map_location="cpu", weights_only=True)
         if state["fingerprint"] != self.fingerprint:
-            print(f"{self.state_path}: belongs to other settings or data; starting afresh", file=sys.stderr)
+            print(f"{self.state_path}: belongs to other settings, data or code; starting afresh", file=sys.stderr)
             return
         self.accelerator.unwrap_model(self.adaptor).load_state_dict(state["adaptor"])
         self.optimizer.load_state_dict(state["optimizer"])

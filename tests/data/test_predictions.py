@@ -176,6 +176,13 @@ def test_captions_go_to_the_images_of_their_names(table: Path, tmp_path: Path, m
     ]
 
 
+def test_published_captions_of_images_that_share_a_name_are_refused(tmp_path: Path) -> None:
+    table, path = tmp_path / "images.jsonl", tmp_path / "theirs.json"
+    write_images(table, [ImageEntry(7, "x/b.jpg"), ImageEntry(5, "y/b.jpg")])
+    path.write_text(json.dumps([{"image_name": "x/b.jpg", "prediction": "a boat"}]))
+    refuses(lambda: read_published(path, table), f"{table}: two images are called b.jpg")
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [

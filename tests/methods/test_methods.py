@@ -164,6 +164,7 @@ def test_a_memory_is_cut_to_its_size_at_random_but_alike(monkeypatch: pytest.Mon
     assert len(set(cut.rows.tolist())) == 7
     assert torch.equal(cut.rows, memory.__wrapped__(texts, 1).rows)
     assert not torch.equal(cut.rows, memory.__wrapped__(texts, 2).rows)
+    assert memory.__wrapped__(texts).rows.tolist() == list(range(len(TEXTS))), "whole without a seed"
     assert torch.equal(cut.features, texts.features[cut.rows])
     assert cut.captions(torch.tensor([2])) == [TEXTS[int(cut.rows[2])]]
 
@@ -234,6 +235,9 @@ def test_viecap_finds_each_mentioned_entity_once_and_whole_words_only() -> None:
     own = method("viecap")
     assert own.mentioned("Two boxes, a starfish, a Boat and the boats near the trees.") == ["box", "boat", "tree"]
     assert own.mentioned("Nothing of it.") == []
+    for words in (("glasses", "glass"), ("glass", "glasses")):
+        own = load_method("viecap", TRAINING, OPTIONS["viecap"], Resources(vocabulary=words))
+        assert own.mentioned("A glass beside glasses.") == ["glass", "glasses"], "a word goes before another's plural"
 
 
 def test_viecap_hides_four_in_ten_entities_in_training() -> None:

@@ -456,6 +456,10 @@ def test_every_file_of_a_folder_is_looked_at(folder: Path, data: bytes, what: st
                 call(folder)
         path.write_bytes(whole)
     assert model_files(folder) == sorted(str(path) for path in folder.iterdir() if path.name != "README.md")
+    kept = model_files(folder)
+    (folder / ".cache/huggingface").mkdir(parents=True)
+    (folder / ".gitattributes").write_bytes(b"")
+    assert model_files(folder) == kept, "what a download leaves beside a model is none of its files"
     (folder / "weights").write_bytes(data)
     with pytest.raises(DataError, match="weights: it is"):
         model_files(folder / "weights")  # which is named itself, so its suffix does not matter

@@ -12,6 +12,8 @@ from maccap.core.job import Job
 from maccap.core.records import Code, OutputFile, Record, now, read_record, record_path
 from maccap.data.features import read_store
 from maccap.data.formats import formats
+from maccap.data.predictions import read_answers, write_answers
+from maccap.metrics.metric_files import read_metrics, write_metrics
 from maccap.models.subregions import attended_tokens
 from maccap.report import about, images, samples
 from maccap.report.page import report_page
@@ -290,6 +292,25 @@ def test_questions_are_shown_with_answers_accuracies_and_the_given_ones(samples_
         assert f"majority says {number}" in article
         assert re.search(r"\b100\b" if int(number) % 2 else r"\b30\b", article)
         assert "yes (7), no (3)" in " ".join(article.split())
+
+
+def test_answers_after_training_on_several_data_sets_are_told_apart(tmp_path):
+    inputs = make_inputs(tmp_path)
+    (before, _), metrics = inputs["answers"], inputs["answer_metrics"]
+    rows = [row | {"trained": "chalk", "answer": "after chalk"} for row in read_answers([before]).to_dict("records")]
+    write_answers(other := before.with_name("other.1.jsonl.gz"), rows)
+    scores = read_metrics(metrics).to_dict("records")
+    scores += [row | {"trained": "chalk", "accuracy": 12.5} for row in scores if row["vqa_method"] == "prefix"]
+    write_metrics(metrics, scores)
+    make_page(inputs | {"answers": [*inputs["answers"], other]}, tmp_path, config())
+    for asked in read_json(tmp_path / "artifacts/mini/samples.json")["questions"][0]["questions"]:
+        prefix, majority, after = asked["answers"]
+        assert [prefix["score"], majority["score"]] == [100.0 if asked["question_id"] % 2 else 30.0] * 2
+        assert (after["text"], after["score"]) == ("after chalk", 12.5)
+        assert [own["label"].rpartition(" (")[2] for own in (prefix, after)] == [
+            "trained on daylight)",
+            "trained on chalk)",
+        ]
 
 
 def test_the_page_follows_from_the_samples_alone(folder, tmp_path, shown):

@@ -1,7 +1,8 @@
 GAP_FIGURES = list(LEGENDS)
 SHOWN = config["tables"].get("in_domain", {}).get("experiments", [])
 IN_DOMAIN = [cell for cell in PROFILE.evaluated() if cell[0] == cell[2] and cell[1] in SHOWN]
-OURS = [name for name in SHOWN if config["runs"].get(PROFILE.run_of(name), {}).get("method") == "maccap"]
+SEEING = [name for name in SHOWN if "given" not in config["experiments"][name]]
+OURS = [name for name in SEEING if config["runs"].get(PROFILE.run_of(name), {}).get("method") == "maccap"]
 EXAMPLE = ["example"] if any(cell[1] in OURS for cell in IN_DOMAIN) else []
 FIGURES = [*GAP_FIGURES, *(["training"] if PROFILE.trained else []), *EXAMPLE]
 TABLE_FORMS = (".json", ".metrics.json", ".md", ".tex", ".html")  # beside .csv

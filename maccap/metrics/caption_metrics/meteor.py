@@ -132,7 +132,7 @@ def meteor_rows(lines: Sequence[str]) -> list[list[int]]:
     rows = np.array([line.split() for line in lines], dtype=np.float64).astype(np.int64)
     matched = rows[:, STAGES].reshape(-1, 8, 2).sum(axis=1)  # words of candidate and reference
     rows[(matched == rows[:, WORDS]).all(axis=1) & (rows[:, CHUNKS] == 1), CHUNKS] = 0
-    return [[int(count) for count in row] for row in rows]
+    return rows.tolist()
 
 
 def meteor_of_totals(totals: NDArray[np.float64]) -> NDArray[np.float64]:
