@@ -29,7 +29,7 @@ audit: install
 
 publish: install
 	$(RUN) python -m maccap verify --profile $(PROFILE)
-	git ls-files --others --modified results/$(PROFILE) artifacts/$(PROFILE) | git check-attr --stdin published | \
+	git ls-files --others --modified results/$(PROFILE) artifacts/$(PROFILE) artifacts/downloads | git check-attr --stdin published | \
 	  sed -n 's/: published: set$$//p' | git add --force --pathspec-from-file=-
 
 ship:

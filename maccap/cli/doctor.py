@@ -129,7 +129,7 @@ def needs(name: str, machine: Machine, records: Records) -> list[Check]:
 def _models(config: dict[str, Any]) -> Iterator[Check]:
     for key in ("encoder", "language_model"):
         name = config[key]["name"]
-        if Path(name).is_dir():
+        if Path(name).is_dir() or (key == "language_model" and Path(name).is_file()):
             yield Check(True, f"the {key.replace('_', ' ')} in {name}")
         elif looks_like_a_path(name):
             yield Check(False, f"the {key.replace('_', ' ')} in {name}: no such folder; correct `{key}.name`")

@@ -44,7 +44,8 @@ def check(graph: Graph, profile: str) -> None:
         old, new = ((yaml.safe_load(text) or {}).get("stages", {}) for text in (found, expected))
         changed = [name for name in {**new, **old} if old.get(name) != new.get(name)] or ["not a stage"]
         names = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
-        raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync`")
+        other = "" if profile == default_profile() else f" --profile {profile}"
+        raise ConfigError(f"{file}: does not match the Snakemake graph ({names}); run `maccap dvc sync{other}`")
     for name, text in decisions(graph).items():
         write_text(f"{decided_by(profile)}/{name}", text)
     write_text(check_file(profile), f"the pipeline of profile {profile} matches the Snakemake graph\n")

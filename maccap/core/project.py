@@ -105,6 +105,19 @@ def config_files(profile: str, root: Path = Path()) -> list[Path]:
     return [CONFIG, BASE, *found]
 
 
+def check_name(file: Path) -> None:
+    """Refuse a profile that is not called as its file: its results would take the place of another profile's.
+
+    Raises:
+        ConfigError: the key `profile` of a file in `config/` is another name.
+    """
+    name = _content(file).get("profile", file.stem)
+    if name != file.stem and file.resolve().parent == CONFIG.parent.resolve() and file.name != CONFIG.name:
+        raise ConfigError(
+            f"{file}: its key `profile` is {name!r}; write `profile: {file.stem!r}`, as the file is called"
+        )
+
+
 def read_config(profile: str, root: Path = Path(), over: dict[str, Any] | None = None) -> dict[str, Any]:
     """A profile's whole configuration, as every rule sees it: merged, with `over` on top, checked, with all defaults.
 

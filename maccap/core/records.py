@@ -36,7 +36,6 @@ RECORDED_PACKAGES = (  # which decide numbers
     "dvc",
 )  # fmt: skip
 
-OWN_CONFIG = "?? config/"  # how git reports a profile that it does not know
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -222,8 +221,9 @@ class Records:
 
     @cached_property
     def by_output(self) -> dict[str, Record]:
-        """The record of the job that made a file, by the file's path."""
-        return {output: record for record in self.by_path.values() for output in record.outputs}
+        """The record of the job that made a file, by the file's path: the one in its place, before a copy elsewhere."""
+        ordered = sorted(self.by_path.items(), key=lambda found: found[0] == found[1].path)
+        return {output: record for _, record in ordered for output in record.outputs}
 
     @cached_property
     def tracked(self) -> frozenset[str]:
@@ -278,10 +278,12 @@ def code_version() -> Code:
         commit = ""
     if not commit:
         return Code(package=__version__, commit=None, dirty=None)
-    code = ["--", ":/maccap", ":/workflow", ":/Snakefile", ":/config"]
-    changes = git(here.parent, "status", "--porcelain", "--untracked-files=all", *code).splitlines()
-    dirty = any(not line.startswith(OWN_CONFIG) for line in changes)  # the record has its settings itself
-    return Code(package=__version__, commit=commit, dirty=dirty)
+    project, code = here.parents[2], ("maccap", "workflow", "Snakefile")
+    changed = git(project, "diff", "--name-only", "HEAD", "--", *code, "config")
+    new = git(
+        project, "ls-files", "--others", "--exclude-standard", "--", *code
+    )  # not of config/: a record has settings
+    return Code(package=__version__, commit=commit, dirty=bool(changed or new))
 
 
 def git(folder: Path, *arguments: str, given: str = "") -> str:

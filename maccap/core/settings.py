@@ -166,7 +166,7 @@ def _template(name: str) -> str:
     return name
 
 
-OwnPath = Annotated[str, AfterValidator(no_wildcard)]
+OwnPath = Annotated[str, Field(min_length=1), AfterValidator(no_wildcard)]
 
 
 class Source(Settings):
@@ -528,7 +528,9 @@ class Config(Settings):
     runs: dict[Name, RunSettings] = setting(REQUIRED, "What makes captions, by name.")
     experiments: dict[Name, ExperimentSettings] = setting(REQUIRED, "Rows of the tables of captions, by name.")
     vqa_methods: dict[Name, VqaMethod] = setting({}, "Rows of the tables of answers, by name.")
-    tables: dict[Table, TableSettings] = setting(REQUIRED, "The tables, by name.")
+    tables: dict[Table, TableSettings] = setting(
+        REQUIRED, "The tables, by name; the page of samples and the example show the experiments of `in_domain`."
+    )
     instruments: InstrumentsSettings = setting(InstrumentsSettings(), "What is asked of encoder and language model.")
     printed: PrintedSettings = setting(PrintedSettings(), "What a paper would print of the tables.")
     samples: dict[str, list[int]] = setting({}, "Ids of test images that the pages show besides others, by data set.")

@@ -12,10 +12,13 @@ from ..core.dotted import leaves
 from ..core.errors import ConfigError
 from ..core.settings import CAPTIONS_PER_SCENE, EXTENDED, FINDINGS, no_wildcard, swept
 from ..data.formats import format_of
+from ..figures.gap_legends import LEGENDS
 from ..methods.registry import check_options, names, needs
 
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
+TAKEN = {"numbers": "the file of all numbers in LaTeX", "reported": "the table of published numbers"}
+FIGURES = ("training", "example", *LEGENDS)  # besides those of tables
 BASELINES_NAME = "baselines"  # of the file that holds their captions
 TIERS = ("", EXTENDED)  # of the targets: `all`, and what only `extended` makes besides
 
@@ -78,8 +81,9 @@ class Profile:
             if "experiment" in about:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
         for name, about in self.config["tables"].items():
-            if name == "numbers":
-                raise ConfigError(f"tables.{name}: the file of all numbers in LaTeX has this name; rename the table")
+            other = TAKEN.get(name) or (about["kind"] in ("captions", "sweep") and name in FIGURES and "a figure")
+            if other:
+                raise ConfigError(f"tables.{name}: {other} has this name; rename the table")
             self._check_table(f"tables.{name}", about)
         for name in self.config["samples"]:
             self._known(name, self.datasets, "samples")
@@ -133,10 +137,32 @@ class Profile:
         if "reference" in about:
             rows = dict.fromkeys(about.get("experiments", about.get("vqa_methods", ())))
             self._known(about["reference"], rows, f"{key}.reference")
-            for name in rows if about["kind"] == "comparison" else ():
-                self._known(self.experiments[name].get("against", name), rows, f"experiments.{name}.against, in {key}")
+            if about["kind"] == "comparison":
+                self._check_comparison(key, about, rows)
         if "key" in about:
             self._check_sweep(key, about)
+
+    def _check_comparison(self, key: str, about: dict[str, Any], rows: dict[str, Any]) -> None:
+        """What the table says of its rows must be true of them: against which each is held, and its claim."""
+        against = {name: self.experiments[name].get("against", about["reference"]) for name in rows}
+        nearest, pair = "", about["pairs"][0]
+        for name, other in against.items():
+            self._known(other, rows, f"experiments.{name}.against, in {key}")
+            if not self._has(other, *pair.split("-")):
+                raise ConfigError(f"{key}: {other!r} has no captions for {pair}, so no row can be held against it")
+            if name in against.values():
+                nearest = name
+                claim = {"lowers", "raises"} & self.experiments[name].keys()
+                if claim and about["claims"] and name != about["reference"]:
+                    raise ConfigError(
+                        f"experiments.{name}.{claim.pop()}: in {key} other rows are held against {name!r}, so it has "
+                        "no difference to judge a claim by; take the key out"
+                    )
+            elif other != nearest and set(against.values()) != {about["reference"]}:
+                raise ConfigError(
+                    f"{key}.experiments: {name!r} is held against {other!r}, but {nearest!r} is the nearest row above "
+                    f"that rows are held against; put {name!r} right below {other!r}"
+                )
 
     def _check_sweep(self, key: str, about: dict[str, Any]) -> None:
         known, varied = leaves("", self.config), about["key"]

@@ -1,5 +1,6 @@
 """What rules are written with: the step and the settings of a job, and constraints of wildcards."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +22,7 @@ Sources = Iterable[str | list[str] | Callable[[Wildcards], str | list[str]]]
 
 def one_of(names: Iterable[str]) -> str:
     """A wildcard's constraint: one of some names, or nothing that any file is called."""
-    return "|".join(names) or "none"
+    return "|".join(map(re.escape, names)) or "none"
 
 
 def step(name: str, reads: str = "", modules: Modules = (), own: Sources = ()) -> dict[str, Any]:

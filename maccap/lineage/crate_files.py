@@ -9,12 +9,13 @@ import subprocess
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..core.artifacts import files_below, sha256, stays_inside
 from ..core.errors import DataError, EnvironmentProblem
 from ..core.project import making
-from ..core.records import Record, Records
+from ..core.records import MADE_IN, Record, Records
 from ..fetch.registry import DOWNLOADS
 
 LIST, METADATA = "crate.sha256", "ro-crate-metadata.json"
@@ -52,7 +53,7 @@ class Payload:
     files: dict[str, CrateFile]
     commit: str
 
-    @property
+    @cached_property
     def outputs(self) -> dict[str, Record]:
         """The record of the job that made a file, by the file's path."""
         return {path: record for record in self.jobs for path in record.outputs}
@@ -162,7 +163,9 @@ def _file(path: str, digest: str, keep: bool) -> CrateFile:
     if not keep or size is None or size > LARGEST:
         return CrateFile(path, digest, size, None)
     if sha256(file) != digest:
-        raise DataError(f"{path}: changed since its job wrote it; delete it and run the rule that makes it")
+        made = path.startswith(tuple(f"{folder}/" for folder in MADE_IN))
+        remedy = "its job wrote it; delete it and run the rule that makes it" if made else "a job read it; restore it"
+        raise DataError(f"{path}: changed since {remedy}")
     return CrateFile(path, digest, size, file)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from ..tables.table import BOUND, DIFFERENCE, MEAN, Source
+from ..tables.table import BOUND, DIFFERENCE, MEAN
 from .cells import Number
 from .chain import ABSENT, CHANGED, MISSING, Chain, ChainJob
 
@@ -31,7 +31,7 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
         yield from textwrap.wrap(origin_text(found), WIDTH, initial_indent="  ", subsequent_indent="    ")
         for source, one in zip(found.cell.sources, found.values, strict=True):
             yield f"  {one:10.4f}  {source.file}"
-            yield from textwrap.wrap(row_text(source), WIDTH, initial_indent=" " * 14, subsequent_indent=" " * 14)
+            yield from textwrap.wrap(_listed(source.row), WIDTH, initial_indent=" " * 14, subsequent_indent=" " * 14)
         yield ""
     if value is not None:
         yield from [textwrap.shorten(json.dumps(value, ensure_ascii=False), WIDTH), ""]
@@ -54,11 +54,6 @@ def describe(chain: Chain, numbers: list[Number], value: Any = None) -> Iterator
 
 def heading(found: Number) -> str:
     return f"{', '.join(filter(None, found.row.labels))} · {found.column}: {found.printed}"
-
-
-def row_text(source: Source) -> str:
-    """`trained daylight, experiment maccap, seed 11` of a source in JSON Lines."""
-    return _listed(source.row)
 
 
 def sources_text(found: Number) -> tuple[str, str]:

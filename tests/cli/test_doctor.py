@@ -133,12 +133,19 @@ def test_a_profile_that_breaks_the_schema_or_names_nothing_is_a_finding(project,
     paper = yaml.safe_load((project / "config/paper.yaml").read_text())
     (project / "config/paper.yaml").write_text(yaml.safe_dump(paper | {"beams": 3}))
     mini = yaml.safe_load((project / "config/mini.yaml").read_text())
-    mini |= {"encoder": {"name": "no/such/folder"}, "reported": {"file": "none.csv", "tolerance": 1.0}}
+    (project / "models.of.mine").mkdir()
+    (model := project / "models.of.mine/a (1).gguf").touch()
+    mini |= {
+        "encoder": {"name": "no/such/folder"},
+        "language_model": {"name": str(model)},
+        "reported": {"file": "none.csv", "tolerance": 1.0},
+    }
     (project / "config/mini.yaml").write_text(yaml.safe_dump(mini))
     code, said = diagnosis(monkeypatch, capsys, GOOD)
     assert code == 1
     assert "config key beams does not exist" in said["paper"]
     assert "the encoder in no/such/folder: no such folder" in said["mini"]
+    assert f"ok        the language model in {model}\n" in said["mini"]
     assert "reported.file: none.csv: no such file" in said["mini"]
 
 

@@ -108,6 +108,10 @@ def test_records_are_found_by_the_files_that_jobs_made(made: Made, tmp_path: Pat
     assert known.of("elsewhere/five") is None, "jobs write into artifacts and results"
     assert known.behind(["results/four", "artifacts/two"]) == [third, first, second]
     assert known.behind(["source"]) == []
+    shutil.copytree("artifacts", "results/of yesterday")
+    assert Records(tmp_path).of("artifacts/two").path == "artifacts/one.prov.json"
+    assert Records(tmp_path).behind(["results/four"]) == [third, second, first], "copies of records take no place"
+    shutil.rmtree("results/of yesterday")
     Path("artifacts").rename("disk")
     Path("artifacts").mkdir()
     Path("artifacts/world").symlink_to("../disk")
@@ -172,12 +176,25 @@ def test_in_a_checkout_the_record_names_the_commit_and_whether_the_code_was_chan
     (checkout.folder / "config").mkdir()
     (checkout.folder / "config/mine.yaml").write_text("profile: mine\n")
     assert version(checkout) == clean, "a record has its settings itself"
+    (checkout.folder / "config/my \u00fc.yaml").write_text("profile: mine\n")
+    assert version(checkout) == clean, "whatever its name"
     method = checkout.folder / "maccap/mine.py"
     method.write_text("")
     assert version(checkout) == clean | {"dirty": True}, "code that the commit lacks"
     method.unlink()
     checkout.append("maccap/core/errors.py", "# changed\n")
     assert version(checkout) == clean | {"dirty": True}
+
+
+def test_a_project_inside_a_larger_repository_has_its_own_code_looked_at(checkout: Checkout, tmp_path: Path) -> None:
+    project = Checkout(tmp_path / "below/project")
+    (tmp_path / "below").mkdir()
+    shutil.copytree(tmp_path / "maccap", project.folder / "maccap")
+    clean = {"package": __version__, "commit": start(checkout), "dirty": False}
+    assert version(project) == clean
+    project.append("maccap/core/errors.py", "# changed\n")
+    assert version(project) == clean | {"dirty": True}
+    assert version(checkout) == clean, "other code of the repository is not the project's"
 
 
 @pytest.mark.parametrize("around", ["no repository", "no git", "somebody else's repository", "another user's folder"])

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from maccap.cli.step import STEPS
 from maccap.core.dotted import leaves
 from maccap.core.errors import ConfigError
-from maccap.core.project import config_files, default_profile, read_config
+from maccap.core.project import check_name, config_files, default_profile, read_config
 from maccap.core.settings import (
     AnsweringSettings,
     GenerationSettings,
@@ -193,6 +193,20 @@ def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last
     assert f"{tmp_path}/config/own.yaml: cannot be read ({told})" in str(refused.value)
 
 
+def test_a_profile_that_is_not_called_as_its_file_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    for name, profile in (("mine", "world"), ("2024", 2024), ("config", "mini"), ("world", "world")):
+        (tmp_path / f"config/{name}.yaml").write_text(yaml.safe_dump({"profile": profile}), encoding="utf-8")
+    (tmp_path / "elsewhere.yaml").write_text("profile: world\n", encoding="utf-8")
+    for path in ("config/config.yaml", "config/world.yaml", "elsewhere.yaml"):
+        check_name(Path(path))
+    told = "config/mine.yaml: its key `profile` is 'world'; write `profile: 'mine'`, as the file is called"
+    refuses(lambda: check_name(Path("config/mine.yaml")), told, kind=ConfigError)
+    told = "config/2024.yaml: its key `profile` is 2024; write `profile: '2024'`, as the file is called"
+    refuses(lambda: check_name(tmp_path / "config/2024.yaml"), f"{tmp_path}/{told}", kind=ConfigError)
+
+
 def test_two_default_profiles_are_refused(tmp_path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "Snakefile").touch()
@@ -255,6 +269,7 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
         ("pretraining.clip.patch_size", 97, "pretraining.clip: `patch_size` is between"),
         ("pretraining.clip.patch_size", 6, "pretraining.clip: `patch_size` is between"),
         ("pretraining.lm.heads", 3, "pretraining.lm: `width` must be a multiple of `heads`"),
+        ("encoder.name", "", "encoder.name: String should have at least 1 character"),
         ("answering.prompt", "Say something.", "answering.prompt: String should match pattern"),
         ("experiments.Mine", {"label": "x"}, "experiments.Mine"),
         ("tables.a/b", MINI["tables"]["gap"], "tables.a/b"),
@@ -443,6 +458,13 @@ def test_a_typo_in_the_config_stops_planning_and_is_named(project: Path, right: 
     assert run.returncode != 0
     assert "Job stats" not in run.stdout
     assert said in run.stdout
+
+
+def test_planning_stops_where_a_profile_would_take_the_place_of_another(project: Path) -> None:
+    with edited(project, "profile: world\n", "profile: mini\n"):
+        run = plan(project, "--configfile", "config/world.yaml")
+    assert run.returncode != 0
+    assert "config/world.yaml: its key `profile` is 'mini'; write `profile: 'world'`" in run.stdout
 
 
 def test_answers_are_given_the_settings_of_the_experiment_that_they_build_on(project: Path) -> None:

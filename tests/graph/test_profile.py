@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from functools import partial, reduce
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from maccap.graph.estimate import announcement, estimate, generations, used_asse
 from maccap.graph.files import Files
 from maccap.graph.profile import Profile
 from maccap.graph.room import image_tokens_of, positions_of
+from maccap.graph.rules import one_of
 from maccap.methods.registry import check_options, needs
 from maccap.world.scenes import LOOKS
 from tests.helpers import ROOT
@@ -61,6 +63,8 @@ def paper() -> dict:
         ("datasets.coco.shards", {"images": 5001}, "datasets.coco.shards.images: 5001 jobs for 5000 images"),
         ("datasets.coco.shards", {"captions": 10**6}, "datasets.coco.shards.captions: 1000000 jobs for "),
         ("tables.numbers", {"kind": "gap"}, "tables.numbers: the file of all numbers in LaTeX has this name"),
+        ("tables.reported", {"kind": "gap"}, "tables.reported: the table of published numbers has this name"),
+        ("tables.training", {"kind": "sweep"}, "tables.training: a figure has this name; rename the table"),
         ("experiments.capdec.label", "MacCap", "experiments: maccap and capdec have the same label"),
         ("datasets.coco.label", "Flickr30k", "datasets: coco and flickr30k have the same label; change one"),
         ("experiments.new", {"label": "x"}, "experiments.new: needs `run` or `published`"),
@@ -80,6 +84,25 @@ def paper() -> dict:
         ("vqa_methods.caption.experiment", "human", "'human' has no run, so nothing of it can stand before"),
         ("vqa_methods.prefix.experiment", "clipre", "the method of 'clipre' makes no soft tokens"),
         ("tables.ablation.reference", "blind", "tables.ablation.reference: 'blind' does not exist"),
+        ("experiments.copies-1.against", "magic", "experiments.copies-1.against, in tables.ablation: 'magic' does not"),
+        ("experiments.copies-1.against", "variance-0", "experiments.variance-0.lowers: in tables.ablation other rows"),
+        (
+            "experiments.copies-1.against",
+            "maccap",
+            "tables.ablation.experiments: 'copies-1' is held against 'maccap', but",
+        ),
+        ("experiments.two-draws.against", "uncleaned", "but 'uncleaned' is the nearest row above that rows are held"),
+        (
+            "tables.released",
+            {
+                "kind": "comparison",
+                "pairs": ["flickr30k-coco"],
+                "experiments": ["human", "maccap"],
+                "reference": "human",
+                "claims": False,
+            },
+            "tables.released: 'human' has no captions for flickr30k-coco, so no row can be held against it",
+        ),
         ("tables.noise_curve.key", "training.noise", "tables.noise_curve.key: there is no setting 'training.noise'"),
         ("tables.noise_curve.key", "training.precision", "training.precision is no number"),
         ("tables.noise_curve.experiments", ["blind"], "experiments: blind has no run"),
@@ -213,6 +236,11 @@ def test_a_model_s_folder_that_does_not_say_its_room_is_left_to_whoever_loads_it
     for file in ("config.json", "open_clip_config.json"):
         (tmp_path / file).write_text(text)
     assert (positions_of(str(tmp_path)), image_tokens_of(str(tmp_path))) == (None, None)
+
+
+def test_a_wildcard_takes_the_names_that_it_may_be_and_no_pattern_of_them():
+    names = one_of(["a (1)+.gguf", "b"])
+    assert [text for text in ("a (1)+.gguf", "b", "a 1.gguf", "") if re.fullmatch(names, text)] == ["a (1)+.gguf", "b"]
 
 
 def test_a_drawn_data_set_has_one_of_the_worlds_names():

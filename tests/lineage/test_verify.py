@@ -238,10 +238,13 @@ def test_extended_results_are_no_leftovers_and_have_lists_of_their_own(copy):
 
 def test_leftovers_orphans_and_strangers_are_named(copy):
     Path(f"{RESULTS}/tables/extra.md").write_text("no record")
+    Path(state := f"{RUNS}/maccap/s5.state.pt").write_text("of half a training")
     Path(f"{DATA}/daylight/images.jsonl").unlink()
     shutil.copy(f"{BASELINES}.prov.json", f"{BASELINES}.copied.prov.json")
     found = problems(artifacts)
+    assert "delete it and run `snakemake --cores all`" in found[f"{RESULTS}/tables/extra.md"]
     assert "has no record" in found.pop(f"{RESULTS}/tables/extra.md")
+    assert "run `snakemake --cores all`, which goes on from it" in found.pop(state)
     assert "is missing; " in found.pop(f"{DATA}/daylight/images.jsonl")
     assert not found
     foreign = problems(records)

@@ -53,4 +53,4 @@ rule step:
     conda:
         "../../environment.yml"
     shell:
-        "python -m maccap step {params.step} {params.inputs} --output {output} --cfg {params.cfg:q} > {log} 2>&1"
+        "python -m maccap step {params.step} {params.inputs} --output {output:q} --cfg {params.cfg:q} > {log:q} 2>&1"
