@@ -47,7 +47,7 @@ def fetch_model(asset: HubAsset, folder: Path | str, options: Options) -> Path:
         for what, wanted in (("hub", asset.hub), ("commit", asset.revision)):
             if wanted and entry.get(what) not in (None, wanted):
                 raise lock.mismatch(asset.name, what, entry[what], wanted)
-        known = entry.get("files", {})
+        known = {name: digest for name, digest in entry.get("files", {}).items() if _wanted(asset, name)}
         whole = known and entry["patterns"] == list(asset.patterns)
         if not whole or not all(_is_right(folder / name, digest) for name, digest in known.items()):
             if options.mirror:

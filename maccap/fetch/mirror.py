@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from urllib.parse import quote
 
 import requests
 
 from ..core.artifacts import disguised, require_space
 from ..core.errors import ConfigError, DataError, MaccapError
 from ..core.records import size_of
-from .download import MIRROR_VARIABLE, Options, fetch, is_url
+from .download import MIRROR_VARIABLE, Options, fetch, is_url, mirrored
 from .hub import INDEX, fetch_model, mirror_folder
 from .lock import AssetLock
 from .registry import Asset, FileAsset, HubAsset, read_registry
@@ -82,7 +81,7 @@ def _has(mirror: str, asset: Asset) -> bool:
         path = Path(mirror, file)
         return path.is_file() and not disguised(path) and size in (None, path.stat().st_size)
     try:
-        answer = requests.head(f"{mirror.rstrip('/')}/{quote(file)}", timeout=SOON, allow_redirects=True)
+        answer = requests.head(mirrored(mirror, file), timeout=SOON, allow_redirects=True)
     except requests.RequestException:
         return True
     told = answer.headers.get("Content-Length") if answer.ok else None

@@ -7,8 +7,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -171,7 +172,7 @@ def _attempt(url: str, part: Part, label: str, size: int | None, headers: dict[s
 
 def _receive(response: requests.Response, begun: Begun, part: Part, have: int, size: int | None, label: str) -> None:
     """Write the body behind the first `have` bytes of the part."""
-    chunks = _chunks(response)
+    chunks = iter(partial(response.raw.read1, CHUNK, decode_content=False), b"")
     first = next(chunks, b"")
     if have == 0 and first and (what := disguise(first)):
         raise Refused(what)
@@ -191,11 +192,6 @@ def _receive(response: requests.Response, begun: Begun, part: Part, have: int, s
         os.fsync(file.fileno())
     if begun.total is not None and have != begun.total:
         raise _Interrupted(f"the body ended after {have:,} of {begun.total:,} bytes")
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    while chunk := response.raw.read1(CHUNK, decode_content=False):
-        yield chunk
 
 
 def _check_answer(response: requests.Response) -> None:

@@ -48,9 +48,7 @@ def layered(graph: Any) -> tuple[list[list[Any]], dict[tuple[str, str], list[Any
 
     A line that passes layers has a place of its own in each, a tuple in place of a name.
     """
-    level: dict[str, int] = {}
-    for name in nx.topological_sort(graph):
-        level[name] = 1 + max((level[above] for above in graph.predecessors(name)), default=-1)
+    level = {name: row for row, names in enumerate(nx.topological_generations(graph)) for name in names}
     layers: list[list[Any]] = [[name for name in graph if level[name] == row] for row in range(max(level.values()) + 1)]
     lines = {}
     for above, below in graph.edges:

@@ -1,1 +1,1 @@
-"""One module per Snakemake rule: `run(job)` reads the job's inputs and writes its outputs."""
+"""A module for each kind of Snakemake job: `run(job)` reads the job's inputs and writes its outputs."""

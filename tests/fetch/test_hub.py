@@ -146,6 +146,15 @@ def test_more_patterns_fetch_the_files_that_are_missing(server, get):
     assert server.sent(CDN) == len(WEIGHTS)
 
 
+def test_fewer_patterns_want_fewer_files(server, get):
+    get(model())
+    folder = get(model(patterns=("*.json",)), "again")
+    assert only(folder) == ["config.json", "index.json"]
+    server.pages[f"/{ABOUT_REPO}"].seen.clear()
+    get(model(patterns=("*.json",)), "again")
+    assert server.seen(ABOUT_REPO) == [], "all that is wanted is here"
+
+
 def test_a_rewritten_repository_is_refused(server, tmp_path, options, get):
     get(model())
     for name in ("pytorch_model.bin", "config.json"):
