@@ -122,11 +122,11 @@ def test_all_candidates_stand_whole_below_the_image(tmp_path: Path, text: str, d
 
 
 def test_a_run_whose_name_is_a_number_is_drawn_with_its_label_as_it_is(tmp_path: Path) -> None:
-    line = {"trained": "daylight", "run": "1", "seed": 3, "step": 2, "loss": 1.5, "validation_loss": 1.25}
+    line = {"trained": "2017", "run": "1", "seed": 3, "step": 2, "loss": 1.5, "validation_loss": 1.25}
     (tmp_path / "log.jsonl").write_text(json.dumps(line) + "\n")
     curves = training_curves([tmp_path / "log.jsonl"])
     assert curves.to_dict("records") == [line]
-    training_figure(curves, [tmp_path / "training.svg"], {"daylight": r"$\Daylight$"}, {"1": "$5 or $6"})
+    training_figure(curves, [tmp_path / "training.svg"], {"2017": r"$\Daylight$"}, {"1": "$5 or $6"})
     drawn = (tmp_path / "training.svg").read_text()
     assert "$5 or $6" in drawn, "and not as mathematics"
     assert r"Text-only training, $\Daylight$" in drawn

@@ -18,12 +18,13 @@ from maccap.data.features import ImageFeatures
 from maccap.data.pair_statistics import PairStatistics
 from maccap.data.text_corpus import TextBatch, TextSet, memory
 from maccap.inference.captioning import Captioner
-from maccap.methods.base import CaptioningMethod, Resources, TrainedMethod
+from maccap.methods.base import CaptioningMethod, PrefixMLP, Resources, TrainedMethod
 from maccap.methods.registry import check_options, load_method, names, needs
 from maccap.models.encoder import EncodedOnce
 from maccap.models.language_model import LanguageModel
 from maccap.models.memory_projection import project
 from tests.helpers import ROOT
+from tests.helpers.files import refuses
 from tests.helpers.tiny import GENERATION, SELECTION, TRAINING, tiny_lm
 from tests.inference.test_captioning import FakeEncoder, image_features
 from tests.models.test_families import build, word_tokenizer
@@ -167,6 +168,17 @@ def test_a_memory_is_cut_to_its_size_at_random_but_alike(monkeypatch: pytest.Mon
     assert memory.__wrapped__(texts).rows.tolist() == list(range(len(TEXTS))), "whole without a seed"
     assert torch.equal(cut.features, texts.features[cut.rows])
     assert cut.captions(torch.tensor([2])) == [TEXTS[int(cut.rows[2])]]
+
+
+@pytest.mark.parametrize(("tokens", "hidden"), [(2, 48), (8, 192), (32, 192)])
+def test_an_mlp_is_half_as_wide_as_its_soft_tokens_but_four_times_the_language_model_at_most(tokens, hidden):
+    mlp = PrefixMLP(DIM, 48, tokens)
+    assert mlp.layers[0].out_features == hidden
+    assert mlp(torch.zeros(3, DIM)).shape == (3, tokens, 48)
+
+
+def test_one_pair_has_no_covariance() -> None:
+    refuses(lambda: PairStatistics.of(normal(1, DIM), normal(1, DIM)), "1 image-caption pairs in the validation split")
 
 
 def test_clipre_says_the_nearest_training_caption() -> None:

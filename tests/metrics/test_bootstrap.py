@@ -8,6 +8,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from maccap.core.errors import DataError
 from maccap.metrics.bootstrap import VQA, aligned_statistics, interval, of_totals
+from maccap.metrics.metric_files import read_metrics, write_metrics
 from maccap.metrics.registry import CaptionSet, References, metric_named
 
 TRUTH = {
@@ -20,6 +21,15 @@ SEEDS = [
     {0: ["a man on a brown horse"], 1: ["two dogs at the sea"], 2: ["a bus"], 3: ["a café"], 4: ["a cat on a sofa"]},
     {0: ["a horse on a beach"], 1: ["a dog"], 2: ["a red bus at a stop sign"], 3: ["chairs in the sun"], 4: [""]},
 ]
+
+
+def test_large_ids_are_read_as_they_were_written(tmp_path):
+    pair, ids = (tmp_path / "whole.jsonl", tmp_path / "items.jsonl"), [2**53, 2**53 + 1, 2**63 - 1]
+    write_metrics(pair, [{"image_id": None, "CIDEr": 1.5}, *({"image_id": i, "CIDEr": 2.0} for i in ids)])
+    rows = read_metrics(pair)
+    assert rows.image_id[1:].tolist() == ids
+    assert rows.image_id.isna().tolist() == [True, False, False, False]
+    assert list(aligned_statistics([rows[1:]], "CIDEr")[0].shape) == [3, 2]
 
 
 def metric_rows(metric: str, own: dict) -> pd.DataFrame:

@@ -294,6 +294,16 @@ def test_questions_are_shown_with_answers_accuracies_and_the_given_ones(samples_
         assert "yes (7), no (3)" in " ".join(article.split())
 
 
+def test_what_is_given_a_reference_leads_no_samples_and_has_no_candidates_there(tmp_path):
+    inputs = make_inputs(tmp_path)
+    given = {f"experiments.capdec.{key}": value for key, value in (("given", "reference"), ("run", "maccap"))}
+    cfg = config() | given | {"shown": ["capdec", "maccap", "human"]}
+    make_page(inputs, tmp_path, cfg)
+    for image in read_json(tmp_path / "artifacts/mini/samples.json")["images"][0]["images"]:
+        [chosen] = [own["text"] for own in image["candidates"] if own["chosen"]]
+        assert chosen == caption_of("daylight", "maccap", image["image_id"])
+
+
 def test_answers_after_training_on_several_data_sets_are_told_apart(tmp_path):
     inputs = make_inputs(tmp_path)
     (before, _), metrics = inputs["answers"], inputs["answer_metrics"]

@@ -12,7 +12,7 @@ from maccap.core.errors import DataError
 from maccap.tables.build import best
 from maccap.tables.latex import ESCAPES, LONG, escape
 from maccap.tables.latex_macros import macro_name, macros, to_macros
-from maccap.tables.table import Cell, Row, Source, Table, read_table, to_latex, to_markdown, write_table
+from maccap.tables.table import Cell, Row, Source, Table, read_table, to_latex, to_markdown, with_bounds, write_table
 
 SPECIAL = '± → Δ % “quotes” ‘single’ ≠ – — ² ³ é ü × ≤ ≥ μ σ − … & _ # { } $ ~ ^ \\ < > | " end'
 PACKAGES = ("booktabs", "graphicx", "longtable")
@@ -31,6 +31,11 @@ def captions_table(labels: list[list[str]], **changes) -> Table:
 def write(table: Table, folder: Path, name: str) -> Path:
     write_table(table, [folder / f"{name}.json", folder / f"{name}.tex"])
     return folder / f"{name}.json"
+
+
+def test_only_an_interval_s_ends_stand_with_the_column_before_them():
+    columns = ["Resolution low", "Resolution high", "ΔCIDEr", "Δ 95 % low", "Δ 95 % high", "reproduced", "95 % low"]
+    assert with_bounds(columns) == [[columns[0]], [columns[1]], columns[2:5], columns[5:]]
 
 
 def test_a_label_is_not_taken_for_markdown_or_html_and_a_mark_at_its_end_stays():

@@ -175,9 +175,23 @@ def test_a_state_of_other_settings_is_not_resumed(tmp_path, capsys):
         half.step += 1
     half.checkpoint()
     other = trainer(tmp_path, learning_rate=5e-4)
-    other.resume()
-    assert other.step == 0
-    assert "starting afresh" in capsys.readouterr().err
+    changed = trainer(tmp_path)
+    changed.behind = "other code or files"
+    for one in (other, changed):
+        one.resume()
+        assert one.step == 0
+        assert "starting afresh" in capsys.readouterr().err
+    same = trainer(tmp_path)
+    same.resume()
+    assert same.step == 3
+
+
+def test_the_validation_loss_is_measured_when_asked_whatever_is_logged_besides(tmp_path):
+    trainer(tmp_path, log_every=3, validate_every=4).run()
+    log = [json.loads(line) for line in (tmp_path / "s3/log.jsonl").read_text().splitlines()]
+    last = log[-1]["step"]
+    assert [line["step"] for line in log if "validation_loss" in line] == [*range(4, last, 4), last]
+    assert [line["step"] for line in log] == sorted({*range(3, last, 3), *range(4, last, 4), last})
 
 
 def test_features_of_other_captions_are_refused(tmp_path):
