@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
-from ..core.project import default_profile, gone, profiles
+from ..core.project import CONFIG, check_name, default_profile, gone, profiles
 from ..core.records import Records
 from ..fetch.download import fill_mirror
 from ..fetch.mirror import lacking
@@ -96,6 +96,7 @@ def _basics(machine: Machine) -> Iterator[Check]:
 def needs(name: str, machine: Machine, records: Records) -> list[Check]:
     """What one profile of `config/` needs beyond the basics, and whether it is here."""
     try:
+        check_name(CONFIG.with_name(f"{name}.yaml"))
         needed = costs(name)
     except ConfigError as error:
         return [Check(False, str(error))]

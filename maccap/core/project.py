@@ -109,9 +109,9 @@ def check_name(file: Path) -> None:
     """Refuse a profile that is not called as its file: its results would take the place of another profile's.
 
     Raises:
-        ConfigError: the key `profile` of a file in `config/` is another name.
+        ConfigError: the key `profile` of a file in `config/` is another name, or missing.
     """
-    name = _content(file).get("profile", file.stem)
+    name = _content(file).get("profile")
     if name != file.stem and file.resolve().parent == CONFIG.parent.resolve() and file.name != CONFIG.name:
         raise ConfigError(
             f"{file}: its key `profile` is {name!r}; write `profile: {file.stem!r}`, as the file is called"

@@ -56,7 +56,7 @@ def _over(files: dict[str, str], known: Path | None) -> str:
     hashes = {path: before[path][-1] for path, state in states.items() if before.get(path, [])[:-1] == state}
     unread = [path for path in states if path not in hashes]
     long = sum(int(states[path][0]) for path in unread) > LONG
-    for path in progress(unread, "reading your own files", len(unread)) if long else unread:
+    for path in progress(unread, "reading files", len(unread)) if long else unread:
         try:
             hashes[path] = sha256(path)
         except OSError as error:

@@ -138,8 +138,8 @@ class TrainedMethod(CaptioningMethod):
 class PrefixMLP(nn.Module):
     """One embedding [B, d] to soft tokens [B, P, lm_dim] through one hidden layer (ClipCap's MLP mapper).
 
-    The layer is half as wide as the soft tokens, as published for 10 of them, but at most four times `lm_dim`: with 32
-    tokens in front of OPT-1.3b it would have two billion weights.
+    The layer is half as wide as the soft tokens, as published, but at most four times `lm_dim`: with 32 tokens in front
+    of OPT-1.3b it would have two billion weights.
     """
 
     def __init__(self, feature_dim: int, lm_dim: int, num_tokens: int) -> None:

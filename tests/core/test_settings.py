@@ -196,6 +196,9 @@ def test_a_key_that_stands_twice_is_refused_as_yaml_would_silently_take_the_last
 def test_a_profile_that_is_not_called_as_its_file_is_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").mkdir()
+    (tmp_path / "config/nameless.yaml").write_text("extends: world\n", encoding="utf-8")
+    told = "config/nameless.yaml: its key `profile` is None; write `profile: 'nameless'`, as the file is called"
+    refuses(lambda: check_name(Path("config/nameless.yaml")), told, kind=ConfigError)
     for name, profile in (("mine", "world"), ("2024", 2024), ("config", "mini"), ("world", "world")):
         (tmp_path / f"config/{name}.yaml").write_text(yaml.safe_dump({"profile": profile}), encoding="utf-8")
     (tmp_path / "elsewhere.yaml").write_text("profile: world\n", encoding="utf-8")
