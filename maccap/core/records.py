@@ -36,7 +36,6 @@ RECORDED_PACKAGES = (  # which decide numbers
     "dvc",
 )  # fmt: skip
 
-
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -280,9 +279,7 @@ def code_version() -> Code:
         return Code(package=__version__, commit=None, dirty=None)
     project, code = here.parents[2], ("maccap", "workflow", "Snakefile")
     changed = git(project, "diff", "--name-only", "HEAD", "--", *code, "config")
-    new = git(
-        project, "ls-files", "--others", "--exclude-standard", "--", *code
-    )  # not of config/: a record has settings
+    new = git(project, "ls-files", "--others", "--exclude-standard", "--", *code)  # a record has its settings itself
     return Code(package=__version__, commit=commit, dirty=bool(changed or new))
 
 

@@ -18,7 +18,7 @@ from ..data.vocabulary import read_vocabulary
 from ..fetch.registry import DOWNLOADS, Asset, FileAsset, HubAsset, folder_name, looks_like_a_path
 from ..methods.registry import needs
 from ..models.weights import SUFFIXES, model_files
-from .profile import BASELINES_NAME, TIERS, PredictionGroup, Profile
+from .profile import BASELINES_NAME, DRAWN, TIERS, PredictionGroup, Profile
 from .room import check_room
 from .sources import members
 
@@ -27,7 +27,6 @@ DECODING = ("generation", "selection", "given")  # what an experiment may set fo
 STANDARD_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # of a repository that the registry does not know
 WEIGHTS = {".bin", ".safetensors"}  # of a model's folder
 NOT_SHOWN = ("pretraining", "estimate", "local", "registry", "lock")  # by the report
-DRAWN = ("captions", "sweep")  # kinds of tables that have a figure
 REPORT = ("report{}.html", "trace{}.html", "tables/numbers{}.tex")  # with the tier in their names
 
 METRIC_MODULES = members("metrics.caption_metrics")  # which scoring and tables find by their names

@@ -18,6 +18,7 @@ from ..methods.registry import check_options, names, needs
 Cell = tuple[str, str, str]
 BASELINES = ("blind", "human")
 TAKEN = {"numbers": "the file of all numbers in LaTeX", "reported": "the table of published numbers"}
+DRAWN = ("captions", "sweep")  # kinds of tables that have a figure
 FIGURES = ("training", "example", *LEGENDS)  # besides those of tables
 BASELINES_NAME = "baselines"  # of the file that holds their captions
 TIERS = ("", EXTENDED)  # of the targets: `all`, and what only `extended` makes besides
@@ -81,7 +82,7 @@ class Profile:
             if "experiment" in about:
                 self._check_vqa_method(f"vqa_methods.{name}.experiment", about)
         for name, about in self.config["tables"].items():
-            other = TAKEN.get(name) or (about["kind"] in ("captions", "sweep") and name in FIGURES and "a figure")
+            other = TAKEN.get(name) or (about["kind"] in DRAWN and name in FIGURES and "a figure")
             if other:
                 raise ConfigError(f"tables.{name}: {other} has this name; rename the table")
             self._check_table(f"tables.{name}", about)

@@ -26,16 +26,7 @@ def removed(records: Records) -> frozenset[str]:
     """Missing outputs that a commit has removed since their job ran; none in a clone without history."""
     gone: set[str] = set()
     for commit in {records.by_output[name].code.commit for name in records.absent} - {None}:
-        since = [
-            "log",
-            "--format=",
-            "--name-only",
-            "--diff-filter=D",
-            "--no-renames",
-            "--relative",
-            "-z",
-            f"{commit}..HEAD",
-        ]
-        names = git(records.root, *since, "--", *MADE_IN).split("\0")
+        removals = ["--format=", "--name-only", "--diff-filter=D", "--no-renames", "--relative", "-z"]
+        names = git(records.root, "log", *removals, f"{commit}..HEAD", "--", *MADE_IN).split("\0")
         gone |= {name for name in names if name in records.absent and records.by_output[name].code.commit == commit}
     return frozenset(gone)

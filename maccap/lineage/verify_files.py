@@ -25,12 +25,8 @@ def artifacts(project: Project) -> Outcome:
     crate = f"{project.results}/crate.zip"  # holds what is verified here
     for name in project.files:
         if name not in project.outputs and name != crate:
-            resumed = name.endswith(".state.pt")
-            rerun = (
-                f"run `{project.command}`, which goes on from it"
-                if resumed
-                else f"delete it and run `{project.command}`"
-            )
+            run = f"run `{project.command}`"
+            rerun = f"{run}, which goes on from it" if name.endswith(".state.pt") else f"delete it and {run}"
             outcome.fault(name, f"has no record: left by an interrupted job, or not made by one; {rerun}")
     for path, record in project.jobs.items():
         for name, made in record.outputs.items():

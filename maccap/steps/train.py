@@ -10,6 +10,8 @@ from ..methods.of_job import method_of, training_settings
 from ..models.of_job import language_model
 from ..training.trainer import Trainer
 
+BESIDE_TEXTS = ("language_model", "pairs", "vocabulary")  # inputs whose bytes decide the run; texts have digests
+
 
 def run(job: Job) -> None:
     training = training_settings(job)
@@ -26,5 +28,6 @@ def run(job: Job) -> None:
     method = method_of(job, train)
     assert isinstance(method, TrainedMethod), "only these are trained"
     code = digest(("steps.train", f"methods.{method.name}"))
-    behind = code + files_hash(str(path) for files in job.inputs.values() for path in files)
+    read = [str(path) for name in BESIDE_TEXTS for path in job.inputs.get(name, [])]
+    behind = code + files_hash(read)
     Trainer(method, lm, train, val, training, job.settings["run_seed"], job.outputs[0].parent, about, behind).run()
